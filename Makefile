@@ -1,0 +1,42 @@
+# Everything installs into .venv in the checkout, on first use and again when the versions change.
+PYTHON ?= python3
+BIN := .venv/bin
+READY := .venv/ready
+
+.PHONY: help demo test laws check bench clean
+help:
+	@echo "make demo   the sample shop and six questions answered"
+	@echo "make test   the whole suite"
+	@echo "make laws   the long property tests"
+	@echo "make check  ruff, mypy, import-linter"
+	@echo "make bench  how fast it imports, reads and answers"
+	@echo "make clean  removes the virtual environment and caches"
+
+demo: $(READY)
+	$(BIN)/persona demo
+
+test: $(READY)
+	$(BIN)/pytest -n 2 --dist loadscope -m "not laws"
+
+laws: $(READY)
+	$(BIN)/pytest -n 2 -m laws
+
+check: $(READY)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+bench: $(READY)
+	$(BIN)/python benchmarks/bench.py
+
+# The build tools are installed first and from the same pins, so that no build reaches for another version.
+$(READY): pyproject.toml constraints.txt
+	$(PYTHON) -c 'import sys; sys.version_info >= (3, 11) or sys.exit("Python 3.11 or later is needed: make PYTHON=python3.12")'
+	$(PYTHON) -m venv .venv
+	$(BIN)/pip install --quiet --constraint constraints.txt hatchling editables
+	$(BIN)/pip install --quiet --constraint constraints.txt --no-build-isolation --editable '.[all,dev]'
+	touch $@
+
+clean:
+	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

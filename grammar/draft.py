@@ -1,0 +1,146 @@
+"""What a question says, before names are chosen: trees of named rules with the question's own words at their leaves,
+and the events and clauses that combine and resolve take out of them. Both readers give these."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Literal
+
+from grammar.errors import Code
+from grammar.mentions import Edge, EventHit
+from grammar.numbers import Amount
+from grammar.query import Condition, Window
+
+
+@dataclass(frozen=True, slots=True)
+class Tree:
+    """A rule of the grammar with what it holds, in order."""
+
+    name: str
+    children: tuple[Tree | Edge, ...]
+
+    def edges(self) -> Iterator[Edge]:
+        """The leaves, in order."""
+        for child in self.children:
+            if isinstance(child, Edge):
+                yield child
+            else:
+                yield from child.edges()
+
+    def edge(self, *categories: str) -> Edge | None:
+        """The first own leaf of one of the categories."""
+        return next((c for c in self.children if isinstance(c, Edge) and c.category in categories), None)
+
+    def tree(self, *names: str) -> Tree | None:
+        """The first own subtree of one of the names."""
+        return next((c for c in self.children if isinstance(c, Tree) and c.name in names), None)
+
+    def trees(self, *names: str) -> list[Tree]:
+        """The own subtrees of these names (of any, without names), in order."""
+        return [c for c in self.children if isinstance(c, Tree) and (not names or c.name in names)]
+
+    def has(self, *categories: str) -> bool:
+        """Whether an own leaf is of one of the categories."""
+        return self.edge(*categories) is not None
+
+    @property
+    def first(self) -> int:
+        """The first word."""
+        return min((e.first for e in self.edges()), default=0)
+
+    @property
+    def end(self) -> int:
+        """The word after the last."""
+        return max((e.end for e in self.edges()), default=0)
+
+
+class Refused(Exception):
+    """A tree that means nothing in this phonebook: which words are the reason, and why.
+
+    `near` are names or values that could have been meant, as replacements for the words.
+    """
+
+    def __init__(self, code: Code, first: int, end: int, reason: str, near: tuple[str, ...] = ()) -> None:
+        self.code: Code = code
+        self.first = first
+        self.end = end
+        self.reason = reason
+        self.near = near
+        super().__init__(reason)
+
+
+LinkKind = Literal["start", "and", "or", "but", "comma", "nor", "then", "after", "before", "loose"]
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """How a clause is joined to the one before it; `comma`: set off by one; `also`: "still", "also", which open a new clause."""
+
+    kind: LinkKind
+    comma: bool = False
+    also: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Negation:
+    """A negation as it was said: its tense ("haven't" is perfect), and whether it was never."""
+
+    tense: Literal["simple", "perfect", "be", "bare"]
+    never: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Quant:
+    """How many: the bound, and whether it was a word of none."""
+
+    bound: Amount
+    none: bool = False
+
+
+@dataclass(slots=True)
+class EventDraft:
+    """An event as it was said, in parts; each part is consumed by resolve or the question refused."""
+
+    first: int
+    end: int
+    hit: EventHit | None  # None: any event
+    noun: bool = False
+    quant: Quant | None = None
+    which: Literal["first", "last"] | None = None
+    another: bool = False
+    only: bool = False
+    distinct: Edge | None = None
+    times: Amount | None = None
+    windows: list[tuple[Edge, bool]] = field(default_factory=list)  # the edge, and whether it stands before the verb
+    set_off: bool = False  # its last window stands behind a comma
+    ever: bool = False
+    withins: list[Edge] = field(default_factory=list)
+    within_of: Tree | None = None
+    prior: Edge | None = None
+    regular: Edge | None = None
+    in_one: bool = False
+    objects: list[Tree] = field(default_factory=list)  # obj, ref, same, text_object, distinct_*, prepared, keyed, amount
+    tails: list[Edge] = field(default_factory=list)
+    pre: list[Tree] = field(default_factory=list)  # vlists before the noun
+
+
+@dataclass(slots=True)
+class Clause:
+    """One clause of a population: an event, or a condition that is already whole."""
+
+    link: Link
+    who: bool
+    negation: Negation | None
+    perfect: bool
+    first: int
+    end: int
+    event: EventDraft | None = None
+    condition: Condition | None = None
+    gap: Tree | None = None
+    keyed: Tree | None = None
+    either: bool = False
+    excluded: bool = False
+    simple_noun: bool = False
+    window: Window | None = None
+    spent: Tree | None = None

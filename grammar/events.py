@@ -1,0 +1,848 @@
+"""Event mentions: words to Events. Chooses the event by type: it must have every key and value that stands beside it.
+
+    words of one mention ── candidates by tier (full name, everyday word, part) ──► the events that fit ──► filters, bound
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
+from itertools import product as combinations
+from typing import Any
+
+from grammar import lexicon
+from grammar.draft import EventDraft, Refused, Tree
+from grammar.mentions import Edge, Lattice, ValueHit
+from grammar.names import Candidate, Index, stem
+from grammar.numbers import Amount
+from grammar.query import (
+    AT_LEAST_ONCE,
+    ORDER_VALUE,
+    AnyFilter,
+    Basket,
+    Bound,
+    Condition,
+    EventFilter,
+    Filter,
+    Known,
+    Numeric,
+    Property,
+    Test,
+    Text,
+    Truth,
+    Window,
+)
+from grammar.query import Attribute as AttributeCondition
+from grammar.vocabulary import EventType, Key, Value, Vocabulary, fold
+
+ORDER_EVENTS = frozenset({"order-completed", "order-updated", "order-cancelled", "order-refunded"})
+
+
+@dataclass(frozen=True, slots=True)
+class Mention:
+    """A mention with its event chosen.
+
+    `variants` are alternative filter sets, joined by `joint` ("bought Nike and Puma": two mentions in one). `measure` says
+    what the bound counts. `product` are the filters that "it" would refer to; `same` is the property that must agree with
+    the mention before. `profile` are conditions on the contact that were said here ("booked a hotel in Paris" by place).
+    """
+
+    event: str | None
+    variants: tuple[tuple[EventFilter, ...], ...]
+    joint: str
+    bound: Bound
+    measure: str = "count"  # count | quantity | distinct
+    distinct: Property | None = None
+    product: tuple[EventFilter, ...] | None = None
+    refers: bool = False
+    same: str | None = None
+    another: bool = False
+    has: tuple[EventFilter, ...] = ()
+    profile: tuple[Condition, ...] = ()
+    warnings: tuple[str, ...] = ()
+    bare: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Names:
+    """The names and values of the phonebook, as a mention asks for them."""
+
+    lattice: Lattice
+    vocabulary: Vocabulary
+    index: Index
+    types: dict[str, EventType]
+    attributes: tuple[Key, ...]
+
+    def keys(self, event: str, level: str | None = None) -> tuple[Key, ...]:
+        """The keys of an event type, at one level or all."""
+        known = self.types.get(event)
+        return tuple(k for k in known.keys if level is None or k.level == level) if known else ()
+
+
+def properties(keys: Iterable[Key]) -> tuple[Property, ...]:
+    """Keys of an event as properties, in one order."""
+    found = {Property(k.name, k.level): None for k in keys if k.level != "attribute"}  # type: ignore[arg-type]
+    return tuple(sorted(found, key=repr))
+
+
+def canonical(values: Iterable[str]) -> tuple[str, ...]:
+    """Texts as they are compared: lower-case, trimmed, once each, in order."""
+    return tuple(sorted({v.strip().casefold() for v in values}))
+
+
+# ── values ────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def value_options(names: Names, event: str | None, edge: Edge, prep: str | None) -> list[Filter]:
+    """The readings of one value word beside an event, best look-up tier only: none, one, or several that differ."""
+    hit: ValueHit = edge.meaning
+    if event is None:
+        return _grouped([v for v in hit.values if v.key.level == "context"])
+    here = [v for v in hit.values if v.key.event == event]
+    for name in lexicon.PRODUCT_LOOKUP:
+        found = [v for v in here if v.key.level == "item" and v.key.name == name]
+        if found:
+            if name in ("name", "product_id", "sku"):
+                found += [v for v in here if v.key.level == "item" and v.key.name in ("product_id", "sku") and v not in found]
+            return [_one(found)]
+    own = [v for v in here if v.key.level in ("event", "item")]
+    if own:
+        return _by_preposition(_grouped(own), prep)
+    return _by_preposition(_grouped([v for v in here if v.key.level == "context"]), prep)
+
+
+def _one(values: Sequence[Value]) -> Filter:
+    return Filter(properties(v.key for v in values), Text("is", canonical(v.text for v in values)))
+
+
+_ALIKE = (frozenset({"title", "name"}), frozenset({"name", "label"}), frozenset({"title", "label"}), frozenset({"title", "page"}), frozenset({"os", "platform"}))
+
+
+def _grouped(values: Sequence[Value]) -> list[Filter]:
+    """One filter a key; keys that name the same thing (a page's title and name) together."""
+    by_key: dict[tuple[str, str], list[Value]] = {}
+    for v in values:
+        by_key.setdefault((v.key.level, v.key.name), []).append(v)
+    groups: list[list[Value]] = []
+    for (_, name), found in by_key.items():
+        home = next((g for g in groups if any(frozenset({name, v.key.name}) in _ALIKE or name == v.key.name for v in g)), None)
+        if home is None:
+            groups.append(list(found))
+        else:
+            home.extend(found)
+    return [_one(group) for group in groups]
+
+
+def _by_preposition(options: list[Filter], prep: str | None) -> list[Filter]:
+    """Of several properties that hold the value, those that the preposition points at."""
+    if len(options) < 2 or prep is None:
+        return options
+    wanted = lexicon.TO_KEYS if prep == "TO" else lexicon.FROM_KEYS if prep == "FROM" else ()
+
+    def points(option: Filter) -> bool:
+        return any(p.name.lower().split("_")[0].split(".")[-1] in wanted for p in option.properties)
+
+    chosen = [o for o in options if points(o)]
+    return chosen or options
+
+
+def vlist_groups(tree: Tree) -> tuple[list[list[Edge]], str, list[bool]]:
+    """A value list as groups of adjacent value words, and how they are joined: "or", "and", "" (one group)."""
+    groups = [[e for e in group.edges()] for group in tree.trees("vgroup")]
+    joint = "or" if tree.has("OR") else "and" if len(groups) > 1 else ""
+    return groups, joint, []
+
+
+def unknown(names: Names, edge: Edge, event: str | None, keys: Sequence[Key] | None = None) -> Refused:
+    """The refusal of a value that the data does not hold there, with the nearest that it does hold."""
+    text = edge.meaning.text if isinstance(edge.meaning, ValueHit) else names.lattice.text(edge.first, edge.end)
+    where = list(keys) if keys is not None else list(names.keys(event)) if event else None
+    near = names.vocabulary.near(text, where, 3) or (names.vocabulary.near(text, None, 3) if where is not None else ())
+    offered = tuple(dict.fromkeys(v.text.strip() for v in near if fold(v.text) != fold(text)))
+    on = f" on {event}" if event else ""
+    if isinstance(edge.meaning, ValueHit) and edge.meaning.values:
+        held = edge.meaning.values[0].key
+        place = f"the {held.name} of {held.event}" if held.event else f"the attribute {held.name}"
+        return Refused("unknown value", edge.first, edge.end, f'No property{on} holds "{text}"; it is a value of {place}.')
+    hint = f' Did you mean "{offered[0]}"?' if offered else ""
+    return Refused("unknown value", edge.first, edge.end, f'No value "{text}" is known{on}.{hint}', offered)
+
+
+# ── tests beside a key ────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def said_text(names: Names, edges: Sequence[Edge]) -> str:
+    """The words of some leaves as text: what was in the quotes, else as written."""
+    if len(edges) == 1 and edges[0].category == "QUOTED":
+        return str(edges[0].meaning.text)
+    return names.lattice.text(edges[0].first, edges[-1].end)
+
+
+def key_test(
+    names: Names, cond: Tree, keys: Sequence[Key], windows: Callable[[Edge], Window], *, attribute: bool = False
+) -> tuple[Test, tuple[str, ...]]:
+    """The test that stands beside a key, and warnings (a value that the key does not hold). Refused where types disagree."""
+    negated = cond.has("NEG")
+    holds = frozenset(h for k in keys for h in k.holds)
+    key = keys[0].name
+    match cond.name:
+        case "is_":
+            tree = cond.tree("vlist")
+            assert tree is not None
+            texts, warnings = key_values(names, tree, keys)
+            return Text("is", texts, negated and not attribute), warnings
+        case "bound":
+            edge = cond.edge("BOUND")
+            assert edge is not None
+            if negated:
+                raise Refused("unsupported", edge.first, edge.end, "A negated comparison is not read; say the opposite one.")
+            if "number" not in holds:
+                raise Refused("wrong key", edge.first, edge.end, f'"{key}" holds no numbers to compare.')
+            return Numeric(edge.meaning.bound), ()
+        case "number":
+            edge = cond.edge("NUM")
+            assert edge is not None
+            if negated and not attribute:
+                return Text("is", (f"{edge.meaning.bound.value:g}",), True), ()
+            if "number" in holds:
+                return Numeric(edge.meaning.bound), ()
+            return Text("is", (names.lattice.text(edge.first, edge.end).casefold(),)), ()
+        case "duration":
+            edge = cond.edge("DURATION")
+            assert edge is not None
+            if "number" not in holds:
+                raise Refused("wrong key", edge.first, edge.end, f'"{key}" holds no numbers to compare.')
+            return Numeric(converted(edge, keys[0])), ()
+        case "includes":
+            tree = cond.tree("vlist")
+            assert tree is not None
+            if "list" not in holds or negated:
+                raise Refused("no place", cond.first, cond.end, f'"{key}" is no list.')
+            texts, warnings = key_values(names, tree, keys)
+            return Text("is", texts), warnings
+        case "contains" | "starts" | "ends":
+            text = cond.tree("text")
+            assert text is not None
+            how = {"contains": "contains", "starts": "starts with", "ends": "ends with"}[cond.name]
+            said = said_text(names, list(text.edges())).strip().casefold()
+            warnings = ()
+            if how == "contains" and not names.vocabulary.contains(keys, said):
+                warnings = (f'No {key} contains "{said}".',)
+            return Text(how, (said,), negated and not attribute), warnings  # type: ignore[arg-type]
+        case "missing":
+            return Known(negated), ()
+        case "present":
+            return Known(not negated), ()
+        case "truth":
+            edge = cond.edge("TRUTH")
+            assert edge is not None
+            if "boolean" not in holds and not names_truth(names, keys):
+                raise Refused("wrong key", edge.first, edge.end, f'"{key}" is neither true nor false.')
+            return Truth(bool(edge.meaning) != negated), ()
+        case "during":
+            edge = cond.edge("WIN", "FUTURE")
+            assert edge is not None
+            if "date" not in holds:
+                raise Refused("wrong key", edge.first, edge.end, f'"{key}" holds no dates.')
+            if negated:
+                raise Refused("unsupported", edge.first, edge.end, "A negated date is not read here.")
+            from grammar.query import During
+
+            return During(windows(edge)), ()
+    raise Refused("unsupported", cond.first, cond.end, "This comparison is not read.")
+
+
+_SECONDS = {"millisecond": 0.001, "second": 1, "minute": 60, "hour": 3600, "day": 86400}
+
+
+def converted(edge: Edge, key: Key) -> Bound:
+    """A bound on a duration in the unit of the property's suffix; without one, the unit as it was said."""
+    said = edge.meaning
+    suffix = lexicon.DURATION_SUFFIXES.get(key.name.lower().replace(".", "_").split("_")[-1])
+    if suffix is None or suffix == said.unit:
+        bound: Bound = said.bound
+        return bound
+    factor = _SECONDS[said.unit] / _SECONDS[suffix]
+
+    def scaled(value: float) -> float | int:
+        number = value * factor
+        return int(number) if float(number).is_integer() else number
+
+    return replace(said.bound, value=scaled(said.bound.value), upper=None if said.bound.upper is None else scaled(said.bound.upper))
+
+
+def duration_keys(names: Names, event: str) -> list[Key]:
+    """The numeric properties of an event that hold a length of time, by their names."""
+    found = []
+    for key in names.keys(event, "event"):
+        parts = key.name.lower().replace(".", "_").split("_")
+        if "number" in key.holds and (parts[-1] in lexicon.DURATION_SUFFIXES or "duration" in parts):
+            found.append(key)
+    return found
+
+
+def names_truth(names: Names, keys: Sequence[Key]) -> bool:
+    """Whether the keys hold "true" or "false" as text."""
+    found = names.vocabulary.values(["true", "false"])
+    return any(v.key in keys for values in found.values() for v in values)
+
+
+def key_values(names: Names, tree: Tree, keys: Sequence[Key]) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """The texts that a list of values beside a key stands for; what the key does not hold is kept, with a warning."""
+    groups, joint, _ = vlist_groups(tree)
+    if joint == "and" and not any("list" in k.holds for k in keys) and len(groups) > 1:
+        joint = "or"
+    texts: list[str] = []
+    warnings: list[str] = []
+    for group in groups:
+        said = said_text(names, group).strip()
+        folded = fold(said)
+        held = [v for e in group if isinstance(e.meaning, ValueHit) and len(group) == 1 for v in e.meaning.values if v.key in keys]
+        if not held:
+            held = [v for v in names.vocabulary.values([folded]).get(folded, ()) if v.key in keys]
+        if held:
+            texts.extend(v.text for v in held)
+        else:
+            texts.append(said)
+            near = names.vocabulary.near(said, list(keys), 1)
+            hint = f' The nearest is "{near[0].text}".' if near else ""
+            warnings.append(f'No {keys[0].name} is "{said}".{hint}')
+    return canonical(texts), tuple(warnings)
+
+
+# ── mentions ──────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def resolve_mention(names: Names, draft: EventDraft, windows: Callable[[Edge], Window]) -> list[Mention]:
+    """The readings of a mention: those of the best tier of candidates with any. Refused where there is none."""
+    if draft.hit is None:
+        return _for_event(names, draft, None, windows)
+    failure: Refused | None = None
+    for tier in ("full", "everyday", "partial"):
+        found: list[Mention] = []
+        for candidate in [c for c in draft.hit.candidates if c.tier == tier]:
+            try:
+                _tails_fit(names, draft, candidate)
+                found.extend(_for_event(names, draft, candidate.event, windows))
+            except Refused as refused:
+                failure = failure if failure and failure.first >= refused.first else refused
+        if found:
+            return list(dict.fromkeys(found))
+    assert failure is not None
+    raise failure
+
+
+def _tails_fit(names: Names, draft: EventDraft, candidate: Candidate) -> None:
+    """Words such as "file" after "uploaded a PNG" must be the rest of the event's own name."""
+    for tail in draft.tails:
+        if all(c.event != candidate.event for c in tail.meaning.candidates):
+            if candidate.tier == "everyday" and _names_event_thing(names, tail, candidate.event):
+                continue
+            words = names.lattice.text(tail.first, tail.end)
+            raise Refused("no place", tail.first, tail.end, f'"{words}" is no part of {candidate.event}.')
+
+
+def _names_event_thing(names: Names, tail: Edge, event: str) -> bool:
+    """Everyday nouns of default events: a page is visited, an order is placed."""
+    words = {stem(w) for w in names.lattice.text(tail.first, tail.end).casefold().split()}
+    from grammar.names import name_stems
+
+    return bool(words) and words <= set(name_stems(event)) | {"product", "item", "websit", "sit", "stor"}
+
+
+def _for_event(names: Names, draft: EventDraft, event: str | None, windows: Callable[[Edge], Window]) -> list[Mention]:
+    """The mention, if it is this event: each part consumed, or Refused."""
+    parts = _Parts(names, event, windows)
+    if draft.quant:
+        parts.quant = draft.quant.bound
+        parts.quant_of = "event"
+    for tree in draft.pre:
+        parts.values(tree, None)
+    parts.noun = draft.noun
+    for n, tree in enumerate(draft.objects):
+        if tree.name == "amount" and any(t.name == "obj" for t in draft.objects[n + 1 :]):
+            raise parts.refuse(tree, f'"{names.lattice.text(tree.first, tree.end)}" stands before what it measures.')
+        if tree.name == "has_property" and any(t.first == tree.end for t in draft.objects):
+            raise parts.refuse(tree, f'A value stands right after "{names.lattice.text(tree.first, tree.end)}".')
+        parts.take(tree)
+    if draft.in_one:
+        parts.in_one()
+    if draft.distinct is not None and parts.measure != "distinct":
+        raise Refused("no place", draft.distinct.first, draft.distinct.end, "It is not said of what the different ones are counted.")
+    if draft.another:
+        parts.another = True
+    return parts.mentions(bare=not draft.objects and not draft.pre and draft.quant is None and draft.times is None)
+
+
+class _Parts:
+    """The parts of one mention, taken one after another for one event."""
+
+    def __init__(self, names: Names, event: str | None, windows: Callable[[Edge], Window]) -> None:
+        self.names = names
+        self.event = event
+        self.windows = windows
+        self.options: list[list[tuple[EventFilter, ...]]] = []  # each: alternatives of one part (readings)
+        self.variants: list[list[tuple[EventFilter, ...]]] = [[()]]  # readings of the list part
+        self.joint = ""
+        self.quant: Amount | None = None
+        self.quant_of = "event"
+        self.measure = "count"
+        self.distinct: Property | None = None
+        self.refers = False
+        self.same: str | None = None
+        self.another = False
+        self.profile: list[Condition] = []
+        self.warnings: list[str] = []
+        self.noun = False
+        self.thing = False
+
+    def refuse(self, tree: Tree | Edge, reason: str, code: Any = "no place") -> Refused:
+        return Refused(code, tree.first, tree.end, reason)
+
+    def take(self, tree: Tree) -> None:
+        match tree.name:
+            case "obj":
+                self.object(tree)
+            case "ref":
+                self.refers = True
+            case "same":
+                self.take_same(tree)
+            case "another":
+                self.another = True
+            case "text_object":
+                self.text(tree)
+            case "distinct_key" | "distinct_thing":
+                self.count_distinct(tree)
+            case "prepared":
+                self.prepared(tree)
+            case "keyed":
+                self.keyed(tree)
+            case "keyed_bound":
+                self.keyed_bound(tree)
+            case "amount":
+                self.amount(tree, product=self.thing)
+            case "has_property":
+                self.has_property(tree)
+            case "value_key":
+                self.value_key(tree)
+            case _:
+                raise self.refuse(tree, f'"{self.names.lattice.text(tree.first, tree.end)}" has no part here.')
+
+    # objects
+
+    def object(self, tree: Tree) -> None:
+        thing = tree.edge("THING")
+        vlist = tree.tree("vlist")
+        quant = tree.tree("quant")
+        if vlist is not None:
+            self.values(vlist, None)
+        if thing is not None or vlist is not None:
+            self.thing = True
+        if thing is not None and self.event is not None and not self.names.keys(self.event, "item") and thing.meaning == "product" and vlist is None:
+            raise self.refuse(thing, f"{self.event} is not about products.")
+        if quant is not None:
+            self.count_things(quant, tree)
+        for post in tree.trees("objpost"):
+            text = post.tree("text")
+            if text is not None:
+                self.product_named(text)
+            else:
+                self.amount(post, product=True)
+
+    def count_things(self, quant: Tree, tree: Tree) -> None:
+        edge = next(quant.edges())
+        if self.quant is not None:
+            raise self.refuse(edge, "Two numbers count the same thing.")
+        self.quant = quant_bound(edge)
+        purchase = self.event in lexicon.PRODUCT_EVENTS_QUANTITY
+        self.measure = "quantity" if purchase and edge.category in ("BOUND", "NUM", "SINGLE") else "count"
+        if edge.category == "SINGLE":
+            self.measure = "count"
+        if isinstance(edge.meaning, Amount) and edge.meaning.currency:
+            raise self.refuse(edge, "An amount of money is no count.")
+
+    def count_distinct(self, tree: Tree) -> None:
+        quant = tree.tree("quant")
+        thing, key = tree.edge("THING"), tree.edge("KEY")
+        if tree.name == "distinct_key" and not tree.has("DISTINCT"):
+            pass
+        if quant is None:
+            raise self.refuse(tree, "It is not said how many different ones.")
+        self.quant = quant_bound(next(quant.edges()))
+        self.measure = "distinct"
+        if thing is not None:
+            if not self.has("item", "product_id"):
+                raise self.refuse(thing, f"{self.event} is not about products.")
+            self.distinct = Property("product_id", "item")
+            return
+        assert key is not None
+        found = self.event_keys(key)
+        chosen = [p for p in properties(found) if p.level == "item"] or list(properties(found))
+        if len(chosen) != 1:
+            raise self.refuse(key, "More than one key could be counted.")
+        self.distinct = chosen[0]
+
+    def has(self, level: str, name: str) -> bool:
+        return self.event is not None and any(k.level == level and k.name == name for k in self.names.keys(self.event))
+
+    def take_same(self, tree: Tree) -> None:
+        key, tail = tree.edge("KEY"), tree.edge("TAIL")
+        if key is not None and key.meaning != "product":
+            found = [k for k in key.meaning if k.event == self.event]
+            if not found:
+                raise self.refuse(key, f"{self.event} has no such key.", "wrong key")
+            self.same = found[0].name
+        elif tail is not None:
+            self.same = "?" + self.names.lattice.text(tail.first, tail.end).casefold()
+        else:
+            self.same = "product"
+
+    def text(self, tree: Tree) -> None:
+        edge = tree.edge("TEXT")
+        assert edge is not None
+        if not self.has("event", "query") and self.event != "product-searched":
+            raise self.refuse(edge, f"{self.event} has no search text.")
+        text = str(edge.meaning)
+        keys = [k for k in self.names.keys(self.event or "") if k.name == "query"]
+        if keys and not self.names.vocabulary.contains(keys, text):
+            self.warnings.append(f'No search contains "{text}".')
+        self.options.append([(Filter((Property("query"),), Text("contains", (text,))),)])
+
+    def product_named(self, text: Tree) -> None:
+        self.options.append([(self.named_product(list(text.edges())),)])
+
+    def named_product(self, edges: list[Edge], negated: bool = False) -> Filter:
+        said = said_text(self.names, edges).strip()
+        folded = fold(said)
+        keys = [k for k in self.names.keys(self.event or "", "item") if k.name in ("name", "product_id", "sku")]
+        if not keys:
+            raise Refused("wrong key", edges[0].first, edges[-1].end, f"{self.event} is not about products.")
+        held = [v for v in self.names.vocabulary.values([folded]).get(folded, ()) if v.key in keys]
+        if not held:
+            near = self.names.vocabulary.near(said, keys, 1)
+            hint = f' The nearest is "{near[0].text.strip()}".' if near else ""
+            self.warnings.append(f'No product is "{said}".{hint}')
+            return Filter((Property("name", "item"),), Text("is", canonical([said]), negated))
+        return Filter(properties(v.key for v in held), Text("is", canonical(v.text for v in held), negated))
+
+    # values
+
+    def values(self, tree: Tree, prep: str | None) -> None:
+        groups, joint, _ = vlist_groups(tree)
+        shared = self.shared_head(groups)
+        readings: list[list[tuple[EventFilter, ...]]] = []
+        for group in groups:
+            per_edge: list[list[Filter]] = []
+            for edge in group:
+                per_edge.append(self.value(edge, prep))
+            readings.append([tuple(choice) for choice in combinations(*per_edge)])
+        for n, extra in enumerate(shared):
+            if extra:
+                readings[n] = [r + tuple(extra) for r in readings[n]]
+        if len(groups) == 1:
+            self.options.append(readings[0])
+            return
+        if self.joint:
+            raise self.refuse(tree, "Two lists stand beside one event.")
+        together = [list(choice) for choice in combinations(*readings)]
+        if joint == "or":
+            for choice in together:
+                merged = _merged_or(choice)
+                if merged is not None:
+                    choice[:] = [merged]
+        self.joint = joint
+        self.variants = together
+
+    def shared_head(self, groups: list[list[Edge]]) -> list[list[Filter]]:
+        """In "Nike or Puma shoes" the last group's noun belongs to all: those that it extends get its filters too."""
+        extra: list[list[Filter]] = [[] for _ in groups]
+        last = groups[-1]
+        if len(groups) < 2 or len(last) < 2:
+            return extra
+        head = self.value(last[0], None)
+        rest = [self.value(edge, None) for edge in last[1:]]
+        for n, group in enumerate(groups[:-1]):
+            mine = self.value(group[0], None)
+            if len(group) == 1 and mine and head and mine[0].properties == head[0].properties:
+                extra[n] = [options[0] for options in rest]
+        return extra
+
+    def value(self, edge: Edge, prep: str | None) -> list[Filter]:
+        if edge.category == "UNK":
+            raise unknown(self.names, edge, self.event)
+        if edge.category == "QUOTED" and not value_options(self.names, self.event, edge, prep):
+            if self.has("item", "name"):
+                return [self.named_product([edge])]
+            raise unknown(self.names, edge, self.event)
+        options = value_options(self.names, self.event, edge, prep)
+        if not options:
+            raise unknown(self.names, edge, self.event)
+        return options
+
+    def prepared(self, tree: Tree) -> None:
+        prep_tree, vlist = tree.tree("prep"), tree.tree("vlist")
+        assert prep_tree is not None and vlist is not None
+        prep = next(prep_tree.edges()).category
+        try:
+            self.values(vlist, prep)
+        except Refused:
+            if prep not in ("IN", "FROM"):
+                raise
+            self.profile.append(place_condition(self.names, vlist, False))
+
+    # keys
+
+    def event_keys(self, edge: Edge) -> list[Key]:
+        if edge.meaning == "product":
+            return [k for k in self.names.keys(self.event or "", "item") if k.name in ("name", "product_id", "sku")]
+        found = [k for k in edge.meaning if k.event == self.event]
+        if self.event is None:
+            return [k for k in edge.meaning if k.level == "context"][:1]
+        if not found:
+            holders = sorted({k.event for k in edge.meaning if k.event})
+            word = self.names.lattice.text(edge.first, edge.end)
+            if not holders:
+                raise self.refuse(edge, f'{self.event} has no key "{word}".', "wrong key")
+            raise self.refuse(edge, f'{self.event} has no key "{word}"; it is a key of {", ".join(holders[:4])}.', "wrong key")
+        own = [k for k in found if k.level != "context"]
+        return own or found
+
+    def keyed(self, tree: Tree) -> None:
+        edge, cond = tree.edge("KEY", "PKEY"), tree.trees()[-1]
+        assert edge is not None
+        if edge.meaning == "product" and cond.name in ("is_",):
+            vlist = cond.tree("vlist")
+            assert vlist is not None
+            self.product_is(vlist, cond.has("NEG"))
+            return
+        keys = self.event_keys(edge)
+        if edge.meaning == "product":
+            if cond.name not in ("contains", "starts", "ends"):
+                raise self.refuse(edge, "Say which key of the product: its name, brand, category, price.")
+            keys = [k for k in keys if k.name == "name"]
+        if not keys:
+            raise self.refuse(edge, f"{self.event} is not about products.", "wrong key")
+        test, warnings = key_test(self.names, cond, keys, self.windows)
+        self.warnings.extend(warnings)
+        self.options.append([(Filter(properties(keys), test),)])
+
+    def product_is(self, vlist: Tree, negated: bool) -> None:
+        groups, joint, _ = vlist_groups(vlist)
+        if not self.names.keys(self.event or "", "item"):
+            raise self.refuse(vlist, f"{self.event} is not about products.", "wrong key")
+        found = []
+        for group in groups:
+            try:
+                found.append(self.named_product_known(group, negated))
+            except Refused:
+                if any(e.category == "UNK" for e in group) or negated:
+                    found.append(self.named_product(group, negated))
+                    continue
+                per_edge = [self.value(edge, None) for edge in group]
+                if len(groups) > 1:
+                    raise
+                self.options.append([tuple(choice) for choice in combinations(*per_edge)])
+                return
+        if joint == "and" and len(found) > 1:
+            self.variants, self.joint = [[(f,) for f in found]], "and"
+            return
+        merged = _merged_or([(f,) for f in found])
+        assert merged is not None
+        self.options.append([merged])
+
+    def named_product_known(self, group: list[Edge], negated: bool) -> Filter:
+        folded = fold(said_text(self.names, group))
+        keys = [k for k in self.names.keys(self.event or "", "item") if k.name in ("name", "product_id", "sku")]
+        held = [v for v in self.names.vocabulary.values([folded]).get(folded, ()) if v.key in keys]
+        if not held:
+            raise Refused("unknown value", group[0].first, group[-1].end, "No product of that name.")
+        return Filter(properties(v.key for v in held), Text("is", canonical(v.text for v in held), negated))
+
+    def keyed_bound(self, tree: Tree) -> None:
+        key, bound = tree.edge("KEY"), tree.edge("BOUND")
+        assert key is not None and bound is not None
+        keys = self.event_keys(key)
+        if "number" not in {h for k in keys for h in k.holds}:
+            raise self.refuse(key, f'"{keys[0].name}" holds no numbers.', "wrong key")
+        self.options.append([(Filter(properties(keys), Numeric(bound.meaning.bound)),)])
+
+    def amount(self, tree: Tree, product: bool) -> None:
+        edge = tree.edge("BOUND")
+        assert edge is not None
+        amount: Amount = edge.meaning
+        if product and self.has("item", "price"):
+            self.options.append([(Filter((Property("price", "item"),), Numeric(amount.bound)),)])
+            return
+        if self.event in ORDER_EVENTS:
+            if not self.noun and not tree.has("PRICED"):
+                raise self.refuse(edge, "It is not said what costs so much: a product or an order.", "vague")
+            prop = ORDER_VALUE
+        elif self.event is not None:
+            money = money_keys(self.names, self.event)
+            if len(money) != 1:
+                if not money:
+                    raise self.refuse(edge, f"{self.event} has no amount of money to compare.")
+                for_each = [[(Filter((m,), Numeric(amount.bound)),)] for m in money]
+                self.options.append([option for options in for_each for option in options])
+                return
+            prop = money[0]
+        else:
+            raise self.refuse(edge, "Any event has no one amount of money.")
+        self.options.append([(Filter((prop,), Numeric(amount.bound)),)])
+
+    def has_property(self, tree: Tree) -> None:
+        """ "with gift wrap", "with a coupon", "without a coupon": a boolean is true, another value is known."""
+        key = tree.edge("KEY")
+        assert key is not None
+        if key.meaning == "product":
+            raise self.refuse(key, "Say which product.")
+        keys = self.event_keys(key)
+        lacks = tree.has("WITHOUT") or tree.has("NONE")
+        boolean = all("boolean" in k.holds for k in keys)
+        if lacks and boolean:
+            raise self.refuse(tree, "Say that it is false, or missing.", "vague")
+        self.options.append([(Filter(properties(keys), Truth(True) if boolean else Known(not lacks)),)])
+
+    def value_key(self, tree: Tree) -> None:
+        """ "in xlsx format", "the Foo plan": a value with its key behind it."""
+        key, vlist = tree.edge("KEY"), tree.tree("vlist")
+        assert key is not None and vlist is not None
+        if key.meaning == "product":
+            self.values(vlist, None)
+            return
+        keys = self.event_keys(key)
+        texts, warnings = key_values(self.names, vlist, keys)
+        self.warnings.extend(warnings)
+        self.options.append([(Filter(properties(keys), Text("is", texts)),)])
+
+    def in_one(self) -> None:
+        if self.measure == "quantity" and self.quant is not None:
+            self.options.append([(Basket(self.quant.bound),)])
+        elif self.measure == "distinct" and self.quant is not None and self.distinct is not None:
+            self.options.append([(Basket(self.quant.bound, self.distinct.name),)])
+        else:
+            return
+        self.quant, self.measure, self.distinct = None, "count", None
+
+    # all together
+
+    def mentions(self, bare: bool) -> list[Mention]:
+        bound = self.quant.bound if self.quant else AT_LEAST_ONCE
+        found: list[Mention] = []
+        for choice in combinations(*self.options) if self.options else [()]:
+            base = tuple(f for part in choice for f in part)
+            for variant in self.variants:
+                found.append(
+                    Mention(
+                        event=self.event,
+                        variants=tuple(_ordered(base + v) for v in variant),
+                        joint=self.joint,
+                        bound=bound,
+                        measure=self.measure,
+                        distinct=self.distinct,
+                        product=_ordered(base + (variant[0] if len(variant) == 1 else ())),
+                        refers=self.refers,
+                        same=self.same,
+                        another=self.another,
+                        profile=tuple(self.profile),
+                        warnings=tuple(self.warnings),
+                        bare=bare,
+                    )
+                )
+        return list(dict.fromkeys(found))
+
+
+def _ordered(parts: tuple[EventFilter, ...]) -> tuple[EventFilter, ...]:
+    return tuple(sorted(dict.fromkeys(parts), key=repr))
+
+
+def _merged_or(groups: Sequence[tuple[EventFilter, ...]]) -> tuple[EventFilter, ...] | None:
+    """Alternatives of single filters as one filter: values of one property in one test, else any of them. Filters that all
+    share stay beside it. None where the groups cannot be one filter."""
+    common = tuple(f for f in groups[0] if all(f in g for g in groups))
+    rest = [tuple(f for f in g if f not in common) for g in groups]
+    if any(len(g) != 1 or not isinstance(g[0], Filter) for g in rest):
+        return None
+    singles: list[Filter] = [g[0] for g in rest if isinstance(g[0], Filter)]
+    by_property: dict[tuple[Any, ...], list[str]] = {}
+    others: list[Filter] = []
+    for single in singles:
+        if isinstance(single.test, Text) and single.test.how == "is":
+            by_property.setdefault((single.properties, single.test.negated), []).extend(single.test.values)
+        else:
+            others.append(single)
+    merged = [Filter(props, Text("is", canonical(texts), negated)) for (props, negated), texts in by_property.items()] + others
+    if len(merged) == 1:
+        return (*common, merged[0])
+    return (*common, AnyFilter(tuple(sorted(merged, key=repr))))
+
+
+def quant_bound(edge: Edge) -> Amount:
+    """The bound that a quantity word stands for."""
+    match edge.category:
+        case "BOUND" | "NUM":
+            amount: Amount = edge.meaning
+            return amount
+        case "NONE":
+            return Amount(Bound("=", 0))
+        case _:
+            return Amount(Bound("=", 1))
+
+
+def money_keys(names: Names, event: str) -> list[Property]:
+    """The numeric properties of an event that hold money, by their names."""
+    found = []
+    for key in names.keys(event, "event"):
+        if "number" in key.holds and set(key.name.lower().replace(".", "_").split("_")) & lexicon.MONEY_WORDS:
+            found.append(Property(key.name))
+    return found
+
+
+# ── profile values ────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def place_keys(names: Names) -> list[Key]:
+    """The attributes of place that the phonebook has."""
+    return [k for k in names.attributes if k.name.lower().rsplit(".", 1)[-1] in lexicon.PLACE_KEYS]
+
+
+def place_condition(names: Names, vlist: Tree, negated: bool) -> Condition:
+    """Contacts of any of these places; `negated`: of none of them. A place that the data does not hold is refused."""
+    from grammar.query import Not
+
+    keys = place_keys(names)
+    groups, _, _ = vlist_groups(vlist)
+    held: list[Value] = []
+    for group in groups:
+        said = said_text(names, group)
+        forms = [fold(f) for f in lexicon.COUNTRY_FORMS.get(fold(said), (said,))]
+        found = [v for values in names.vocabulary.values(forms).values() for v in values if v.key in keys]
+        if not found:
+            if len(group) == 1 and isinstance(group[0].meaning, ValueHit):
+                raise unknown(names, group[0], None, keys)
+            near = names.vocabulary.near(said, keys, 3)
+            offered = tuple(dict.fromkeys(v.text for v in near))
+            raise Refused("unknown value", group[0].first, group[-1].end, f'No place "{said}" is known.', offered)
+        held.extend(found)
+    condition = AttributeCondition(
+        tuple(sorted({v.key.name for v in held})) if not keys else tuple(sorted(k.name for k in keys)),
+        Text("is", canonical(v.text for v in held)),
+    )
+    return Not(condition) if negated else condition
+
+
+def attribute_value(names: Names, edge: Edge) -> list[Condition]:
+    """The attributes that hold this value as a whole, one condition each; places together. Names of people are none."""
+    hit: ValueHit = edge.meaning
+    found: dict[str, list[Value]] = {}
+    places = {k.name for k in place_keys(names)}
+    for v in hit.values:
+        if v.key.level == "attribute" and v.key.name.lower() not in lexicon.NAME_KEYS:
+            found.setdefault("?place" if v.key.name in places else v.key.name, []).append(v)
+    conditions: list[Condition] = []
+    for name, values in found.items():
+        keys = tuple(sorted(places)) if name == "?place" else (name,)
+        conditions.append(AttributeCondition(keys, Text("is", canonical(v.text for v in values))))
+    return conditions
+
+

@@ -1,0 +1,356 @@
+"""Everyday words as tables: what closed-class words, verbs, counts and fillers of English can be. Data, no decisions.
+
+A word may stand in several tables: the grammar chooses. A word that is in none, and in no name or value of the
+phonebook, is unknown, and a question that holds it is refused.
+"""
+
+from __future__ import annotations
+
+CONTRACTIONS = {
+    "can't": "can not", "won't": "will not", "shan't": "shall not", "ain't": "are not", "who's": "who is",
+    "what's": "what is", "that's": "that is", "there's": "there is", "it's": "it is", "let's": "let us",
+    "i'd": "i would", "we'd": "we would", "o'clock": "oclock", "where's": "where is", "here's": "here is",
+}  # fmt: skip
+
+DETERMINERS = frozenset(
+    "a an the their his her its our my your any some this that these those theirs them one's of own".split()
+)
+EVENT_WORDS = frozenset({"event", "events", "action", "actions", "activity", "activities"})
+
+PARTICIPLES = frozenset(
+    """bought sent paid made taken given seen read sold won lost left begun built drawn written spent spoken chosen
+    broken forgotten met held kept found got gotten hit put set cut let shut run come become gone done drunk eaten
+    driven flown ridden risen shown sung slept swum thrown taught thought told understood woken worn bid cast cost hurt
+    quit split spread fed fled heard hung led lent lit meant rung shot sat stood stuck swept torn withdrawn redone
+    resent rebuilt unsubscribed overdrawn lay laid sought caught brought fought viewed""".split()
+)
+
+IRREGULAR_STEMS = {
+    "bought": "buy", "buys": "buy", "buying": "buy", "buyer": "buy", "sent": "send", "sender": "send", "sending": "send",
+    "resent": "resend", "paid": "pay", "payer": "pay", "pays": "pay", "paying": "pay", "payment": "payment", "payments": "payment",
+    "made": "make", "making": "make", "mak": "make", "taken": "take", "took": "take", "taking": "take", "tak": "take",
+    "given": "give", "gave": "give", "giv": "give", "seen": "see", "saw": "see", "sees": "see", "seeing": "see",
+    "sold": "sell", "selling": "sell", "won": "win", "winner": "win", "winning": "win", "lost": "lose", "losing": "lose", "los": "lose",
+    "left": "leave", "leaving": "leave", "leav": "leave", "begun": "begin", "began": "begin", "beginning": "begin",
+    "built": "build", "drawn": "draw", "drew": "draw", "withdrawn": "withdraw", "withdrew": "withdraw", "withdrawal": "withdraw",
+    "written": "write", "wrote": "write", "writ": "write", "spent": "spend", "spoken": "speak", "spoke": "speak",
+    "chosen": "choose", "chose": "choose", "choos": "choose", "broken": "break", "broke": "break", "forgotten": "forget",
+    "forgot": "forget", "met": "meet", "meeting": "meeting", "held": "hold", "kept": "keep", "found": "find",
+    "got": "get", "gotten": "get", "getting": "get", "ran": "run", "running": "run", "came": "come", "com": "come",
+    "went": "go", "gone": "go", "going": "go", "goes": "go", "did": "do", "done": "do", "does": "do", "doing": "do",
+    "ate": "eat", "eaten": "eat", "drove": "drive", "driven": "drive", "driv": "drive", "flew": "fly", "flown": "fly", "flight": "flight",
+    "rode": "ride", "ridden": "ride", "rid": "ride", "ride": "ride", "riding": "ride", "shown": "show", "slept": "sleep", "told": "tell",
+    "taught": "teach", "thought": "think", "heard": "hear", "led": "lead", "lent": "lend", "shot": "shoot", "brought": "bring",
+    "caught": "catch", "quit": "quit", "quitting": "quit", "subscription": "subscrib", "subscriptions": "subscrib",
+    "redemption": "redeem", "redemptions": "redeem", "submission": "submit", "submitted": "submit", "submitting": "submit",
+    "permission": "permission", "transaction": "transaction", "transactions": "transaction", "completion": "complet",
+    "cancellation": "cancel", "cancellations": "cancel", "cancelation": "cancel", "cancelled": "cancel", "canceled": "cancel",
+    "refused": "refus", "approval": "approv", "approvals": "approv", "renewal": "renew", "arrival": "arriv", "referral": "referral",
+    "referrals": "referral", "ordered": "order", "ordering": "order", "order": "order", "offer": "offer", "offered": "offer",
+    "enter": "enter", "entered": "enter", "entering": "enter", "transfer": "transfer", "transferred": "transfer",
+    "deliver": "deliver", "delivered": "deliver", "delivery": "deliver", "deliveries": "deliver", "register": "regist", "registered": "regist",
+    "registration": "regist", "regist": "regist", "prefer": "prefer", "answer": "answer", "answered": "answer", "trigger": "trigger",
+    "triggered": "trigger", "filter": "filter", "newsletter": "newsletter", "user": "user", "number": "number",
+    "paper": "paper", "computer": "computer", "letter": "letter", "offering": "offer", "dinner": "dinner", "summer": "summer",
+    "banner": "banner", "driver": "driver", "folder": "folder", "voucher": "voucher", "tracker": "track", "reminder": "remind",
+    "reviewer": "review", "viewer": "view", "member": "member", "master": "master", "partner": "partner", "counter": "counter",
+    "session": "session", "mission": "mission", "version": "version", "question": "question", "station": "station",
+    "donation": "donat", "location": "location", "vacation": "vacation", "auction": "auction", "option": "option", "portion": "portion",
+    "action": "action", "section": "section", "promotion": "promotion", "television": "television", "opinion": "opinion",
+    "document": "document", "element": "element", "segment": "segment", "moment": "moment", "comment": "comment",
+    "statement": "statement", "department": "department", "apartment": "apartment", "appointment": "appointment", "experiment": "experiment",
+    "bed": "bed", "feed": "feed", "speed": "speed", "seed": "seed", "need": "need", "lead": "lead", "red": "red",
+    "king": "king", "ring": "ring", "string": "string", "thing": "thing", "spring": "spring", "evening": "evening", "morning": "morning",
+    "wedding": "wedding", "price": "price", "feature": "feature", "picture": "picture", "signature": "signature", "lecture": "lecture",
+    "future": "future", "adventure": "adventure", "measure": "measure", "closure": "clos", "pressure": "pressure", "furniture": "furniture",
+    "medal": "medal", "goal": "goal", "deal": "deal", "meal": "meal", "trial": "trial", "total": "total", "hospital": "hospital",
+    "animal": "animal", "journal": "journal", "portal": "portal", "proposal": "proposal", "signal": "signal", "tutorial": "tutorial",
+    "complaint": "complain", "complaints": "complain", "analysis": "analys", "analyses": "analys", "login": "login", "logged": "log", "logging": "log",
+    "logins": "login", "signup": "signup", "signups": "signup", "checkout": "checkout", "checkin": "checkin", "wishlist": "wishlist", "wishlisted": "wishlist",
+    "prescription": "prescrib", "prescriptions": "prescrib", "attendance": "attend", "enrolment": "enrol", "enrollment": "enrol", "enrolled": "enrol",
+    "enroll": "enrol", "enrol": "enrol", "deposit": "deposit", "visitor": "visit", "visit": "visit", "admission": "admit", "admitted": "admit",
+    "conversion": "convert", "expiry": "expir", "expiration": "expir", "dispute": "disput", "entry": "enter", "entries": "enter", "usage": "us", "uses": "us",
+    "quizzes": "quiz", "inquiry": "inquir", "enquiry": "inquir", "enquired": "inquir", "enquire": "inquir", "upgrader": "upgrad", "purchaser": "purchas",
+    "application": "appl", "applications": "appl", "applied": "appl", "apply": "appl", "applies": "appl", "applying": "appl", "applicant": "appl",
+    "replied": "reply", "reply": "reply", "tried": "try", "try": "try", "verified": "verif", "verify": "verif", "verification": "verif",
+    "modified": "modif", "modify": "modif", "modification": "modif", "notified": "notif", "notification": "notif", "notify": "notif",
+    "retried": "retry", "copied": "copy", "carried": "carry", "qualified": "qualif", "qualification": "qualif", "identified": "identif",
+    "identification": "identif", "simplified": "simplif", "deployment": "deploy", "employment": "employ", "played": "play", "player": "play",
+    "stayed": "stay", "delayed": "delay", "viewing": "view", "searcher": "search", "subscriber": "subscrib", "lesson": "lesson",
+}  # fmt: skip
+
+VERB_STEMS = frozenset(
+    """add remov view click search buy purchas order open clos start stop begin end visit watch read play download upload
+    install uninstall creat delet updat edit shar send receiv invit join leav login logout signup signin checkin checkout
+    topup subscrib unsubscrib upgrad downgrad renew cancel refund return pay book reserv redeem claim apply appl submit
+    complet finish fail review rat lik comment follow unfollow export import print save scan tap swip sync connect
+    disconnect verif activat deactivat enabl disabl schedul attend transfer deposit withdraw recharg refer report contact
+    call chat messag abandon wishlist favourit compar select chang us launch exit enter answer ask tak mak request
+    approv reject accept declin deliver ship pick drop track win los earn spend level log regist enrol borrow lend stream
+    listen rent rid charg block unblock lock unlock hir donat vot post repl publish bid reach unlock pass take make""".split()
+)
+
+# Plain synonyms of the verb in an event's name, as stems: what the name has → what may be said.
+SYNONYM_STEMS: dict[str, tuple[str, ...]] = {
+    "start": ("begin",),
+    "begin": ("start",),
+    "complet": ("finish",),
+    "finish": ("complet",),
+    "signup": ("regist", "join"),
+    "regist": ("signup", "join"),
+    "join": ("signup", "regist"),
+    "login": ("signin", "logon"),
+    "signin": ("login", "logon"),
+    "cancel": ("end",),
+    "end": ("cancel",),
+}
+
+AGENT_ENDINGS = ("er", "ers", "or", "ors", "ant", "ants", "ee", "ees")
+NOT_AGENTS = frozenset(
+    """order orders offer offers transfer transfers number numbers filter filters answer answers letter letters newsletter
+    newsletters banner banners folder folders voucher vouchers counter counters paper papers enter dinner dinners register
+    deliver trigger remainder reminder reminders tracker summer winter corner water center user users error errors color
+    colors over under never ever after other member members customer customers visitor visitors""".split()
+)
+
+
+def is_agent(word: str) -> bool:
+    """Whether a word looks like the doer of something ("redeemers")."""
+    return word.endswith(AGENT_ENDINGS) and word not in NOT_AGENTS and len(word) > 4
+
+
+def bare(word: str) -> str:
+    """The word without a possessive ending."""
+    return word[:-2] if word.endswith("'s") else word
+
+
+Phrase = tuple[str, ...]
+
+
+def _everyday() -> dict[str, tuple[tuple[Phrase, str, str], ...]]:
+    table: dict[str, list[tuple[Phrase, str, str]]] = {}
+    for event, verbs, nouns, agents in (
+        (
+            "order-completed",
+            """bought|buy|buys|buying|purchased|purchase|purchases|purchasing|ordered|order|orders|ordering|placed order|placed orders
+            |place order|place orders|placing order|placing orders|made purchase|made purchases|make purchase|make purchases|making purchase
+            |making purchases|checked out|check out|converted|convert|shopped|shop|completed purchase|completed order
+            |completed checkout|complete purchase|complete order|complete checkout|transacted
+            |got themselves""",
+            "order|orders|purchase|purchases|transaction|transactions|conversion|conversions|orders placed|purchases made",
+            "",
+        ),
+        (
+            "product-viewed",
+            "viewed|view|views|viewing|looked at|look at|looking at|saw|see|seen|browsed product|browsed products",
+            "product view|product views|view|views|viewing of|viewings of",
+            "viewers|viewer",
+        ),
+        ("product-clicked", "clicked|click|clicks|clicking|clicked on|click on|clicking on|tapped|tapped on", "click|clicks|product click|product clicks", "clickers"),
+        (
+            "product-searched",
+            "searched|search|searches|searching|searched for|search for|searching for|looked for|looking for|ran search for|did search for",
+            "search|searches|product search|product searches",
+            "searchers|searcher",
+        ),
+        (
+            "add-to-cart",
+            """carted|cart|carting|put in basket|put in cart|put into cart|put into basket|added to cart|added to basket|add to cart
+            |adding to cart|added in cart|added into cart|added to bag|put in bag|added to shopping cart|add to basket""",
+            "add to cart|add to carts|cart addition|cart additions|cart add|cart adds",
+            "",
+        ),
+        (
+            "remove-from-cart",
+            """took out of cart|take out of cart|taken out of cart|taking out of cart|removed from cart|remove from cart|removing from cart|removed from basket
+            |took out of basket|dropped from cart|deleted from cart|taken from cart|took from cart""",
+            "cart removal|cart removals|remove from cart",
+            "",
+        ),
+        (
+            "product-added-to-wishlist",
+            """wishlisted|wishlist|wishlisting|wish listed|saved for later|save for later|saving for later|favourited|favorited|favourite|favorite
+            |added to wishlist|add to wishlist|adding to wishlist|added to wish list|put on wishlist|put in wishlist""",
+            "wishlist addition|wishlist additions|wishlist add|wishlist adds",
+            "wishlisters",
+        ),
+        (
+            "product-reviewed",
+            "reviewed|review|reviews|reviewing|rated|rate|rates|rating|wrote review|wrote reviews|write review|left review|left reviews|leave review|gave review|gave reviews|wrote review of|posted review|posted reviews",
+            "review|reviews|product review|product reviews",
+            "reviewers|reviewer|raters",
+        ),
+        (
+            "product-list-viewed",
+            """browsed list|browsed lists|browsed collection|browsed collections|browse list|browse collection|browsed product list
+            |viewed list|viewed collection|viewed product list|viewed product lists|browsed|browsing|browse""",
+            "list view|list views|product list view|product list views|collection view|collection views",
+            "",
+        ),
+        ("order-updated", "changed order|changed orders|change order|changing order|modified order|updated order|edited order|amended order", "order update|order updates|order change|order changes", ""),
+        (
+            "order-cancelled",
+            "cancelled|canceled|cancel|cancels|cancelling|canceling|cancelled order|cancelled orders|canceled order|canceled orders|cancel order|called off order",
+            "cancellation|cancellations|cancelation|cancelations|order cancellation|order cancellations",
+            "cancellers|cancelers",
+        ),
+        (
+            "order-refunded",
+            """got refund|got refunds|get refund|gotten refund|received refund|received refunds|was refunded|were refunded|been refunded|being refunded|refunded|refund|had refund
+            |returned order|returned orders|return order|returning order|got refunded|got money back|requested refund|asked for refund|given refund|is refunded|are refunded""",
+            "refund|refunds|order refund|order refunds|return|returns",
+            "refunders",
+        ),
+        (
+            "page-view",
+            """visited|visit|visits|visiting|visited site|visited website|visited store|visited web site|visit site|visit website|visited page|visited pages|visit page
+            |opened page|opened pages|open page|opening page|viewed page|viewed pages|came to site|came to website|landed on|went to|been to""",
+            "page view|page views|pageview|pageviews|visit|visits|site visit|site visits|website visit|website visits|page visit|page visits",
+            "",
+        ),
+        (
+            "payment-info",
+            """entered payment details|enter payment details|entered payment info|entered payment information|entering payment details
+            |added payment details|provided payment details|gave payment details|entered payment detail|entered card details|submitted payment details|filled in payment details""",
+            "payment info|payment information",
+            "",
+        ),
+    ):
+        for form, phrases in (("verb", verbs), ("noun", nouns), ("agent", agents)):
+            for phrase in phrases.split("|"):
+                words = tuple(phrase.split())
+                if words:
+                    table.setdefault(words[0], []).append((words, form, event))
+    return {first: tuple(rows) for first, rows in table.items()}
+
+
+EVERYDAY = _everyday()
+
+# Everyday verbs whose object stands between their words: "put X in the basket", "took X out of the cart".
+_SPLIT_ROWS = (
+    ("add-to-cart", "put|placed|stuck", "in basket|in cart|into cart|into basket|in bag|in shopping cart|to cart"),
+    ("add-to-cart", "added|add|adding|adds", "to cart|to basket|to bag|to shopping cart|in cart"),
+    ("remove-from-cart", "took|take|taken|taking|removed|remove|removing|dropped|deleted|pulled", "out of cart|from cart|out of basket|from basket|off cart|from shopping cart"),
+    ("product-added-to-wishlist", "saved|save|saving", "for later"),
+    ("product-added-to-wishlist", "added|add|adding|put", "to wishlist|to wish list|on wishlist|in wishlist|on wish list"),
+    ("page-view", "opened|open|visited|viewed|hit|saw", "page|pages|web page|webpage"),
+    ("product-list-viewed", "browsed|viewed|looked at|browse|view|saw", "list|collection|lists|collections|product list"),
+)
+SPLIT: dict[str, tuple[tuple[Phrase, Phrase, str], ...]] = {}
+for _event, _heads, _split_tails in _SPLIT_ROWS:
+    for _head in _heads.split("|"):
+        for _tail in _split_tails.split("|"):
+            _words = tuple(_head.split())
+            SPLIT[_words[0]] = (*SPLIT.get(_words[0], ()), (_words, tuple(_tail.split()), _event))
+SIGNUP = {
+    "signed": ("signed", "up"), "sign": ("sign", "up"), "joined": ("joined",), "join": ("join",), "registered": ("registered",), "register": ("register",),
+    "enrolled": ("enrolled",), "onboarded": ("onboarded",),
+}  # fmt: skip
+
+# Everyday names for keys that profiles and events often have: the key's own words → how it is said.
+KEY_WORDS: dict[str, tuple[str, ...]] = {
+    "email": ("email address", "mail", "mail id", "email id", "e mail"),
+    "mobile": ("phone number", "phone", "mobile number", "cell number", "contact number"),
+    "phone": ("phone number", "mobile number", "mobile", "contact number"),
+    "phone_number": ("phone", "mobile number", "mobile", "contact number"),
+    "mobile_number": ("phone number", "phone", "mobile", "contact number"),
+    "signup_date": ("sign up date", "signup", "joining date", "registration date"),
+    "joined_on": ("joining date", "join date", "sign up date"),
+    "dob": ("date of birth", "birth date", "birthday"),
+    "birth_date": ("date of birth", "birthday", "birthdate", "dob"),
+    "date_of_birth": ("birthday", "birth date", "dob"),
+    "birthdate": ("birthday", "date of birth", "birth date", "dob"),
+    "price": ("price tag", "item price", "unit price"),
+    "total": ("order total", "total value"),
+    "coupon": ("coupon code", "promo code"),
+    "currency": ("currency code",),
+    "payment_method": ("payment mode", "mode of payment", "method of payment"),
+    "shipping_method": ("delivery method", "method of shipping"),
+    "rating": ("star", "review rating"),
+    "tag": ("tag",),
+    "product_id": ("product id", "id of product"),
+    "query": ("search term", "search query", "keyword"),
+    "title": ("page title",),
+    "url": ("link", "page url"),
+    "marketing_opt_in": ("marketing opt in", "marketing consent"),
+    "utm_source": ("traffic source",),
+    "o": ("operating system",),
+}
+
+BIRTH_KEYS = ("birth_date", "date_of_birth", "birthdate", "dob", "birthday", "birth_day", "born", "born_on")
+AGE_KEYS = ("age", "age_year")
+PLACE_KEYS = ("city", "town", "state", "province", "region", "country", "location", "county", "home_city", "home_country")
+SIGNUP_KEYS = (
+    "signup_date", "signed_up", "signed_up_at", "signed_up_on", "sign_up_date", "joined", "joined_on", "joined_at", "join_date", "created",
+    "created_at", "created_on", "registered", "registered_at", "registered_on", "registration_date", "member_since", "customer_since",
+    "enrolled_on", "enrolled", "onboarded_on", "since",
+)  # fmt: skip
+NAME_KEYS = ("name", "full_name", "fullname", "first_name", "last_name", "display_name")
+GENDER_KEYS = ("gender", "sex")
+MONEY_WORDS = frozenset(
+    """amount total revenue price fare value cost fee premium mrr arr spend payment deposit balance budget bill tip charge
+    bet stake wager donation salary income prize reward discount cashback tax shipping subtotal""".split()
+)
+DURATION_SUFFIXES = {
+    "s": "second", "sec": "second", "secs": "second", "second": "second", "seconds": "second", "min": "minute", "mins": "minute",
+    "minute": "minute", "minutes": "minute", "h": "hour", "hr": "hour", "hrs": "hour", "hour": "hour", "hours": "hour",
+    "day": "day", "days": "day", "ms": "millisecond",
+}  # fmt: skip
+OTHER_SUFFIXES = {"mb": "", "kb": "", "gb": "", "km": "", "kg": "", "usd": "", "inr": "", "eur": "", "pct": "", "percent": ""}
+ID_KEYS = ("product_id", "sku", "variant_id")
+PRODUCT_LOOKUP = ("name", "category", "brand", "variant", "sku", "product_id", "variant_id")
+PRODUCT_EVENTS_QUANTITY = ("order-completed", "order-updated", "order-cancelled", "order-refunded", "add-to-cart", "remove-from-cart")
+TO_KEYS = ("to", "destination", "arrival", "dest", "recipient", "target")
+FROM_KEYS = ("from", "origin", "departure", "source")
+
+GENDERS = {
+    "female": ("female", "f", "woman", "w", "girl", "lady"),
+    "male": ("male", "m", "man", "boy", "gentleman"),
+}
+COUNTRY_FORMS = {
+    "us": ("united states", "usa", "us", "united states of america", "u s", "u s a"),
+    "usa": ("united states", "usa", "us", "united states of america", "u s a"),
+    "america": ("united states", "usa", "us", "united states of america"),
+    "uk": ("united kingdom", "uk", "great britain", "u k"),
+    "britain": ("united kingdom", "uk", "great britain"),
+    "uae": ("united arab emirates", "uae"),
+    "united states": ("united states", "usa", "us", "united states of america"),
+    "united kingdom": ("united kingdom", "uk", "great britain"),
+    "the states": ("united states", "usa", "us"),
+}
+
+NUMBERS = {
+    "zero": 0, "one": 1, "two": 2, "three": 3, "four": 4, "five": 5, "six": 6, "seven": 7, "eight": 8, "nine": 9, "ten": 10,
+    "eleven": 11, "twelve": 12, "thirteen": 13, "fourteen": 14, "fifteen": 15, "sixteen": 16, "seventeen": 17, "eighteen": 18,
+    "nineteen": 19, "twenty": 20, "thirty": 30, "forty": 40, "fifty": 50, "sixty": 60, "seventy": 70, "eighty": 80, "ninety": 90,
+    "dozen": 12,
+}  # fmt: skip
+SCALES = {"hundred": 100, "thousand": 1000, "lakh": 100_000, "lakhs": 100_000, "lac": 100_000, "lacs": 100_000, "million": 1_000_000, "crore": 10_000_000, "crores": 10_000_000, "billion": 1_000_000_000}  # fmt: skip
+SHORT_SCALES = {"k": 1000, "m": 1_000_000, "mn": 1_000_000, "l": 100_000, "lakh": 100_000, "lac": 100_000, "cr": 10_000_000, "crore": 10_000_000, "b": 1_000_000_000, "bn": 1_000_000_000}  # fmt: skip
+CURRENCIES = {
+    "₹": "INR", "rs": "INR", "rs.": "INR", "inr": "INR", "rupees": "INR", "rupee": "INR", "$": "USD", "usd": "USD", "dollars": "USD", "dollar": "USD",
+    "bucks": "USD", "€": "EUR", "eur": "EUR", "euros": "EUR", "euro": "EUR", "£": "GBP", "gbp": "GBP", "pounds": "GBP", "pound": "GBP", "quid": "GBP",
+    "¥": "JPY", "jpy": "JPY", "yen": "JPY", "aed": "AED", "dirhams": "AED", "dirham": "AED", "aud": "AUD", "cad": "CAD", "sgd": "SGD",
+}  # fmt: skip
+
+# Comparison words before a number.
+COMPARISONS: dict[str, str] = {
+    "over": ">", "above": ">", "more than": ">", "greater than": ">", "exceeding": ">", "exceeds": ">", "exceed": ">", "exceeded": ">", "higher than": ">",
+    "larger than": ">", "bigger than": ">", "upwards of": ">", "in excess of": ">", ">": ">", "north of": ">", "costlier than": ">", "pricier than": ">",
+    "more expensive than": ">", "longer than": ">", "beyond": ">", "better than": ">", "crossing": ">", "crosses": ">", "crossed": ">",
+    "under": "<", "below": "<", "less than": "<", "fewer than": "<", "lower than": "<", "smaller than": "<", "cheaper than": "<", "<": "<", "shorter than": "<",
+    "at least": ">=", "minimum": ">=", "minimum of": ">=", "a minimum of": ">=", "min": ">=", "no less than": ">=", "no fewer than": ">=", "not less than": ">=", ">=": ">=",
+    "starting at": ">=", "not fewer than": ">=", "atleast": ">=",
+    "at most": "<=", "up to": "<=", "upto": "<=", "no more than": "<=", "not more than": "<=", "maximum": "<=", "maximum of": "<=", "a maximum of": "<=", "max": "<=", "<=": "<=",
+    "not exceeding": "<=", "atmost": "<=", "not over": "<=", "not above": "<=",
+    "exactly": "=", "precisely": "=", "equal to": "=", "equals": "=", "=": "=", "only": "=", "just": "=", "exactly equal to": "=",
+}  # fmt: skip
+AGE_COMPARISONS = {"older than": ">", "younger than": "<", "aged over": ">", "aged above": ">", "aged under": "<", "aged below": "<"}
+
+VAGUE = frozenset(
+    """recently recent many few several lots lot big large loyal frequent frequently often rarely sometimes regularly regular heavy
+    high low engaged valuable best worst good bad premium active dormant soon latest lately mostly-active popular expensive
+    cheap huge small enough plenty numerous occasional occasionally vip whales whale couple handful""".split()
+)
+
+SILENT = frozenset(". ! ? … - – — \" ` ´ : ;".split())

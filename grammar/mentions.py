@@ -1,0 +1,350 @@
+"""The words of a question with all that each run of them can be: the lattice that both readers read.
+
+    question ── tokens ──► words ── look up (one batch) ──► edges: category, first word, last word, meaning
+
+An edge says "words i to j can be a VALUE, and these are the values". Closed classes come from the lexicon, time from
+`when`, event types, keys and values from the vocabulary. Nothing is decided here: the grammar chooses among edges.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from grammar import lexicon, numbers, when
+from grammar.closed import CLOSED, CLOSED_LONGEST, LEADS
+from grammar.names import Candidate, find_booleans, find_events, find_keys, index, phrase_end
+from grammar.query import Window
+from grammar.vocabulary import Value, Vocabulary, fold
+
+LONGEST_RUN = 8  # words of the longest value that is looked for
+
+
+@dataclass(frozen=True, slots=True)
+class Word:
+    """One token: its text in lower case, where it stands in the question, and whether it was written in quotes."""
+
+    low: str
+    start: int
+    end: int
+    raw: str
+    quoted: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Edge:
+    """Words `first` to `end` (exclusive) taken as a category, with what they mean there."""
+
+    category: str
+    first: int
+    end: int
+    meaning: Any = None
+
+
+@dataclass(frozen=True, slots=True)
+class Lattice:
+    """All edges of a question. `at[i]` holds those that start at word i, by category and then by end, the longest first."""
+
+    question: str
+    words: tuple[Word, ...]
+    at: tuple[dict[str, dict[int, Edge]], ...]
+    corrections: tuple[tuple[str, str], ...] = ()
+
+    def text(self, first: int, end: int) -> str:
+        """The question's own words from `first` to `end`."""
+        if first >= end:
+            return ""
+        return self.question[self.words[first].start : self.words[end - 1].end]
+
+
+_TOKEN = re.compile(
+    r"""
+    (?P<quoted>"(?:[^"\\]|\\.)*"|“[^”]*”|‘[^’]*’|(?<![\w'])'(?=\S)[^']*(?<=\S)'(?!\w))
+  | (?P<instant>\d{4}-\d{2}-\d{2}(?:[T ]\d{2}:\d{2}(?::\d{2})?)?(?!\d))
+  | (?P<slashed>\d{1,2}/\d{1,2}/\d{2,4}(?!\d))
+  | (?P<clock>\d{1,2}:\d{2}(?:\s?[ap]m\b)?)
+  | (?P<mixed>\d+(?:[.,]\d+)*[^\W\d_]+\b|\d+(?:,\d{2,3})+(?:\.\d+)?|\d+(?:\.\d+)?)
+  | (?P<word>[^\W_]\w*(?:[.@'’][^\W_]\w*)*)
+  | (?P<symbol>>=|<=|!=|[^\s\w])
+    """,
+    re.VERBOSE | re.UNICODE | re.IGNORECASE,
+)
+
+
+def tokens(question: str) -> tuple[Word, ...]:
+    """The words of a question. Contractions stand as their two words; hyphens between letters only part words."""
+    found: list[Word] = []
+    for match in _TOKEN.finditer(question):
+        raw, start, end = match.group(), match.start(), match.end()
+        if match.lastgroup == "quoted":
+            inner = raw[1:-1].replace('\\"', '"').replace("\\\\", "\\")
+            found.append(Word(inner.casefold(), start, end, inner, quoted=True))
+            continue
+        if match.lastgroup == "instant":
+            raw = raw.replace(" ", "T")
+        if match.lastgroup == "symbol":
+            if raw in "-–—":
+                if _joins_letters(question, start, end):
+                    continue
+                raw = "-"
+            elif raw in ".?!" or raw in "…":
+                if start == 0 or not question[end:].strip(" .?!…)\"'"):
+                    continue
+        low = raw.casefold().replace("’", "'")
+        if match.lastgroup == "word":
+            parts = _uncontracted(low)
+            if len(parts) > 1:
+                found.extend(Word(part, start, end, raw) for part in parts)
+                continue
+            low = parts[0]
+        found.append(Word(low, start, end, raw))
+    return tuple(found)
+
+
+def _joins_letters(question: str, start: int, end: int) -> bool:
+    before, after = question[start - 1 : start], question[end : end + 1]
+    if not before or not after or before.isspace() or after.isspace():
+        return False
+    return not (before.isdigit() and after.isdigit())
+
+
+def _uncontracted(low: str) -> list[str]:
+    if "'" not in low:
+        return [low]
+    if low in lexicon.CONTRACTIONS:
+        return lexicon.CONTRACTIONS[low].split()
+    if low.endswith("n't"):
+        return [low[:-3], "not"]
+    for ending, word in (("'ve", "have"), ("'re", "are"), ("'ll", "will"), ("'d", "had"), ("'m", "am")):
+        if low.endswith(ending):
+            return [low[: -len(ending)], word]
+    if low.endswith("'s"):
+        return [low[:-2] + "'s"]
+    return [low]
+
+
+# ── the lattice ───────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+@dataclass(frozen=True, slots=True)
+class ValueHit:
+    """A run of words that is a whole value of some keys; `exact` is the text where it was quoted or is unknown."""
+
+    text: str
+    values: tuple[Value, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class EventHit:
+    """A run of words that names events, the better candidates first."""
+
+    candidates: tuple[Candidate, ...]
+
+
+_EVERY_LENGTH = frozenset({"EV", "EN", "AGENT", "VALUE", "KEY", "TAIL"})  # a shorter name may be meant; elsewhere the longest
+_RANKS = {"full": 0, "everyday": 1, "partial": 2}
+
+
+def lattice(question: str, vocabulary: Vocabulary) -> Lattice:
+    """All that the words of a question can be. One batched look-up of its word runs."""
+    words = tokens(question)
+    lows = [word.low for word in words]
+    table: list[dict[str, dict[int, Edge]]] = [{} for _ in words]
+
+    def put(category: str, first: int, end: int, meaning: object = None) -> None:
+        known = table[first].setdefault(category, {})
+        if category in _EVERY_LENGTH or not known:
+            known.setdefault(end, Edge(category, first, end, meaning))
+        elif end > max(known):
+            table[first][category] = {end: Edge(category, first, end, meaning)}
+
+    names = index(vocabulary.event_types(), vocabulary.attributes())
+    occurring = frozenset(e.event for e in names.events)
+    found = dict(vocabulary.values(_runs(words)))
+    _countries(found, words, vocabulary)
+    for i, word in enumerate(words):
+        if word.quoted:
+            _quoted(put, i, word, found, names, occurring)
+            continue
+        _closed(put, i, lows)
+        _numbers(put, i, lows)
+        _time(put, i, when.read(lows, i))
+        _names(put, i, lows, names, occurring)
+        for j in range(min(len(words), i + LONGEST_RUN), i, -1):
+            run = fold(" ".join(lows[i:j]))
+            if run in found and lows[j - 1] not in ",;:()" and word.low not in ",;:()" and not any(w.quoted for w in words[i:j]):
+                put("VALUE", i, j, ValueHit(question[word.start : words[j - 1].end], found[run]))
+    _labels(put, lows)
+    _split_verbs(put, lows, occurring)
+    for edges in table:
+        for end in edges.get("THING", {}):  # "product" is the thing, not a part of an event's name
+            for category in ("TAIL", "EN"):
+                hit = edges.get(category, {}).get(end)
+                if hit is not None and hit.meaning.candidates[0].tier == "partial":
+                    del edges[category][end]
+        for category in [c for c, found in edges.items() if not found]:
+            del edges[category]
+    _texts(put, words, table)
+    covered = [False] * len(words)
+    for edges in table:
+        for by_end in edges.values():
+            for edge in by_end.values():
+                for k in range(edge.first, edge.end):
+                    covered[k] = True
+    for i, word in enumerate(words):
+        if not covered[i] and any(c.isalnum() for c in word.low):
+            put("UNK", i, i + 1, word.raw)
+        elif not covered[i]:
+            put("UNK" if word.low not in lexicon.SILENT else "FILL", i, i + 1, word.raw)
+    return Lattice(question, words, tuple(table))
+
+
+def _runs(words: tuple[Word, ...]) -> set[str]:
+    """The folded runs of neighbouring words that could be a value."""
+    runs: set[str] = set()
+    for i, word in enumerate(words):
+        if word.quoted:
+            runs.add(fold(word.raw))
+            continue
+        for j in range(i + 1, min(len(words), i + LONGEST_RUN) + 1):
+            if words[j - 1].quoted:
+                break
+            runs.add(fold(" ".join(w.low for w in words[i:j])))
+    runs.discard("")
+    return runs
+
+
+def _quoted(put: Any, i: int, word: Word, found: Mapping[str, tuple[Value, ...]], names: Any, occurring: frozenset[str]) -> None:
+    put("QUOTED", i, i + 1, ValueHit(word.raw, found.get(fold(word.raw), ())))
+    inner = tuple(w.low for w in tokens(word.raw) if not w.quoted)
+    if not inner:
+        return
+    for hit in find_events(names, inner, 0, occurring):
+        if hit.end == len(inner) and hit.candidates[0].tier == "full":
+            put("EN", i, i + 1, EventHit(hit.candidates))
+            put("EV", i, i + 1, EventHit(hit.candidates))
+    for end, keys in find_keys(names, inner, 0):
+        if end == len(inner):
+            put("KEY", i, i + 1, keys)
+    _time(put, i, [phrase for phrase in when.read(inner, 0) if phrase.end == len(inner)], width=1)
+
+
+def _closed(put: Any, i: int, lows: list[str]) -> None:
+    for length in range(min(CLOSED_LONGEST, len(lows) - i), 0, -1):
+        for category, meaning in CLOSED.get(" ".join(lows[i : i + length]), ()):
+            put(category, i, i + length, meaning)
+    if i == 0:
+        end = 0
+        while end < len(lows) and (lows[end] in LEADS or (lows[end] == "," and 0 < end < 4 and end + 1 < len(lows) and lows[end + 1] in LEADS)):
+            end += 1
+        if end:
+            put("LEAD", 0, end)
+
+
+def _numbers(put: Any, i: int, lows: list[str]) -> None:
+    for category, end, meaning in numbers.read(lows, i):
+        put(category, i, end, meaning)
+
+
+_TIMES = {
+    when.Within: "WITHIN", when.Lasting: "LASTING", when.Prior: "PRIOR", when.Future: "FUTURE", when.Ever: "EVER",
+}  # fmt: skip
+
+
+def _time(put: Any, i: int, phrases: Sequence[when.TimePhrase], width: int | None = None) -> None:
+    """Time phrases from word i: the longest of each kind; phrases of one length are readings of the same words."""
+    longest = max((p.end for p in phrases if isinstance(p.meaning, Window)), default=0)
+    readings = tuple(p.meaning for p in phrases if isinstance(p.meaning, Window) and p.end == longest)
+    if readings:
+        put("WIN", i, i + width if width else longest, readings)
+    for phrase in phrases:
+        if not isinstance(phrase.meaning, Window):
+            put(_TIMES[type(phrase.meaning)], i, i + width if width else phrase.end, phrase.meaning)
+
+
+def _names(put: Any, i: int, lows: list[str], names: Any, occurring: frozenset[str]) -> None:
+    forms: dict[tuple[str, int], list[Candidate]] = {}
+    for hit in find_events(names, lows, i, occurring):
+        category = {"verb": "EV", "noun": "EN", "agent": "AGENT", "tail": "TAIL"}[hit.form]
+        forms.setdefault((category, hit.end), []).extend(hit.candidates)
+    for (category, end), candidates in forms.items():
+        put(category, i, end, EventHit(tuple(sorted(candidates, key=lambda c: _RANKS[c.tier]))))
+    if lows[i] in ("product", "item", "products", "items"):
+        put("PKEY", i, i + 1, "product")
+    for end, keys in find_keys(names, lows, i):
+        put("KEY", i, end, keys)
+    signup = lexicon.SIGNUP.get(lows[i])
+    if signup is not None:
+        end = phrase_end(signup, lows, i)
+        if end is not None:
+            put("SIGNUP", i, end)
+    boolean = find_booleans(names, lows, i)
+    if boolean:
+        put("BOOL", i, boolean[0], boolean[1])
+        if boolean[0] == i + 1 and lows[i].endswith("s"):
+            put("BOOLNOUN", i, boolean[0], boolean[1])
+
+
+def _texts(put: Any, words: tuple[Word, ...], table: list[dict[str, dict[int, Edge]]]) -> None:
+    """After a verb of searching, the words up to the next closed-class word or window are the text that was searched."""
+    for edges in list(table):
+        verbs = [e for e in edges.get("EV", {}).values() if any("search" in c.event for c in e.meaning.candidates)]
+        if not verbs:
+            continue
+        first = max(e.end for e in verbs)
+        while first < len(words) and words[first].low in lexicon.DETERMINERS | {"for"}:
+            first += 1
+        end = first
+        while end < len(words) and not words[end].quoted and not _stops(table[end]):
+            end += 1
+        if end > first:
+            put("TEXT", first, end, " ".join(w.low for w in words[first:end]))
+
+
+def _stops(edges: dict[str, dict[int, Edge]]) -> bool:
+    return any(c in edges for c in ("WIN", "WITHIN", "EVER", "AND", "OR", "BUT", "COMMA", "THEN", "WHO", "WHOSE", "TIMES", "REG", "NEG", "LP", "RP", "PER", "PRIOR"))
+
+
+def _countries(found: dict[str, tuple[Value, ...]], words: tuple[Word, ...], vocabulary: Vocabulary) -> None:
+    """Common short forms of countries stand for what the data holds."""
+    for i in range(len(words)):
+        for j in (i + 1, i + 2):
+            run = fold(" ".join(w.low for w in words[i:j]))
+            forms = lexicon.COUNTRY_FORMS.get(run)
+            if forms and run not in found:
+                held = tuple(v for values in vocabulary.values([fold(f) for f in forms]).values() for v in values)
+                if held:
+                    found[run] = held
+
+
+def _split_verbs(put: Any, lows: list[str], occurring: frozenset[str]) -> None:
+    """Everyday verbs round their object: "put X in the basket", "took X out of the cart", "saved X for later"."""
+    for i, low in enumerate(lows):
+        for head, tail, event in lexicon.SPLIT.get(low, ()):
+            if tuple(lows[i : i + len(head)]) != head:
+                continue
+            for j in range(i + len(head), min(len(lows), i + 12)):
+                if lows[j] in (",", "and", "or", "but", "who", "whose"):
+                    break
+                end = phrase_end(tail, lows, j)
+                if end is not None:
+                    hit = EventHit((Candidate(event, "everyday", frozenset()),))
+                    put("EV", i, i + len(head), hit)
+                    put("TAIL", j, end, hit)
+                    break
+
+
+def _labels(put: Any, lows: list[str]) -> None:
+    """What stands before a colon, or before a bracket that holds the rest, is a label."""
+    for stop, closing in ((":", None), ("(", ")")):
+        if stop in lows[1:8]:
+            end = lows.index(stop, 1)
+            if closing is None or lows[-1] == closing:
+                put("LABEL", 0, end)
+    for i in range(max(0, len(lows) - 6), len(lows)):
+        if lows[i] in ("who", "what") and " ".join(lows[i + 1 : i + 3]) in ("are they", "are these", "are those"):
+            rest = " ".join(lows[i + 3 :])
+            if not rest or any(category in ("CONTACT", "BUYERS") for category, _ in CLOSED.get(rest, ())):
+                put("TAG", i, len(lows))

@@ -1,0 +1,384 @@
+"""How event types and keys are named in English: stems, particles, synonyms, agent nouns, and parts of names.
+
+    support-ticket-created ── stems ──► {support, ticket, creat}   verb: creat
+    "created a support ticket", "support ticket creation" ── stems of a run without determiners ──► the same set
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Literal
+
+from grammar import lexicon
+from grammar.vocabulary import EventType, Key, singular, words_of
+
+Tier = Literal["full", "everyday", "partial"]
+Form = Literal["verb", "noun", "agent", "tail"]
+LONGEST_NAME = 9  # words of a run that may name an event, determiners included
+
+
+@lru_cache(maxsize=65536)
+def stem(word: str) -> str:
+    """The stem that the inflections and derivations of a verb or noun share; the same on both sides, so it need not be English.
+
+    >>> {stem(w) for w in ("create", "creates", "created", "creating", "creation", "creator")}
+    {'creat'}
+    """
+    if word in lexicon.IRREGULAR_STEMS:
+        return lexicon.IRREGULAR_STEMS[word]
+    base = singular(word)
+    if base in lexicon.IRREGULAR_STEMS:
+        return lexicon.IRREGULAR_STEMS[base]
+    for ending, kept in _ENDINGS:
+        if base.endswith(ending) and len(base) - len(ending) >= kept:
+            base = base[: -len(ending)]
+            break
+    if len(base) > 3 and base[-1] == base[-2] and base[-1] not in "seo":
+        base = base[:-1]  # cancelled, shipped → cancel, ship
+    if len(base) > 3 and base.endswith("e"):
+        base = base[:-1]
+    if len(base) > 3 and base.endswith("i"):
+        base = base[:-1] + "y"
+    return lexicon.IRREGULAR_STEMS.get(base, base)
+
+
+_ENDINGS = (
+    ("isation", 3),
+    ("ization", 3),
+    ("ations", 4),
+    ("ation", 4),
+    ("ment", 4),
+    ("ings", 3),
+    ("ing", 3),
+    ("ion", 4),
+        ("er", 3),
+    ("or", 4),
+    ("ed", 3),
+    ("ure", 4),
+    ("al", 5),
+)
+
+_INSIDE = frozenset({"for", "to", "of", "into"})  # may stand inside a name: "applied for a loan"
+_PARTICLES = frozenset({"in", "out", "up", "off", "on", "down"})
+_JOINED = {
+    verb + particle: (verb, particle)
+    for verb, particle in (
+        ("log", "in"), ("log", "out"), ("log", "on"), ("log", "off"), ("sign", "in"), ("sign", "up"), ("sign", "out"),
+        ("check", "in"), ("check", "out"), ("top", "up"), ("opt", "in"), ("opt", "out"), ("follow", "up"),
+        ("drop", "off"), ("pick", "up"), ("set", "up"), ("turn", "on"), ("turn", "off"), ("cash", "out"),
+        ("level", "up"), ("fill", "in"), ("fill", "out"), ("switch", "on"), ("switch", "off"), ("clock", "in"),
+    )
+}  # fmt: skip
+
+
+def name_stems(name: str) -> tuple[str, ...]:
+    """The stems of a name's words, a verb and its particle joined ("checked-in" and "check-in" → checkin)."""
+    return _with_particles([stem(word) for word in words_of(_apart(name))])
+
+
+def _apart(name: str) -> str:
+    """camelCase written apart: "orderCompleted" → "order Completed"."""
+    return "".join(f" {c}" if c.isupper() and i and name[i - 1].islower() else c for i, c in enumerate(name))
+
+
+def _with_particles(stems: Sequence[str]) -> tuple[str, ...]:
+    joined: list[str] = []
+    for part in stems:
+        if joined and part in _PARTICLES and joined[-1] + part in _JOINED:
+            joined[-1] += part
+        else:
+            joined.append(part)
+    return tuple(joined)
+
+
+@dataclass(frozen=True, slots=True)
+class EventName:
+    """An event type's name as stems; `verbs` are those of its words that carry the action."""
+
+    event: str
+    stems: tuple[str, ...]
+    verbs: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """An event that some words may name: in full, as the everyday word for it, or by a part that holds its verb."""
+
+    event: str
+    tier: Tier
+    stems: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True)
+class NameHit:
+    """Words up to `end` that name events, in one grammatical form."""
+
+    end: int
+    form: Form
+    candidates: tuple[Candidate, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Index:
+    """The names of one phonebook, ready to be found in word runs."""
+
+    events: tuple[EventName, ...]
+    by_stem: dict[str, tuple[int, ...]]
+    keys: dict[tuple[str, ...], tuple[Key, ...]]
+    key_starts: frozenset[str]
+    booleans: dict[tuple[str, ...], tuple[Key, ...]]
+
+
+def event_name(name: str) -> EventName:
+    """A name with its verbs told from its nouns: participles first, else words known as verbs, else the last word."""
+    words = words_of(_apart(name))
+    stems = _with_particles([stem(word) for word in words])
+    verbs = {stem(word) for word in words if _is_participle(word)}
+    verbs |= {s for s in stems if s in _JOINED}
+    if not verbs & set(stems):
+        verbs = {s for s in stems if s in lexicon.VERB_STEMS}
+    if not verbs & set(stems):
+        verbs = {stems[-1]} if stems else set()
+    return EventName(name, stems, frozenset(verbs & set(stems)))
+
+
+def _is_participle(word: str) -> bool:
+    return word in lexicon.PARTICIPLES or (word.endswith("ed") and len(word) > 4 and not word.endswith("eed"))
+
+
+@lru_cache(maxsize=8)
+def index(event_types: tuple[EventType, ...], attributes: tuple[Key, ...]) -> Index:
+    """The index of a phonebook's names; kept for the few phonebooks that were asked last."""
+    events = tuple(event_name(e.name) for e in event_types)
+    by_stem: dict[str, list[int]] = {}
+    for i, name in enumerate(events):
+        for part in set(name.stems) | {s for stem_ in name.stems for s in lexicon.SYNONYM_STEMS.get(stem_, ())}:
+            by_stem.setdefault(part, []).append(i)
+    keys: dict[tuple[str, ...], dict[Key, None]] = {}
+    for key in (*attributes, *(key for e in event_types for key in e.keys)):
+        for words in _key_words(key):
+            keys.setdefault(words, {})[key] = None
+    return Index(
+        events,
+        {part: tuple(found) for part, found in by_stem.items()},
+        {words: tuple(found) for words, found in keys.items()},
+        frozenset(words[0] for words in keys),
+        {_boolean_stems(key.name): (key,) for key in attributes if "boolean" in key.holds},
+    )
+
+
+def _key_words(key: Key) -> Iterable[tuple[str, ...]]:
+    """The word sequences that name a key: its name; its last level; the everyday words for such a key."""
+    whole = tuple(singular(w) for w in words_of(_apart(key.name)))
+    if whole:
+        yield whole
+    last = tuple(singular(w) for w in words_of(_apart(key.name.rsplit(".", 1)[-1])))
+    if last and last != whole:
+        yield last
+    if len(last) > 1 and last[-1] in lexicon.DURATION_SUFFIXES | lexicon.OTHER_SUFFIXES:
+        yield last[:-1]
+    for spoken in lexicon.KEY_WORDS.get("_".join(whole), ()):
+        yield tuple(spoken.split())
+
+
+def find_keys(names: Index, lows: Sequence[str], i: int) -> list[tuple[int, tuple[Key, ...]]]:
+    """The runs from word i that name a key: where each ends, and the keys, the longest last."""
+    first = lexicon.bare(lows[i])
+    if not first or singular(words_of(first)[0] if words_of(first) else first) not in names.key_starts:
+        return []
+    hits: list[tuple[int, tuple[Key, ...]]] = []
+    run: list[str] = []
+    for j in range(i, min(len(lows), i + 5)):
+        parts = words_of(lexicon.bare(lows[j]))
+        if not parts:
+            break
+        run.extend(singular(p) for p in parts)
+        found = names.keys.get(tuple(run))
+        if found:
+            hits.append((j + 1, found))
+    return hits
+
+
+def find_events(names: Index, lows: Sequence[str], i: int, occurring: frozenset[str]) -> list[NameHit]:
+    """All ways in which words from i on name an event: at most one length for each form and tier, the longest."""
+    hits: dict[tuple[Form, Tier], NameHit] = {}
+    for end, form, candidates in (*_by_name(names, lows, i), *_everyday(names, lows, i, occurring)):
+        key = (form, candidates[0].tier)
+        if key not in hits or end > hits[key].end:
+            hits[key] = NameHit(end, form, tuple(candidates))
+        elif end == hits[key].end:
+            known = hits[key].candidates
+            hits[key] = NameHit(end, form, known + tuple(c for c in candidates if c not in known))
+    return list(hits.values())
+
+
+def _by_name(names: Index, lows: Sequence[str], i: int) -> Iterable[tuple[int, Form, list[Candidate]]]:
+    """Runs whose stems are a whole name, or a part of one that holds its verb (or, as a tail, none of its verbs)."""
+    run: list[tuple[str, str]] = []  # (stem, word)
+    live: set[int] | None = None
+    for j in range(i, min(len(lows), i + LONGEST_NAME)):
+        word = lows[j]
+        if j > i and word in lexicon.DETERMINERS:
+            continue
+        if j > i and word in _INSIDE and stem(word) not in names.by_stem and j + 1 < len(lows):
+            continue
+        parts = words_of(word)
+        if not parts:
+            if word in "-/_" and j > i:
+                continue
+            return
+        for part in parts:
+            s = stem(part)
+            if run and part in _PARTICLES and run[-1][0] + part in _JOINED and run[-1][0] + part in names.by_stem:
+                run[-1] = (run[-1][0] + part, run[-1][1])
+                live = _narrowed(names, [s for s, _ in run])
+            else:
+                run.append((s, part))
+                found = names.by_stem.get(s)
+                joinable = j + 1 < len(lows) and lows[j + 1] in _PARTICLES and s + lows[j + 1] in names.by_stem
+                if found is None:
+                    if joinable and len(run) == 1:
+                        live = set()
+                        continue
+                    return
+                live = set(found) if live is None or (len(run) == 1) else live & set(found)
+            if not live:
+                if j + 1 < len(lows) and lows[j + 1] in _PARTICLES:
+                    continue
+                return
+        yield from _fitting(names, live or set(), run, j + 1, lows)
+
+
+def _narrowed(names: Index, stems: Sequence[str]) -> set[int]:
+    live: set[int] | None = None
+    for s in stems:
+        found = set(names.by_stem.get(s, ()))
+        live = found if live is None else live & found
+    return live or set()
+
+
+def _fitting(
+    names: Index, live: set[int], run: list[tuple[str, str]], end: int, lows: Sequence[str]
+) -> Iterable[tuple[int, Form, list[Candidate]]]:
+    said = [s for s, _ in run]
+    grouped: dict[tuple[Form, Tier], list[Candidate]] = {}
+    for n in sorted(live):
+        name = names.events[n]
+        matched = _matched(name, said)
+        if matched is None:
+            continue
+        whole = len(matched) == len(name.stems)
+        verb = bool(set(matched) & name.verbs)
+        tier: Tier = "full" if whole else "partial"
+        for form in _forms(name, run, matched, whole, verb):
+            grouped.setdefault((form, tier), []).append(Candidate(name.event, tier, frozenset(matched)))
+    after = end
+    if end < len(lows) and lows[end] in lexicon.EVENT_WORDS:
+        after = end + 1
+    for (form, _), candidates in grouped.items():
+        yield (after if form == "noun" else end), form, candidates
+        if form == "noun" and after != end:
+            yield end, form, candidates
+
+
+def _matched(name: EventName, said: Sequence[str]) -> list[str] | None:
+    """The name's own stems that the said ones stand for, each used once; None where one fits nothing."""
+    left = list(name.stems)
+    matched: list[str] = []
+    for s in said:
+        if s in left:
+            left.remove(s)
+            matched.append(s)
+            continue
+        other = next((o for o in left if s in lexicon.SYNONYM_STEMS.get(o, ())), None)
+        if other is None:
+            return None
+        left.remove(other)
+        matched.append(other)
+    return matched
+
+
+def _forms(
+    name: EventName, run: list[tuple[str, str]], matched: list[str], whole: bool, verb: bool
+) -> Iterable[Form]:
+    """The grammatical forms that a run of a name can have, from where its verb stands and how it is inflected."""
+    first_is_verb = matched[0] in name.verbs
+    verb_word = next((word for (s, word), m in zip(run, matched, strict=True) if m in name.verbs), None)
+    if not verb:
+        if any(_is_participle(word) for _, word in run):
+            return
+        yield "tail"
+        yield "noun"
+        return
+    assert verb_word is not None
+    agent = lexicon.is_agent(verb_word)
+    if agent and (whole or len(name.stems) == 1 or len(run) < len(name.stems)):
+        yield "agent"
+    inflected = _is_participle(verb_word) or verb_word.endswith("ing")
+    if first_is_verb and not agent:
+        yield "verb"
+    elif inflected and matched[-1] in name.verbs:
+        yield "verb"  # the name as it is written: "ticket created"
+    if whole and not (first_is_verb and inflected and len(run) > 1):
+        yield "noun"
+    elif not whole and not inflected and not agent:
+        yield "noun"
+
+
+def _everyday(
+    names: Index, lows: Sequence[str], i: int, occurring: frozenset[str]
+) -> Iterable[tuple[int, Form, list[Candidate]]]:
+    """Everyday words for the default events, where the event occurs or no other event's name has the word."""
+    for phrase, form, event in lexicon.EVERYDAY.get(lows[i], ()):
+        end = phrase_end(phrase, lows, i)
+        if end is None:
+            continue
+        if event not in occurring and any(stem(w) in names.by_stem for w in phrase if w not in _PARTICLES and w != "_"):
+            continue
+        if form == "noun" and end < len(lows) and lows[end] in lexicon.EVENT_WORDS:
+            yield end + 1, form, [Candidate(event, "everyday", frozenset())]
+        yield end, form, [Candidate(event, "everyday", frozenset())]
+
+
+def phrase_end(phrase: tuple[str, ...], lows: Sequence[str], i: int) -> int | None:
+    """Where a phrase that starts at word i ends; determiners may stand between its words."""
+    j = i
+    for n, word in enumerate(phrase):
+        while n and j < len(lows) and lows[j] in lexicon.DETERMINERS and lows[j] != word:
+            j += 1
+        if j >= len(lows) or lows[j] != word:
+            return None
+        j += 1
+    return j
+
+
+def find_booleans(names: Index, lows: Sequence[str], i: int) -> tuple[int, tuple[Key, ...]] | None:
+    """The longest run from word i that says a boolean attribute: "opted in to marketing" for marketing_opt_in."""
+    best: tuple[int, tuple[Key, ...]] | None = None
+    run: list[str] = []
+    for j in range(i, min(len(lows), i + 7)):
+        if j > i and (lows[j] in lexicon.DETERMINERS or lows[j] in ("to", "for", "with", "in", "into") and not _particle_here(run, lows[j])):
+            continue
+        parts = words_of(lows[j])
+        if not parts:
+            break
+        for part in parts:
+            if run and part in _PARTICLES and run[-1] + part in _JOINED:
+                run[-1] += part
+            else:
+                run.append(stem(part))
+        found = names.booleans.get(tuple(sorted(run)))
+        if found:
+            best = (j + 1, found)
+    return best
+
+
+def _particle_here(run: Sequence[str], word: str) -> bool:
+    return bool(run) and run[-1] + word in _JOINED
+
+
+def _boolean_stems(name: str) -> tuple[str, ...]:
+    words = [w for w in words_of(_apart(name)) if w not in ("is", "has", "was", "are", "flag", "status")]
+    return tuple(sorted(_with_particles([stem(w) for w in words])))

@@ -1,0 +1,140 @@
+"""The door of the language: a question and a vocabulary to one Query, or a refusal, or readings to choose from."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from grammar.canonical import read_canonical
+from grammar.describe import describe
+from grammar.draft import Refused, Tree
+from grammar.english import NoTree, TooTangled, trees
+from grammar.errors import Ambiguous, NotUnderstood, Reading
+from grammar.mentions import Lattice, lattice, tokens
+from grammar.query import Query
+from grammar.resolve import Resolved, resolve
+from grammar.vocabulary import Vocabulary
+
+LONGEST = 120  # words; more are refused unread
+
+
+@dataclass(frozen=True, slots=True)
+class Read:
+    """What was read: the query, what is said beside it, and which reader gave it."""
+
+    query: Query
+    warnings: tuple[str, ...] = ()
+    parser: Literal["grammar", "model"] = "grammar"
+
+
+def read(question: str, vocabulary: Vocabulary) -> Read:
+    """The one meaning of a question.
+
+    Raises NotUnderstood where a word has no part in any reading, and Ambiguous where two readings differ.
+    """
+    canonical = read_canonical(question)
+    if canonical is not None:
+        return Read(canonical)
+    words = tokens(question)
+    if not words:
+        raise NotUnderstood("empty", [], "Nothing was asked.")
+    if len(words) > LONGEST:
+        first = question[words[LONGEST].start :][:40]
+        raise NotUnderstood("too long", [first], f"The question has {len(words)} words; {LONGEST} are read.", position=words[LONGEST].start)
+    found = lattice(question, vocabulary)
+    return _one(found, vocabulary)
+
+
+def _one(words: Lattice, vocabulary: Vocabulary) -> Read:
+    try:
+        candidates = trees(words)
+    except TooTangled:
+        raise NotUnderstood("too long", [words.question[:40]], "The question has too many ways to be read; say it in shorter sentences.") from None
+    except NoTree as nothing:
+        raise _misplaced(words, nothing) from None
+    resolved: dict[Query, tuple[tuple[int, ...], Resolved]] = {}
+    failures: list[tuple[tuple[int, ...], Refused]] = []
+    for tree in candidates:
+        rank = _rank(tree, words)
+        try:
+            for one in resolve(tree, words, vocabulary):
+                if one.query not in resolved or rank < resolved[one.query][0]:
+                    resolved[one.query] = (rank, one)
+        except Refused as refused:
+            failures.append((rank, refused))
+    if not resolved:
+        raise _refusal(words, failures)
+    best = min(rank for rank, _ in resolved.values())
+    chosen = [one for rank, one in resolved.values() if rank == best]
+    if len(chosen) == 1:
+        return Read(chosen[0].query, chosen[0].warnings)
+    readings = [Reading(describe(one.query), one.query) for one in chosen]
+    said = list(dict.fromkeys(word for one in chosen for word in one.chosen))
+    raise Ambiguous(readings, said)
+
+
+def _rank(tree: Tree, words: Lattice) -> tuple[int, ...]:
+    """The tiers by which one tree goes before another: no unknown word, closed-class words in their own sense, longer
+    names, then fewer clauses and phrases. Each is a sentence of SEMANTICS or of plain English; they are never added up."""
+    unknown = values = names = phrases = 0
+    closed = 0
+    stack: list[Tree] = [tree]
+    while stack:
+        node = stack.pop()
+        phrases += 1
+        for child in node.children:
+            if isinstance(child, Tree):
+                stack.append(child)
+                continue
+            if child.category == "UNK":
+                unknown += child.end - child.first
+            elif child.category == "VALUE":
+                values += 1
+                if child.end - child.first == 1 and _ordinary(words, child.first):
+                    closed += 1
+            if child.category in ("EV", "EN", "AGENT", "VALUE", "KEY", "TAIL", "BOOL"):
+                names += 1
+    return (unknown, closed, names, phrases)
+
+
+def _ordinary(words: Lattice, i: int) -> bool:
+    """Whether a word has a closed-class sense too."""
+    return any(category not in ("VALUE", "UNK", "KEY", "EV", "EN", "TAIL", "AGENT", "LEAD", "QUOTED", "LABEL", "TEXT", "BOOL", "BOOLNOUN", "EQ") for category in words.at[i])
+
+
+def _unknown(words: Lattice) -> list[int]:
+    return [i for i, edges in enumerate(words.at) if "UNK" in edges]
+
+
+def _misplaced(words: Lattice, nothing: NoTree) -> NotUnderstood:
+    """The grammar had no place for a word: the unknown words, if there are any, else that word."""
+    unknown = _unknown(words)
+    if unknown:
+        return _unknown_words(words, unknown)
+    at = min(nothing.position, len(words.words) - 1)
+    text = words.text(at, at + 1)
+    if nothing.position >= len(words.words):
+        return NotUnderstood("incomplete", [text], f'Something is missing after "{text}".', position=words.words[at].start)
+    return NotUnderstood("no place", [text], f'"{text}" has no place in the question as it stands.', position=words.words[at].start)
+
+
+def _unknown_words(words: Lattice, unknown: list[int]) -> NotUnderstood:
+    said = [words.words[i].raw for i in unknown]
+    quoted = ", ".join(f'"{w}"' for w in said)
+    plural = "are" if len(said) > 1 else "is"
+    return NotUnderstood("unknown word", said, f"{quoted} {plural} not known.", position=words.words[unknown[0]].start)
+
+
+def _refusal(words: Lattice, failures: list[tuple[tuple[int, ...], Refused]]) -> NotUnderstood:
+    """The reason of the derivation that got furthest, with corrected questions."""
+    _, worst = min(failures, key=lambda f: (f[0], -f[1].first))
+    unknown = [i for i in _unknown(words) if not worst.first <= i < worst.end]
+    if unknown and not worst.near:
+        return _unknown_words(words, _unknown(words))
+    said = words.text(worst.first, worst.end)
+    start = words.words[worst.first].start if worst.first < len(words.words) else None
+    stop = words.words[worst.end - 1].end if worst.end <= len(words.words) and worst.end else None
+    suggestions = []
+    if worst.near and start is not None and stop is not None:
+        suggestions = [words.question[:start] + near + words.question[stop:] for near in worst.near]
+    return NotUnderstood(worst.code, [said, *(words.words[i].raw for i in unknown)], worst.reason, suggestions, start)

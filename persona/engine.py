@@ -1,0 +1,209 @@
+"""The phonebook as people use it: contacts and events in, English in, users out. Only this room reads the clock."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Literal, TypeAlias
+from zoneinfo import ZoneInfo
+
+from grammar import errors
+from grammar.describe import describe
+from grammar.errors import Reading
+from grammar.query import CountUsers, Query, Users
+from persona.answer import Answer
+from storage.plan import kind_of
+from storage.store import Book, Progress, Report, Source, Store
+
+if TYPE_CHECKING:
+    import pandas
+
+Parser: TypeAlias = Literal["auto", "grammar", "model"]
+
+
+class Ambiguous(errors.Ambiguous):
+    """A question with two or more readings that differ in meaning; `choose` answers one of them.
+
+    Attributes:
+        readings: each in canonical English, with its query and how many contacts it finds.
+        words: the words on which the readings differ.
+    """
+
+    def __init__(self, readings: list[Reading], words: list[str], answer: Callable[[Reading], Answer]) -> None:
+        self._answer = answer
+        super().__init__(readings, words)
+
+    def choose(self, index: int) -> Answer:
+        """The answer to the reading of this number, from 0. Raises IndexError where there is none."""
+        if not 0 <= index < len(self.readings):
+            raise IndexError(f"there is no reading {index}: they are numbered 0 to {len(self.readings) - 1}")
+        return self._answer(self.readings[index])
+
+
+class ModelNotConfigured(Exception):
+    """A language model was to read the question, and none is set up."""
+
+
+def connect(
+    store: str | Path = "persona.duckdb",
+    phonebook: str = "default",
+    timezone: str | None = None,
+    strict: bool | None = None,
+) -> Phonebook:
+    """Opens a phonebook of a store; both are created where they are missing.
+
+    Args:
+        store: path of the store's file, or ":memory:" for one that is gone when it is closed.
+        phonebook: its name; one phonebook never sees anything of another.
+        timezone: IANA zone in which calendar words and times without a zone are taken. A new phonebook gets it (UTC
+            where none is given).
+        strict: whether an event fails that has a number where a string is needed. A new phonebook is not strict.
+
+    Raises:
+        StorageError: the file is held by another process, is no store, or cannot be opened; or the phonebook is there
+            with another zone or strictness.
+    """
+    opened = Store.open(store)
+    try:
+        return Phonebook(opened, opened.phonebook(phonebook, timezone, strict))
+    except BaseException:
+        opened.close()
+        raise
+
+
+class Phonebook:
+    """One phonebook of an open store. Made by `connect`; also a context manager, which closes the store.
+
+    Times in the frames that it returns are UTC.
+    """
+
+    def __init__(self, store: Store, book: Book) -> None:
+        self._store = store
+        self._book = book
+
+    def import_contacts(self, source: Source, progress: Progress | None = None) -> Report:
+        """Contacts from a path (.csv .jsonl .json .parquet), a DataFrame, an Arrow table or dicts.
+
+        Each has a visitor_id and any attributes; one that is known is completed. What fails is kept with its reasons.
+        """
+        return self._book.import_contacts(source, progress)
+
+    def import_events(self, source: Source, progress: Progress | None = None) -> Report:
+        """Events from the same kinds of source; a .json file may be the payload {"data": [...]}.
+
+        Each is validated; one that fails is kept, as it came, with all its reasons (see `failed_events`).
+        """
+        return self._book.import_events(source, progress)
+
+    def import_products(self, source: Source, progress: Progress | None = None) -> Report:
+        """Products from the same kinds of source: they complete the catalog that events make. Each has a product_id."""
+        return self._book.import_products(source, progress)
+
+    def ask(self, question: str | Query, now: datetime | str | None = None, parser: Parser = "auto") -> Answer:
+        """Answers a question in English, or a query.
+
+        Args:
+            question: the question.
+            now: the instant as of which it is answered, a datetime or ISO 8601, in the phonebook's zone where it names
+                none; events later than it are not seen. None is the clock.
+            parser: which reader reads it.
+
+        Raises:
+            NotUnderstood: some of its words have no part in any reading. Nothing was run.
+            Ambiguous: it has several readings; choose one.
+            ModelNotConfigured: parser="model" where no model is set up.
+        """
+        began = time.perf_counter()
+        instant = self._instant(now)
+        if isinstance(question, Query):
+            return self._answer(question, instant, began)
+        if parser == "model":
+            raise ModelNotConfigured("No language model is set up; parser='grammar' reads the question without one.")
+        if parser not in ("auto", "grammar"):
+            raise ValueError(f"parser is 'auto', 'grammar' or 'model', not {parser!r}")
+        from grammar.reader import read  # the grammar loads when a sentence is first read
+
+        try:
+            said = read(question, self._book.vocabulary())
+        except errors.Ambiguous as refusal:
+            return self._only_reading(refusal, instant, began)
+        return self._answer(said.query, instant, began, said.warnings, said.parser)
+
+    def event_types(self) -> pandas.DataFrame:
+        """The event types that occur: name, kind (default or custom), count, first_seen, last_seen, keys, key_types."""
+        return self._book.event_types().to_pandas()
+
+    def products(self) -> pandas.DataFrame:
+        """The product catalog, made from events and completed by `import_products`; variants is a list for each."""
+        return self._book.products().to_pandas()
+
+    def failed_events(self) -> pandas.DataFrame:
+        """What was handed in and failed: id, received_at, what it was, payload as it came, errors (JSON, each with key,
+        code and message), error (their messages), file, line, status. The latest first."""
+        return self._book.failed_events().to_pandas()
+
+    def events(self, visitor_id: str) -> pandas.DataFrame:
+        """One contact's events, newest first: event_name, event_timestamp, created_at, event_properties and context
+        (both JSON), type, message_id."""
+        return self._book.events(visitor_id).to_pandas()
+
+    def close(self) -> None:
+        """Closes the store. Closing it again does nothing."""
+        self._store.close()
+
+    def __enter__(self) -> Phonebook:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def _instant(self, now: datetime | str | None) -> datetime:
+        if now is None:
+            return datetime.now(UTC)
+        try:
+            moment = datetime.fromisoformat(now) if isinstance(now, str) else now
+        except ValueError:
+            raise ValueError(f"now is an instant in ISO 8601, such as 2026-03-31T18:00:00, not {now!r}") from None
+        if moment.tzinfo is None:
+            moment = moment.replace(tzinfo=ZoneInfo(self._book.zone))
+        return moment.astimezone(UTC)
+
+    def _answer(
+        self, query: Query, now: datetime, began: float, warnings: Sequence[str] = (), parser: str = "query"
+    ) -> Answer:
+        result = self._book.answer(query, now)
+        return Answer(
+            kind=kind_of(query),
+            understood=describe(query),
+            warnings=list(warnings),
+            parser=parser,
+            elapsed=time.perf_counter() - began,
+            query=query,
+            sql=result.sql,
+            table=result.table,
+        )
+
+    def _only_reading(self, refusal: errors.Ambiguous, now: datetime, began: float) -> Answer:
+        """The answer, where all the readings are one and the same query; else raises them, counted."""
+        different = list({reading.query: reading for reading in reversed(refusal.readings)}.values())[::-1]
+        if len(different) == 1:
+            return self._answer(different[0].query, now, began, parser="grammar")
+        counted = [replace(reading, count=self._count(reading.query, now)) for reading in different]
+        raise Ambiguous(
+            counted,
+            refusal.words,
+            lambda reading: self._answer(reading.query, now, time.perf_counter(), parser="grammar"),
+        ) from None
+
+    def _count(self, query: Query, now: datetime) -> int:
+        """How many contacts the query finds, whatever it asks of them."""
+        counted = Query(query.population, CountUsers())
+        count = int(self._book.answer(counted, now).table.column("value")[0].as_py())
+        limit = query.output.limit if isinstance(query.output, Users) else None
+        return count if limit is None else min(count, limit)

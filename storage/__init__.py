@@ -1,0 +1,1 @@
+"""The memory: events in, columns kept, questions answered in SQL."""

@@ -1,0 +1,736 @@
+"""Columns to what is known of them: event types, keys, values, products; and the Vocabulary that answers from it.
+
+Everything here is written in the transaction that writes the events, so the catalog and the events always agree.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from functools import lru_cache
+from typing import Any, Final
+
+import pyarrow as pa
+
+from grammar.query import Condition, Query
+from grammar.vocabulary import EventType, Holds, Key, KeyLevel, Value, fold
+from storage.backends import Backend, Transaction
+from storage.event import ITEM_KEYS, DefaultEvent, default_event, line_items, may_have_items, number_in
+from storage.schema import (
+    ATTRIBUTE_COLUMNS,
+    EVENT_NUMBERS,
+    ITEM_NUMBERS,
+    ITEM_TEXTS,
+    LONGEST_VALUE,
+    PRODUCT_FIELDS,
+    VARIANT_FIELDS,
+    Column,
+    Layout,
+    event_columns,
+)
+
+# ── what values hold ──────────────────────────────────────────────────────────────────────────────────────────────
+
+_DIGIT: Final = re.compile("[0-9]")
+_DATE: Final = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}(?:[Tt ][0-9]{2}:[0-9]{2}(?::[0-9]{2}(?:[.,][0-9]+)?)?.{0,6})?")
+_ID: Final = re.compile(r"(?:^|_)id$", re.IGNORECASE)
+_JSON_TYPES: Final[Mapping[type, str]] = {
+    str: "string",
+    int: "number",
+    float: "number",
+    bool: "boolean",
+    list: "array",
+    dict: "object",
+    type(None): "null",
+}
+
+
+@lru_cache(maxsize=65536)
+def _holds(text: str) -> Holds:
+    """What a text that is not blank holds."""
+    if not _DIGIT.search(text):
+        return "text"
+    if number_in(text) is not None:
+        return "number"
+    if _DATE.fullmatch(text.strip()):
+        try:
+            datetime.fromisoformat(text.strip()[:10])
+            return "date"
+        except ValueError:
+            return "text"
+    return "text"
+
+
+def _letters(folded: str) -> int:
+    """Which bytes a folded text has, a bit each. Texts a few edits apart differ in few bits."""
+    bits = 0
+    for byte in set(folded.encode()):
+        bits |= 1 << (byte % 63)
+    return bits
+
+
+def _all_letters(folded: pa.Array) -> pa.Array:
+    """`_letters` of each text of an Arrow column, all at once."""
+    import numpy as np
+
+    lengths = np.frombuffer(folded.buffers()[1], np.int32, len(folded) + 1)
+    data = np.frombuffer(folded.buffers()[2] or b"", np.uint8)
+    # reduceat gives a text without bytes what comes next (one element more, for a last one): that is set right below.
+    ends = np.append(np.int64(1) << (data % 63).astype(np.int64), 0)
+    bits = np.bitwise_or.reduceat(ends, lengths[:-1])
+    bits[lengths[1:] == lengths[:-1]] = 0
+    return pa.array(bits, pa.int64())
+
+
+_NAMING: Final = frozenset(ITEM_TEXTS)
+
+
+def _number_names(key: str) -> bool:
+    """Whether a number under this key is a name to be looked up by (an id, a sku) and not an amount."""
+    return key in _NAMING or bool(_ID.search(key))
+
+
+def _read(key: str, value: object) -> tuple[set[Holds], list[str]]:
+    """What a JSON value holds, and the texts it can be looked up by. Nothing, for a missing one."""
+    match value:
+        case str():
+            return ({_holds(value)}, [value]) if value.strip() else (set(), [])
+        case bool():
+            return {"boolean"}, []
+        case int():
+            return {"number"}, [str(value)] if _number_names(key) else []
+        case float():
+            return {"number"}, []
+        case dict():
+            return {"object"}, []
+        case list() if value:
+            read = [_read(key, element) for element in value]
+            holds: set[Holds] = {"list"}
+            return holds.union(*(h for h, _ in read)), [text for _, texts in read for text in texts]
+        case _:
+            return set(), []
+
+
+@dataclass(slots=True)
+class _Seen:
+    """What a batch showed of one key: the JSON types and what they hold, how many values there were, and how many
+    events have each text. A null shows nothing."""
+
+    json_types: set[str] = field(default_factory=set)
+    holds: set[Holds] = field(default_factory=set)
+    count: int = 0
+    texts: Counter[str] = field(default_factory=Counter)
+
+    def take(self, key: str, values: Sequence[Any]) -> None:
+        """Takes in the values that the events have, one each."""
+        kinds = set(map(type, values))
+        self.take_texts(Counter(values if kinds == {str} else [value for value in values if type(value) is str]))
+        if kinds - {str}:
+            for value in values:
+                if type(value) is not str:
+                    self.take_one(key, [value])
+
+    def take_texts(self, texts: Counter[str]) -> None:
+        """Takes in text values, and how many events have each."""
+        if texts:
+            self.json_types.add("string")
+        for text, count in texts.items():
+            if not text.strip():
+                continue
+            self.holds.add(_holds(text))
+            self.count += count
+            if len(text) <= LONGEST_VALUE:
+                self.texts[text] += count
+
+    def take_one(self, key: str, values: Sequence[Any], times: int = 1) -> None:
+        """Takes in the values that one event has (or so many alike)."""
+        words: set[str] = set()
+        for value in values:
+            if value is not None:
+                self.json_types.add(_JSON_TYPES[type(value)])
+                holds, texts = _read(key, value)
+                self.holds |= holds
+                self.count += times if holds else 0
+                words.update(texts)
+        for word in words:
+            if len(word) <= LONGEST_VALUE:
+                self.texts[word] += times
+
+
+# ── what events show ──────────────────────────────────────────────────────────────────────────────────────────────
+
+
+_Columns = dict[str, list[Any]]  # key → the values of those that have it
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """The events of a batch that are of one type, column by column.
+
+    `rows` are their places in the batch, `columns` the values of each key they have. Their line items are equally long
+    columns (of which event, which of its lines, the item), by the path under which they stood: "" is the event's own
+    top level. `item_columns` are the values of each key that these have; for all paths but "", whose keys are the
+    event's own.
+    """
+
+    name: str
+    default: DefaultEvent | None
+    rows: list[int]
+    columns: _Columns
+    items: dict[str, tuple[list[int], list[int], list[Mapping[str, Any]]]]
+    item_columns: dict[str, _Columns]
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Events about to be stored, by type. `times` (naive UTC) and `contexts` (JSON) are of each event of the batch;
+    `read_contexts` are the objects that these are."""
+
+    groups: list[Group]
+    times: Sequence[datetime]
+    contexts: Sequence[bytes | None]
+    read_contexts: Mapping[bytes, Mapping[str, Any]]
+
+
+def group(name: str, rows: list[int], properties: Sequence[Mapping[str, Any]]) -> Group:
+    """The events of these rows, which are all of one type, column by column."""
+    event = default_event(name)
+    order, columns = _columns([properties[row] for row in rows])
+    rows = [rows[i] for i in order]
+    found: dict[str, list[tuple[int, int, Mapping[str, Any]]]] = {}
+    if may_have_items(event, columns):
+        for row in rows:
+            for line, (path, item) in enumerate(line_items(event, properties[row])):
+                if path in found:
+                    found[path].append((row, line, item))
+                else:
+                    found[path] = [(row, line, item)]
+    items: dict[str, tuple[list[int], list[int], list[Mapping[str, Any]]]] = {}
+    item_columns: dict[str, _Columns] = {}
+    for path, entries in found.items():
+        if path:
+            order, item_columns[path] = _columns([item for _, _, item in entries])
+            entries = [entries[i] for i in order]
+        owners, lines, told = zip(*entries, strict=True)
+        items[path] = list(owners), list(lines), list(told)
+    return Group(name, event, rows, columns, items, item_columns)
+
+
+def _columns(objects: Sequence[Mapping[str, Any]]) -> tuple[list[int], _Columns]:
+    """Objects column by column; those with the same keys come one after another, and that order is told too."""
+    shapes: dict[tuple[str, ...], list[int]] = {}
+    for i, entry in enumerate(objects):
+        shape = tuple(entry)
+        if shape in shapes:
+            shapes[shape].append(i)
+        else:
+            shapes[shape] = [i]
+    columns: _Columns = {}
+    for shape, places in shapes.items():
+        values = zip(*[objects[i].values() for i in places], strict=True)
+        for key, column in zip(shape, values, strict=True):
+            columns.setdefault(key, []).extend(column)
+    return [i for places in shapes.values() for i in places], columns
+
+
+class _SeenKeys(dict[tuple[str, KeyLevel, str, str], _Seen]):
+    """(event type's name, level, key, path) → what was seen."""
+
+    def __missing__(self, key: tuple[str, KeyLevel, str, str]) -> _Seen:
+        self[key] = seen = _Seen()
+        return seen
+
+
+def _observe(batch: Batch) -> _SeenKeys:
+    """What the events of a batch show of their keys, to two levels."""
+    seen = _SeenKeys()
+    for told in batch.groups:
+        _observe_properties(seen, told)
+        _observe_items(seen, told)
+        contexts = Counter(context for row in told.rows if (context := batch.contexts[row]) is not None)
+        _observe_contexts(seen, told.name, contexts, batch.read_contexts)
+    return seen
+
+
+def _observe_properties(seen: _SeenKeys, told: Group) -> None:
+    about_product = told.default is not None and told.default.about_product
+    line_items_key = "products" if told.default else "product"
+    for key, values in told.columns.items():
+        level: KeyLevel = "item" if about_product and key in ITEM_KEYS else "event"
+        found = seen[told.name, level, key, key]
+        found.take(key, values)
+        # The keys of line items are those of their own level.
+        if key != line_items_key and not found.json_types.isdisjoint(("object", "array")):
+            for value in values:
+                _observe_below(seen, told.name, level, key, key, value)
+
+
+def _observe_below(
+    seen: _SeenKeys, name: str, level: KeyLevel, key: str, path: str, value: Any, times: int = 1
+) -> None:
+    """The keys of the objects in a value: of itself, or of its elements, for a list is no level of its own."""
+    below: dict[str, list[Any]] = {}
+    for part in value if type(value) is list else [value]:
+        if type(part) is dict:
+            for inner, inner_value in part.items():
+                below.setdefault(inner, []).append(inner_value)
+    for inner, values in below.items():
+        seen[name, level, f"{key}.{inner}", f"{path}.{inner}"].take_one(inner, values, times)
+
+
+def _observe_items(seen: _SeenKeys, told: Group) -> None:
+    """The keys of line items that stand in a list or object of their own."""
+    for path, columns in told.item_columns.items():
+        owners, _, items = told.items[path]
+        shared = len(set(owners)) < len(owners)
+        for key, values in columns.items():
+            found = seen[told.name, "item", key, f"{path}.{key}"]
+            found.take(key, values)
+            if shared:
+                # The index counts events, not lines: what several lines of one event share is there once.
+                mine = (
+                    owners
+                    if len(values) == len(owners)
+                    else [o for o, i in zip(owners, items, strict=True) if key in i]
+                )
+                texts = Counter(v for _, v in set(_texts_of(mine, values)))
+                for text in found.texts.keys() & texts.keys():
+                    found.texts[text] = texts[text]
+
+
+def _texts_of(owners: Sequence[int], values: Sequence[Any]) -> Iterable[tuple[int, str]]:
+    pairs = zip(owners, values, strict=True)
+    return pairs if set(map(type, values)) == {str} else ((o, v) for o, v in pairs if type(v) is str)
+
+
+def _observe_contexts(
+    seen: _SeenKeys, name: str, contexts: Counter[bytes], read: Mapping[bytes, Mapping[str, Any]]
+) -> None:
+    texts: dict[str, Counter[str]] = {}
+    for raw, times in contexts.items():
+        for key, value in read[raw].items():
+            if type(value) is str:
+                texts.setdefault(key, Counter())[value] += times
+            else:
+                seen[name, "context", key, f"context.{key}"].take_one(key, [value], times)
+                _observe_below(seen, name, "context", key, f"context.{key}", value, times)
+    for key, counted in texts.items():
+        seen[name, "context", key, f"context.{key}"].take_texts(counted)
+
+
+def record_events(tx: Transaction, schema: str, batch: Batch) -> dict[str, int]:
+    """Writes what the events show into the catalog, but for products. Returns the number of each event type, new ones
+    included."""
+    types = _record_types(tx, schema, batch)
+    seen = _observe(batch)
+    _record_keys(tx, schema, types, seen)
+    levels: list[str] = []
+    numbers: list[int | None] = []
+    keys: list[str] = []
+    texts: list[str] = []
+    counts: list[int] = []
+    for (name, level, key, _), told in seen.items():
+        levels += [level] * len(told.texts)
+        numbers += [types[name]] * len(told.texts)
+        keys += [key] * len(told.texts)
+        texts += told.texts
+        counts += told.texts.values()
+    _record_values(tx, schema, levels, numbers, keys, texts, counts)
+    return types
+
+
+def _record_types(tx: Transaction, schema: str, batch: Batch) -> dict[str, int]:
+    types: dict[str, int] = dict(tx.rows(f"SELECT name, type FROM {schema}.event_type"))
+    rows = []
+    for told in batch.groups:
+        times = [batch.times[row] for row in told.rows]
+        number = types.setdefault(told.name, len(types))
+        rows.append((number, told.name, told.default is not None, len(times), min(times), max(times)))
+    tx.put("seen_types", table_of(_TYPE_ROW, rows))
+    tx.run(
+        f"UPDATE {schema}.event_type t SET count = t.count + s.count, first_seen = least(t.first_seen, s.first_seen), "
+        "last_seen = greatest(t.last_seen, s.last_seen) FROM seen_types s WHERE t.type = s.type"
+    )
+    tx.run(f"INSERT INTO {schema}.event_type SELECT * FROM seen_types ANTI JOIN {schema}.event_type USING (type)")
+    return types
+
+
+def _record_keys(tx: Transaction, schema: str, types: Mapping[str, int], seen: _SeenKeys) -> None:
+    rows = [
+        (types[name], level, key, path, sorted(told.json_types), sorted(told.holds), told.count)
+        for (name, level, key, path), told in seen.items()
+    ]
+    tx.put("seen_keys", table_of(_KEY_ROW, rows))
+    same = "k.type = s.type AND k.level = s.level AND k.path = s.path"
+    tx.run(
+        f"UPDATE {schema}.event_key k SET count = k.count + s.count, "
+        "json_types = list_sort(list_distinct(k.json_types || s.json_types)), "
+        f"holds = list_sort(list_distinct(k.holds || s.holds)) FROM seen_keys s WHERE {same}"
+    )
+    tx.run(f"INSERT INTO {schema}.event_key SELECT s.* FROM seen_keys s ANTI JOIN {schema}.event_key k ON {same}")
+
+
+def _record_values(
+    tx: Transaction,
+    schema: str,
+    levels: list[str],
+    types: list[int | None],
+    keys: list[str],
+    texts: list[str],
+    counts: list[int],
+) -> None:
+    """Adds counts to values of the index. A count may be less than 0, and a value that nobody has goes."""
+    if not texts:
+        return
+    table = pa.table(
+        {
+            "level": pa.array(levels, pa.string()),
+            "type": pa.array(types, pa.int32()),
+            "key": pa.array(keys, pa.string()),
+            "text": pa.array(texts, pa.string()),
+            "count": pa.array(counts, pa.int64()),
+            "nth": pa.array(range(len(texts)), pa.int64()),
+        }
+    )
+    tx.put("seen_values", table)
+    same = "v.level = s.level AND v.type IS NOT DISTINCT FROM s.type AND v.key = s.key AND v.text = s.text"
+    new = [nth for (nth,) in tx.rows(f"SELECT nth FROM seen_values s ANTI JOIN {schema}.value_index v ON {same}")]
+    if len(new) < len(texts):
+        tx.run(f"UPDATE {schema}.value_index v SET count = v.count + s.count FROM seen_values s WHERE {same}")
+    if min(counts) < 0:
+        tx.run(f"DELETE FROM {schema}.value_index WHERE count <= 0")
+    if new:
+        folds: dict[str, str] = {}
+        folded = pa.array(
+            [folds.get(t) or folds.setdefault(t, fold(t)) for t in map(texts.__getitem__, new)], pa.string()
+        )
+        rows = table.take(pa.array(new, pa.int64())).drop_columns("nth")
+        rows = rows.add_column(0, "letters", _all_letters(folded)).add_column(0, "folded", folded)
+        tx.put("new_values", rows)
+        tx.run(f"INSERT INTO {schema}.value_index SELECT * FROM new_values")
+
+
+# ── products ──────────────────────────────────────────────────────────────────────────────────────────────────────
+
+PRODUCT_KEYS: Final = ("product_id", *PRODUCT_FIELDS, "variant", "variant_id")
+
+
+def record_products(tx: Transaction, schema: str, told: pa.Table) -> int:
+    """Completes and refreshes products and variants: for each field, the value of the latest time stands.
+
+    `told` has the columns PRODUCT_KEYS (text, but price: a number) and ts. What has no product_id is no product.
+    Returns how many products had not been known.
+    """
+    tx.put("told_rows", told)
+    # Most of a batch tells the same of a product as the rest of it: once is enough.
+    texts = ", ".join(f'nullif(trim("{key}"), \'\') AS "{key}"' for key in PRODUCT_KEYS if key != "price")
+    tx.run(
+        "CREATE OR REPLACE TEMP TABLE told_products AS SELECT *, row_number() OVER (ORDER BY ts, "
+        f"{', '.join(PRODUCT_KEYS)}) AS age FROM ("
+        f"SELECT max(ts) AS ts, {texts}, price::VARCHAR AS price FROM told_rows "
+        "WHERE nullif(trim(product_id), '') IS NOT NULL GROUP BY ALL)"
+    )
+    new = tx.rows(
+        f"INSERT INTO {schema}.product SELECT product_id, '', NULL, min(ts) FROM told_products "
+        f"WHERE product_id NOT IN (SELECT product_id FROM {schema}.product WHERE field = '') "
+        "GROUP BY product_id RETURNING 1"
+    )
+    _refresh(tx, f"{schema}.product", ("product_id",), PRODUCT_FIELDS, "told_products")
+    # A variant is one only by its name and an id; the sku stands in for the id.
+    variants = (
+        "(SELECT product_id, coalesce(variant_id, sku) AS variant_id, variant AS name, sku, price, ts, age "
+        "FROM told_products WHERE variant IS NOT NULL AND coalesce(variant_id, sku) IS NOT NULL)"
+    )
+    _refresh(tx, f"{schema}.variant", ("product_id", "variant_id"), VARIANT_FIELDS, variants)
+    return len(new)
+
+
+def _refresh(tx: Transaction, table: str, keys: tuple[str, ...], fields: tuple[str, ...], told: str) -> None:
+    """Writes the latest value told of each field, where it is not older than the one that is there."""
+    id_of = ", ".join(keys)
+    latest = ", ".join(
+        f"CASE WHEN count({f}) > 0 THEN {{'value': arg_max({f}, age) FILTER ({f} IS NOT NULL), "
+        f"'ts': max(ts) FILTER ({f} IS NOT NULL)}} END AS {f}"
+        for f in fields
+    )
+    tx.run(
+        f"CREATE OR REPLACE TEMP TABLE told_fields AS SELECT {id_of}, field, told.value AS value, told.ts AS ts FROM "
+        f"(SELECT {id_of}, {latest} FROM {told} GROUP BY {id_of}) UNPIVOT (told FOR field IN ({', '.join(fields)}))"
+    )
+    same = " AND ".join(f"p.{key} = s.{key}" for key in (*keys, "field"))
+    tx.run(f"UPDATE {table} p SET value = s.value, ts = s.ts FROM told_fields s WHERE {same} AND s.ts >= p.ts")
+    tx.run(f"INSERT INTO {table} SELECT s.* FROM told_fields s ANTI JOIN {table} p ON {same}")
+
+
+# ── attributes ────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def flat(attributes: Mapping[str, Any]) -> dict[str, Any]:
+    """A contact's attributes, and those of the objects in them under dotted keys; no deeper.
+
+    >>> flat({"city": "Oslo", "size": {"shoe": 42}})
+    {'city': 'Oslo', 'size': {'shoe': 42}, 'size.shoe': 42}
+    """
+    told: dict[str, Any] = {}
+    for key, value in attributes.items():
+        told[key] = value
+        for part in value if isinstance(value, list) else [value]:
+            if isinstance(part, dict):
+                told.update({f"{key}.{inner}": below for inner, below in part.items()})
+    return told
+
+
+def record_attributes(
+    tx: Transaction, schema: str, changes: Sequence[tuple[Mapping[str, Any], Mapping[str, Any]]]
+) -> dict[str, str]:
+    """Writes what contacts' (old, new) attributes show, both flat. Returns the column of each attribute that has one;
+    new columns have been added to the table of contacts."""
+    counts: Counter[str] = Counter()
+    holds: dict[str, set[Holds]] = {}
+    texts: Counter[tuple[str, str]] = Counter()
+    for old, new in changes:
+        for sign, attributes in ((-1, old), (1, new)):
+            for key, value in attributes.items():
+                held, words = _read(key, value)
+                holds.setdefault(key, set())
+                if held:
+                    counts[key] += sign
+                    if sign > 0:
+                        holds[key] |= held
+                for word in set(words):
+                    if len(word) <= LONGEST_VALUE:
+                        texts[key, word] += sign
+    rows = [(key, None, sorted(held), counts[key]) for key, held in holds.items()]
+    tx.put("seen_attributes", table_of(_ATTRIBUTE_ROW, rows))
+    tx.run(
+        f"UPDATE {schema}.attribute a SET count = a.count + s.count, "
+        "holds = list_sort(list_distinct(a.holds || s.holds)) FROM seen_attributes s WHERE a.key = s.key"
+    )
+    tx.run(f"INSERT INTO {schema}.attribute SELECT s.* FROM seen_attributes s ANTI JOIN {schema}.attribute USING (key)")
+    columns: dict[str, str] = dict(
+        tx.rows(f"SELECT key, column_name FROM {schema}.attribute WHERE column_name IS NOT NULL")
+    )
+    for key, held in holds.items():
+        if key not in columns and held & {"text", "number", "date", "boolean"} and len(columns) < ATTRIBUTE_COLUMNS:
+            columns[key] = f"a_{len(columns)}"
+            tx.run(f"ALTER TABLE {schema}.contact ADD COLUMN {columns[key]} VARCHAR")
+            tx.run(f"UPDATE {schema}.attribute SET column_name = ? WHERE key = ?", [columns[key], key])
+    changed = [(key, text, count) for (key, text), count in texts.items() if count]
+    _record_values(
+        tx,
+        schema,
+        ["attribute"] * len(changed),
+        [None] * len(changed),
+        [key for key, _, _ in changed],
+        [text for _, text, _ in changed],
+        [count for _, _, count in changed],
+    )
+    return columns
+
+
+# ── Arrow ─────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+_TIME: Final = pa.timestamp("us")
+_TEXTS: Final = pa.list_(pa.string())
+_TYPE_ROW: Final = pa.schema(
+    [
+        ("type", pa.int32()),
+        ("name", pa.string()),
+        ("is_default", pa.bool_()),
+        ("count", pa.int64()),
+        ("first_seen", _TIME),
+        ("last_seen", _TIME),
+    ]
+)
+_KEY_ROW: Final = pa.schema(
+    [
+        ("type", pa.int32()),
+        ("level", pa.string()),
+        ("key", pa.string()),
+        ("path", pa.string()),
+        ("json_types", _TEXTS),
+        ("holds", _TEXTS),
+        ("count", pa.int64()),
+    ]
+)
+_ATTRIBUTE_ROW: Final = pa.schema(
+    [("key", pa.string()), ("column_name", pa.string()), ("holds", _TEXTS), ("count", pa.int64())]
+)
+
+
+def table_of(schema: pa.Schema, rows: Sequence[tuple[Any, ...]]) -> pa.Table:
+    columns = zip(*rows, strict=True) if rows else [[] for _ in schema]
+    return pa.table([pa.array(column, f.type) for f, column in zip(schema, columns, strict=True)], schema=schema)
+
+
+# ── what is read back ─────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def layout(backend: Backend, schema: str) -> Layout:
+    """Where the things of a phonebook live at this moment."""
+    types = {
+        row["name"]: row["type"] for row in backend.query(f"SELECT name, type FROM {schema}.event_type").to_pylist()
+    }
+    keys = backend.query(
+        f"SELECT level, key, flatten(list(json_types)) AS json_types, flatten(list(holds)) AS holds "
+        f"FROM {schema}.event_key WHERE path = key OR level = 'item' GROUP BY ALL"
+    ).to_pylist()
+    attributes = backend.query(
+        f"SELECT key, column_name FROM {schema}.attribute WHERE column_name IS NOT NULL "
+        "AND NOT list_has_any(holds, ['list', 'object'])"
+    ).to_pylist()
+    # A column of `event` holds the key of every event, also where it tells about the event's product.
+    split_events = {row["key"] for row in keys if _does_not_fit(row, row["key"] in EVENT_NUMBERS)}
+    split_items = {
+        row["key"] for row in keys if row["level"] == "item" and _does_not_fit(row, row["key"] in ITEM_NUMBERS)
+    }
+    return Layout(
+        schema=schema,
+        types=types,
+        event_columns={
+            key: Column(name, key in EVENT_NUMBERS, key not in split_events) for key, name in event_columns().items()
+        },
+        item_columns={
+            key: Column(key, key in ITEM_NUMBERS, key not in split_items) for key in (*ITEM_TEXTS, *ITEM_NUMBERS)
+        },
+        attribute_columns={row["key"]: row["column_name"] for row in attributes},
+    )
+
+
+def _does_not_fit(row: Mapping[str, Any], number: bool) -> bool:
+    """Whether some value of the key does not stand in its column."""
+    types, holds = set(row["json_types"]), set(row["holds"])
+    return bool(types & {"array", "object"}) or (number and bool((types & {"boolean"}) | (holds - {"number"})))
+
+
+class StoreVocabulary:
+    """The words of one phonebook, answered from its catalog as of one version of it."""
+
+    def __init__(self, backend: Backend, schema: str, version: str) -> None:
+        self._backend = backend
+        self._schema = schema
+        self.version = version
+        self._event_types: tuple[EventType, ...] | None = None
+        self._attributes: tuple[Key, ...] | None = None
+        self._terms: Mapping[str, Condition] | None = None
+        self._numbers: dict[int | None, str | None] = {}
+        self._keys: dict[tuple[str, int | None, str], Key] = {}
+
+    def event_types(self) -> tuple[EventType, ...]:
+        """All event types that occur, by name."""
+        if self._event_types is None:
+            self._load()
+        assert self._event_types is not None
+        return self._event_types
+
+    def attributes(self) -> tuple[Key, ...]:
+        """All attributes that contacts have, by name."""
+        if self._attributes is None:
+            self._load()
+        assert self._attributes is not None
+        return self._attributes
+
+    def values(self, runs: Collection[str]) -> Mapping[str, tuple[Value, ...]]:
+        """For each folded word run that is a whole value somewhere: the values, most frequent first."""
+        wanted = [run for run in dict.fromkeys(runs) if run]
+        if not wanted:
+            return {}
+        marks = ", ".join("?" * len(wanted))
+        found: dict[str, list[Value]] = {}
+        for row in self._rows(f"WHERE folded IN ({marks}) ORDER BY count DESC, level, type, key, text", wanted):
+            found.setdefault(row["folded"], []).append(self._value(row))
+        return {run: tuple(values) for run, values in found.items()}
+
+    def near(self, text: str, keys: Collection[Key] | None = None, limit: int = 3) -> tuple[Value, ...]:
+        """The values spelled most like this text, nearest first: of these keys, or of any."""
+        from rapidfuzz import fuzz, process
+
+        folded = fold(text)
+        edits = max(1, min(4, len(folded) // 4))
+        only, parameters = self._of_keys(keys)
+        # Which letters there are discards nearly all; the spelling itself is compared for a bounded number.
+        rows = self._rows(
+            f"WHERE length(folded) BETWEEN ? AND ? AND bit_count(xor(letters, ?)) <= ? {only} "
+            "ORDER BY bit_count(xor(letters, ?)), abs(length(folded) - ?), count DESC LIMIT 2000",
+            [
+                len(folded) - edits,
+                len(folded) + edits,
+                _letters(folded),
+                2 * edits,
+                *parameters,
+                _letters(folded),
+                len(folded),
+            ],
+        )
+        first: dict[str, Mapping[str, Any]] = {}
+        for row in rows:
+            first.setdefault(row["folded"], row)
+        near = process.extract(folded, first.keys(), scorer=fuzz.ratio, score_cutoff=70, limit=limit)
+        return tuple(self._value(first[run]) for run, _, _ in near)
+
+    def contains(self, keys: Collection[Key], text: str) -> bool:
+        """Whether any value of these keys contains the text, ignoring case. Texts over 120 characters are not looked
+        through."""
+        only, parameters = self._of_keys(keys)
+        return bool(self._rows(f"WHERE contains(lower(text), lower(?)) {only} LIMIT 1", [text.strip(), *parameters]))
+
+    def terms(self) -> Mapping[str, Condition]:
+        """What the phonebook defines: folded term → its meaning."""
+        if self._terms is None:
+            rows = self._backend.query(f"SELECT name, query FROM {self._schema}.term").to_pylist()
+            self._terms = {row["name"]: Query.from_json(row["query"]).population for row in rows}
+        return self._terms
+
+    def _rows(self, rest: str, parameters: Sequence[Any]) -> list[dict[str, Any]]:
+        query = f"SELECT folded, level, type, key, text, count FROM {self._schema}.value_index {rest}"
+        rows: list[dict[str, Any]] = self._backend.query(query, parameters).to_pylist()
+        return rows
+
+    def _of_keys(self, keys: Collection[Key] | None) -> tuple[str, list[Any]]:
+        """A condition that keeps the values of these keys, and its parameters."""
+        if keys is None:
+            return "", []
+        self.event_types()
+        numbers = {name: number for number, name in self._numbers.items()}
+        wanted = [(key.level, numbers.get(key.event, -1), key.name) for key in keys]
+        if not wanted:
+            return "AND false", []
+        marks = ", ".join("(?, ?, ?)" for _ in wanted)
+        flat_marks = [
+            part for level, number, name in wanted for part in (level, -1 if number is None else number, name)
+        ]
+        return f"AND (level, coalesce(type, -1), key) IN ({marks})", flat_marks
+
+    def _value(self, row: Mapping[str, Any]) -> Value:
+        self.event_types()
+        level, number, name = row["level"], row["type"], row["key"]
+        key = self._keys.get((level, number, name))
+        if key is None:  # written after this version was read
+            key = Key(name, level, self._numbers.get(number), frozenset({"text"}))
+        return Value(key, row["text"], row["count"])
+
+    def _load(self) -> None:
+        query, schema = self._backend.query, self._schema
+        keys = query(
+            "SELECT type, level, key, list_sort(list_distinct(flatten(list(holds)))) AS holds, "
+            f"sum(count)::BIGINT AS count FROM {schema}.event_key GROUP BY type, level, key ORDER BY type, level, key"
+        ).to_pylist()
+        types = query(f"SELECT type, name, is_default, count FROM {schema}.event_type ORDER BY name").to_pylist()
+        attributes = query(f"SELECT key, holds, count FROM {schema}.attribute WHERE count > 0 ORDER BY key").to_pylist()
+        self._numbers = {row["type"]: row["name"] for row in types} | {None: None}
+        grouped: dict[int, list[Key]] = {}
+        for row in keys:
+            key = Key(row["key"], row["level"], self._numbers.get(row["type"]), frozenset(row["holds"]), row["count"])
+            grouped.setdefault(row["type"], []).append(key)
+            self._keys[row["level"], row["type"], row["key"]] = key
+        self._event_types = tuple(
+            EventType(row["name"], row["is_default"], row["count"], tuple(grouped.get(row["type"], ())))
+            for row in types
+        )
+        self._attributes = tuple(
+            Key(row["key"], "attribute", None, frozenset(row["holds"]), row["count"]) for row in attributes
+        )
+        self._keys.update({("attribute", None, key.name): key for key in self._attributes})

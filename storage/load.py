@@ -1,0 +1,701 @@
+"""Events and contacts to columns, in batches; what is sent twice is stored once, what fails is kept with its reasons.
+
+A batch is decoded and validated outside of the transaction that stores it. That transaction holds everything the batch
+changes: its events, line items, failures, the catalog, and how far its file has been read. So an import that was
+interrupted goes on where it stopped, and a file that is imported again adds nothing.
+"""
+
+from __future__ import annotations
+
+import gc
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field, fields, replace
+from datetime import UTC, datetime
+from typing import Any, Final, TypeAlias
+from zoneinfo import ZoneInfo
+
+import msgspec
+import pyarrow as pa
+
+from storage.backends import Backend, Transaction
+from storage.catalog import (
+    PRODUCT_KEYS,
+    Batch,
+    Group,
+    flat,
+    group,
+    record_attributes,
+    record_events,
+    record_products,
+    table_of,
+)
+from storage.event import (
+    EventError,
+    event_name,
+    number_of,
+    surely_valid,
+    text_of,
+    time_of,
+    validate,
+    validate_properties,
+)
+from storage.registry import PhonebookRow, bump
+from storage.schema import EVENT_NUMBERS, ITEM_NUMBERS, ITEM_TEXTS, TABLES, event_columns
+from storage.source import Record, Records, Source, What, read
+
+Progress: TypeAlias = Callable[[int, int | None], None]
+"""Told after each batch: how many records of the source are done, and of how many, where that is known."""
+
+Clock: TypeAlias = Callable[[], datetime]
+"""Naive UTC."""
+
+_RECORDS: Final = 20_000
+_BYTES: Final = 32 * 2**20
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What became of what was handed in: each record is counted once.
+
+    accepted: stored (contacts and products: new ones). updated: contacts and products that were known and have changed.
+    duplicates: there already, so nothing was done. failed: kept, with the reasons.
+    """
+
+    accepted: int = 0
+    updated: int = 0
+    duplicates: int = 0
+    failed: int = 0
+
+    def __add__(self, other: Report) -> Report:
+        return Report(
+            self.accepted + other.accepted,
+            self.updated + other.updated,
+            self.duplicates + other.duplicates,
+            self.failed + other.failed,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class _Failure:
+    """A record that was not accepted: its place, what came, and what is wrong with it."""
+
+    line: int
+    payload: bytes
+    errors: list[EventError]
+    visitor: str | None = None
+    message_id: str | None = None
+
+
+# ── every import ──────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def import_events(
+    backend: Backend, book: PhonebookRow, source: Source, clock: Clock, progress: Progress | None = None
+) -> Report:
+    """Stores the events of a source in the phonebook; see `storage.source.read` for what can be a source."""
+    return _import(backend, book, source, "event", clock, progress)
+
+
+def import_contacts(
+    backend: Backend, book: PhonebookRow, source: Source, clock: Clock, progress: Progress | None = None
+) -> Report:
+    """Stores the contacts of a source: a known visitor_id is completed, later values replace earlier ones."""
+    return _import(backend, book, source, "contact", clock, progress)
+
+
+def import_products(
+    backend: Backend, book: PhonebookRow, source: Source, clock: Clock, progress: Progress | None = None
+) -> Report:
+    """Completes the product catalog from a source whose records have a product_id and any of a product's fields."""
+    return _import(backend, book, source, "product", clock, progress)
+
+
+def _import(
+    backend: Backend, book: PhonebookRow, source: Source, what: What, clock: Clock, progress: Progress | None
+) -> Report:
+    records = read(source, what)
+    done = _lines_done(backend, book, records, what)
+    report, count = Report(), 0
+    for batch in _batches(records.records):
+        with _uncollected():
+            match what:
+                case "event":
+                    report += _import_events(backend, book, records, batch, done, clock())
+                case "contact":
+                    report += _import_contacts(backend, book, records, batch, done, clock())
+                case "product":
+                    report += _import_products(backend, book, records, batch, done, clock())
+        count += len(batch)
+        if progress:
+            progress(count, records.total)
+    return report
+
+
+@contextmanager
+def _uncollected() -> Iterator[None]:
+    """Without garbage collection: a batch makes a million objects and no cycles, and looking for them takes a fifth."""
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if enabled:
+            gc.enable()
+
+
+def _batches(records: Iterable[Record]) -> Iterator[list[Record]]:
+    batch: list[Record] = []
+    size = 0
+    for record in records:
+        batch.append(record)
+        size += len(record.raw)
+        if len(batch) == _RECORDS or size > _BYTES:
+            yield batch
+            batch, size = [], 0
+    if batch:
+        yield batch
+
+
+def _lines_done(backend: Backend, book: PhonebookRow, records: Records, what: What) -> int:
+    """Up to which line a file of this very content has been imported before."""
+    if records.digest is None:
+        return 0
+    found = backend.query(
+        f"SELECT lines_done FROM {book.schema}.file WHERE digest = ? AND what = ?", [records.digest, what]
+    ).column(0)
+    return int(found[0].as_py()) if len(found) else 0
+
+
+def _mark_done(tx: Transaction, book: PhonebookRow, records: Records, what: What, line: int) -> None:
+    if records.digest is None:
+        return
+    table = f"{book.schema}.file"
+    where = [line, records.digest, what]
+    if not tx.rows(f"UPDATE {table} SET lines_done = ? WHERE digest = ? AND what = ? RETURNING 1", where):
+        tx.run(f"INSERT INTO {table} VALUES (?, ?, ?, ?)", [records.digest, what, records.name, line])
+
+
+def _keep_failures(
+    tx: Transaction, book: PhonebookRow, records: Records, what: What, failures: Sequence[_Failure], now: datetime
+) -> None:
+    if not failures:
+        return
+    first = tx.rows(f"SELECT coalesce(max(id), -1) + 1 FROM {book.schema}.failed")[0][0]
+    rows = [
+        (
+            first + i,
+            now,
+            what,
+            _payload(failure),
+            msgspec.json.encode(failure.errors).decode(),
+            records.name,
+            failure.line,
+            "failed",
+            failure.message_id,
+        )
+        for i, failure in enumerate(failures)
+    ]
+    tx.put("new_failed", table_of(_FAILED_ROW, rows))
+    tx.run(f"INSERT INTO {book.schema}.failed SELECT * FROM new_failed")
+
+
+def _payload(failure: _Failure) -> str:
+    return failure.payload.decode("utf-8", errors="backslashreplace")
+
+
+# ── events ────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+_Envelope: Any = msgspec.defstruct(
+    "_Envelope",
+    [
+        ("event_name", Any, None),
+        ("visitor_id", Any, None),
+        ("event_properties", msgspec.Raw, msgspec.Raw(b"null")),
+        ("event_timestamp", Any, None),
+        ("context", msgspec.Raw, msgspec.Raw(b"null")),
+        ("type", Any, None),
+        ("message_id", Any, None),
+    ],
+    forbid_unknown_fields=True,
+)
+_EVENT_COLUMNS: Final = event_columns()
+_ITEM_COLUMNS: Final = dict.fromkeys((*ITEM_TEXTS, *ITEM_NUMBERS, *PRODUCT_KEYS))
+_NUMBERS: Final = frozenset((*EVENT_NUMBERS, *ITEM_NUMBERS))
+_KNOWN: Final = frozenset(_Envelope.__struct_fields__)
+_decode_envelope: Final = msgspec.json.Decoder(_Envelope).decode
+_decode_parts: Final = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
+_decode: Final = msgspec.json.Decoder().decode
+_UNREADABLE: Final = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+
+
+@dataclass(slots=True)
+class _Told:
+    """Events, as equally long columns. `raws` are the records as they came; `…_raw` are parts of them as they came."""
+
+    lines: list[int] = field(default_factory=list)
+    raws: list[bytes] = field(default_factory=list)
+    names: list[str] = field(default_factory=list)
+    visitors: list[str] = field(default_factory=list)
+    times: list[datetime | None] = field(default_factory=list)
+    properties: list[dict[str, Any]] = field(default_factory=list)
+    properties_raw: list[bytes] = field(default_factory=list)
+    contexts: list[bytes | None] = field(default_factory=list)
+    kinds: list[str] = field(default_factory=list)
+    message_ids: list[str | None] = field(default_factory=list)
+    extras: list[bytes | None] = field(default_factory=list)
+
+    def only(self, rows: Sequence[int]) -> _Told:
+        """These events alone."""
+        return _Told(*([getattr(self, column.name)[row] for row in rows] for column in fields(self)))
+
+
+def _import_events(
+    backend: Backend, book: PhonebookRow, records: Records, batch: Sequence[Record], done: int, now: datetime
+) -> Report:
+    new = [record for record in batch if record.line > done] if done else batch
+    if not new:
+        return Report(duplicates=len(batch))
+    contexts: dict[bytes, dict[str, Any]] = {}
+    told, failures = _read_events(new, book, contexts)
+    groups = _groups(told)
+    faults = _faults(told, groups, book.strict)
+    with backend.write() as tx:
+        contacts = _known_contacts(tx, book, {*told.visitors, *(f.visitor for f in failures if f.visitor)})
+        failures = [
+            replace(failure, errors=failure.errors + _unknown(failure.visitor, contacts)) for failure in failures
+        ]
+        for row, visitor in enumerate(told.visitors):
+            if row in faults or visitor not in contacts:
+                errors = faults.pop(row, []) + _unknown(visitor, contacts)
+                failures.append(_Failure(told.lines[row], told.raws[row], errors, visitor, told.message_ids[row]))
+        rows, failures = _sent_once(tx, book, told, sorted(failures, key=lambda failure: failure.line))
+        if len(rows) < len(told.lines):
+            told = told.only(rows)
+            groups = _groups(told)
+        if rows:
+            _store_events(tx, book, told, groups, contexts, contacts, now)
+        _keep_failures(tx, book, records, "event", failures, now)
+        _mark_done(tx, book, records, "event", batch[-1].line)
+        bump(tx, book)
+    return Report(len(rows), 0, len(batch) - len(rows) - len(failures), len(failures))
+
+
+def _read_events(
+    records: Sequence[Record], book: PhonebookRow, contexts: dict[bytes, dict[str, Any]]
+) -> tuple[_Told, list[_Failure]]:
+    """The events whose envelope is valid (`_faults` judges the properties), and the failures. Many contexts are alike:
+    each is read once, into `contexts`."""
+    zone = UTC if book.zone == "UTC" else ZoneInfo(book.zone)
+    told, failures = _Told(), []
+    names: dict[str, str] = {}
+    for record in records:
+        if record.error:
+            failures.append(_Failure(record.line, record.raw, [record.error]))
+            continue
+        extra: dict[str, msgspec.Raw] = {}
+        try:
+            try:
+                envelope = _decode_envelope(record.raw)
+            except msgspec.ValidationError:
+                # Not an object, or one with other keys: they are kept. Among them is created_at, which is ours to set.
+                payload = _decode(record.raw)
+                if not isinstance(payload, dict):
+                    failures.append(_Failure(record.line, record.raw, validate(payload)))
+                    continue
+                parts = _decode_parts(record.raw)
+                extra = {key: part for key, part in parts.items() if key not in _KNOWN}
+                envelope = _decode_envelope(msgspec.json.encode({k: v for k, v in parts.items() if k in _KNOWN}))
+            properties = _decode(envelope.event_properties)
+            context_raw = bytes(envelope.context)
+            context = contexts.get(context_raw) or _decode(context_raw)
+        except _UNREADABLE as error:
+            failures.append(
+                _Failure(record.line, record.raw, [EventError("", "not_json", f"this is no JSON: {error}")])
+            )
+            continue
+        came, visitor, kind, message_id = envelope.event_name, envelope.visitor_id, envelope.type, envelope.message_id
+        timestamp = envelope.event_timestamp
+        time = time_of(timestamp, zone)
+        if not (
+            type(came) is str
+            and type(visitor) is str
+            and came.strip()
+            and visitor.strip()
+            and type(properties) is dict
+            and (time or timestamp is None)
+            and (context is None or type(context) is dict)
+            and (kind is None or type(kind) is str)
+            and (message_id is None or type(message_id) is str)
+        ):
+            payload = {
+                "event_name": came,
+                "visitor_id": visitor,
+                "event_properties": properties,
+                "event_timestamp": timestamp,
+                "context": context,
+                "type": kind,
+                "message_id": message_id,
+            }
+            errors = validate(payload, book.strict, zone)
+            came, visitor, kind = text_of(came), text_of(visitor), text_of(kind)
+            message_id = text_of(message_id)
+            if errors:
+                failures.append(_Failure(record.line, record.raw, errors, visitor, message_id or None))
+                continue
+        name = names.get(came)
+        if name is None:
+            name = names[came] = event_name(came)
+        if name != came:
+            extra["event_name"] = msgspec.Raw(msgspec.json.encode(came))
+        if type(context) is dict:
+            contexts[context_raw] = context
+        told.lines.append(record.line)
+        told.raws.append(record.raw)
+        told.names.append(name)
+        told.visitors.append(visitor)
+        told.times.append(time)
+        told.properties.append(properties)
+        told.properties_raw.append(bytes(envelope.event_properties))
+        told.contexts.append(context_raw if type(context) is dict else None)
+        told.kinds.append(kind or "track")
+        told.message_ids.append(message_id or None)
+        told.extras.append(msgspec.json.encode(extra) if extra else None)
+    return told, failures
+
+
+def _groups(told: _Told) -> list[Group]:
+    rows: dict[str, list[int]] = {}
+    for row, name in enumerate(told.names):
+        rows.setdefault(name, []).append(row)
+    return [group(name, mine, told.properties) for name, mine in rows.items()]
+
+
+def _faults(told: _Told, groups: Sequence[Group], strict: bool) -> dict[int, list[EventError]]:
+    """What is wrong with the properties of events of the default types, by row."""
+    faults: dict[int, list[EventError]] = {}
+    for mine in groups:
+        if not mine.default:
+            continue
+        products = mine.items.get("products", ([], [], []))[0]
+        listed = mine.item_columns.get("products", {})
+        if not surely_valid(mine.default, mine.columns, len(mine.rows), listed, len(products), strict):
+            for row in mine.rows:
+                errors = validate_properties(mine.default, told.properties[row], strict)
+                if errors:
+                    faults[row] = errors
+    return faults
+
+
+def _known_contacts(tx: Transaction, book: PhonebookRow, visitors: Iterable[str]) -> dict[str, int]:
+    """The contacts of these visitors, as far as they are known."""
+    tx.put("asked_visitors", pa.table({"visitor_id": pa.array(list(visitors), pa.string())}))
+    return dict(
+        tx.rows(f"SELECT visitor_id, contact FROM {book.schema}.contact SEMI JOIN asked_visitors USING (visitor_id)")
+    )
+
+
+def _unknown(visitor: str | None, contacts: Mapping[str, int]) -> list[EventError]:
+    """That no contact has this visitor_id, where none has and there is one."""
+    if visitor is None or not visitor.strip() or visitor in contacts:
+        return []
+    message = f"no contact of this phonebook has the visitor_id {visitor!r:.80}"
+    return [EventError("visitor_id", "unknown_visitor", message)]
+
+
+def _sent_once(
+    tx: Transaction, book: PhonebookRow, told: _Told, failures: Sequence[_Failure]
+) -> tuple[list[int], list[_Failure]]:
+    """Which events (those that did not fail) and failures are to be kept: none whose message_id is stored already or
+    came before in the batch, and no failure that was kept before just as it is."""
+    failed = {failure.line for failure in failures}
+    rows = (
+        [row for row, line in enumerate(told.lines) if line not in failed] if failed else list(range(len(told.lines)))
+    )
+    sent = {*told.message_ids, *(failure.message_id for failure in failures)} - {None}
+    if not sent:
+        return rows, list(failures)
+    tx.put("sent_messages", pa.table({"message_id": pa.array(list(sent), pa.string())}))
+    semi = "SEMI JOIN sent_messages USING (message_id)"
+    stored = {message_id for (message_id,) in tx.rows(f"SELECT message_id FROM {book.schema}.event {semi}")}
+    known = set(tx.rows(f"SELECT message_id, payload FROM {book.schema}.failed {semi}"))
+    kept = []
+    for row in rows:
+        message_id = told.message_ids[row]
+        if message_id is None or message_id not in stored:
+            kept.append(row)
+            stored.add(message_id)
+    kept_failures = []
+    for failure in failures:
+        same = failure.message_id, _payload(failure)
+        if failure.message_id is None or (failure.message_id not in stored and same not in known):
+            kept_failures.append(failure)
+            known.add(same)
+    return kept, kept_failures
+
+
+def _store_events(
+    tx: Transaction,
+    book: PhonebookRow,
+    told: _Told,
+    groups: list[Group],
+    contexts: Mapping[bytes, Mapping[str, Any]],
+    contacts: Mapping[str, int],
+    now: datetime,
+) -> None:
+    count = len(told.lines)
+    times = [time or now for time in told.times]
+    types = record_events(tx, book.schema, Batch(groups, times, told.contexts, contexts))
+    first = tx.rows(f"SELECT coalesce(max(event), -1) + 1 FROM {book.schema}.event")[0][0]
+    ids = pa.array(range(first, first + count), pa.int64())
+    owners = pa.array([contacts[visitor] for visitor in told.visitors], pa.int32())
+    kinds = pa.array([types[name] for name in told.names], pa.int32())
+    instants = pa.array(times, pa.timestamp("us"))
+    known = _known_columns(told, groups)
+    rows, item_columns = _item_columns(groups)
+    of = pa.array(rows, pa.int64())
+    known["order_value"] = _order_values(groups, known["p_total"], rows, item_columns)
+    columns: dict[str, pa.Array] = {
+        "event": ids,
+        "type": kinds,
+        "contact": owners,
+        "ts": instants,
+        "created_at": pa.repeat(pa.scalar(now, pa.timestamp("us")), count),
+        "properties": _json(told.properties_raw),
+        "context": _json(told.contexts),
+        "kind": pa.array(told.kinds, pa.string()),
+        "message_id": pa.array(told.message_ids, pa.string()),
+        "extra": _json(told.extras),
+        **known,
+    }
+    _insert(tx, book, "event", columns)
+    if rows:
+        of_event = {"event": ids.take(of), "type": kinds.take(of), "contact": owners.take(of), "ts": instants.take(of)}
+        _insert(tx, book, "item", {**of_event, **{name: item_columns[name] for name in list(TABLES["item"])[4:]}})
+        record_products(
+            tx, book.schema, pa.table({**{key: item_columns[key] for key in PRODUCT_KEYS}, "ts": of_event["ts"]})
+        )
+
+
+def _known_columns(told: _Told, groups: Sequence[Group]) -> dict[str, pa.Array]:
+    """The columns of the keys that have one, for all events of the batch."""
+    count = len(told.lines)
+    values: dict[str, list[Any]] = {}
+    for mine in groups:
+        for key in mine.columns.keys() & _EVENT_COLUMNS.keys():
+            column, given = values.setdefault(key, [None] * count), mine.columns[key]
+            everyone = len(given) == len(mine.rows)
+            rows = mine.rows if everyone else [row for row in mine.rows if key in told.properties[row]]
+            for row, value in zip(rows, given, strict=True):
+                column[row] = value
+    return {column: _column(key, values.get(key), count) for key, column in _EVENT_COLUMNS.items()}
+
+
+def _item_columns(groups: Sequence[Group]) -> tuple[list[int], dict[str, pa.Array]]:
+    """All line items of the batch: the row of each one's event, and the columns, also those only products have."""
+    rows: list[int] = []
+    lines: list[int] = []
+    items: list[Mapping[str, Any]] = []
+    values: dict[str, list[Any]] = {}
+    for mine in groups:
+        for path, (owners, places, entries) in mine.items.items():
+            there = mine.item_columns[path] if path else mine.columns
+            for key in there.keys() & _ITEM_COLUMNS.keys():
+                column = values.setdefault(key, [])
+                column += [None] * (len(rows) - len(column))
+                column += there[key] if len(there[key]) == len(entries) else [entry.get(key) for entry in entries]
+            rows += owners
+            lines += places
+            items += entries
+    for column in values.values():
+        column += [None] * (len(rows) - len(column))
+    columns = {key: _column(key, values.get(key), len(rows)) for key in _ITEM_COLUMNS}
+    columns["line"] = pa.array(lines, pa.int32())
+    columns["item"] = _json(list(map(msgspec.json.encode, items)))
+    return rows, columns
+
+
+def _column(key: str, values: list[Any] | None, count: int) -> pa.Array:
+    """A column of a known key, numbers or texts; None for one that nothing has."""
+    number = key in _NUMBERS
+    if values is None:
+        return pa.nulls(count, pa.float64() if number else pa.string())
+    if not set(map(type, values)) <= {float if number else str, type(None)}:
+        convert = number_of if number else text_of
+        values = [value if value is None else convert(value) for value in values]
+    return pa.array(values, pa.float64() if number else pa.string())
+
+
+def _order_values(
+    groups: Sequence[Group], totals: pa.Array, rows: Sequence[int], items: Mapping[str, pa.Array]
+) -> pa.Array:
+    """What orders are worth: the total, else Σ price × quantity of the items with a price (a missing quantity is 1)."""
+    orders = {row for mine in groups if mine.default and mine.name.startswith("order-") for row in mine.rows}
+    values = totals.to_pylist()
+    missing = {row for row in orders if values[row] is None}
+    for row, price, quantity in zip(rows, items["price"].to_pylist(), items["quantity"].to_pylist(), strict=True):
+        if row in missing and price is not None:
+            values[row] = (values[row] or 0.0) + price * (1.0 if quantity is None else quantity)
+    return pa.array([value if row in orders else None for row, value in enumerate(values)], pa.float64())
+
+
+def _insert(tx: Transaction, book: PhonebookRow, table: str, columns: Mapping[str, pa.Array]) -> None:
+    assert list(columns) == list(TABLES[table])
+    tx.put(f"new_{table}", pa.table(dict(columns)))
+    tx.run(f"INSERT INTO {book.schema}.{table} SELECT * FROM new_{table}")
+
+
+def _json(raws: Sequence[bytes | None]) -> pa.Array:
+    """A column of JSON that has been read and is known to be valid: so it is not checked again."""
+    return pa.ExtensionArray.from_storage(pa.json_(), pa.array(raws, pa.binary()).cast(pa.string()))
+
+
+# ── contacts ──────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def _import_contacts(
+    backend: Backend, book: PhonebookRow, records: Records, batch: Sequence[Record], done: int, now: datetime
+) -> Report:
+    told: list[tuple[str, dict[str, Any]]] = []
+    failures: list[_Failure] = []
+    for record in batch:
+        found = _read_keyed(record, "visitor_id", book.strict)
+        if isinstance(found, _Failure):
+            failures.append(found)
+        else:
+            told.append(found)
+    with backend.write() as tx:
+        tx.put("asked_visitors", pa.table({"visitor_id": pa.array(list({v for v, _ in told}), pa.string())}))
+        old = {
+            visitor: (contact, _decode(attributes))
+            for visitor, contact, attributes in tx.rows(
+                f"SELECT visitor_id, contact, attributes FROM {book.schema}.contact "
+                "SEMI JOIN asked_visitors USING (visitor_id)"
+            )
+        }
+        next_contact = tx.rows(f"SELECT coalesce(max(contact), -1) + 1 FROM {book.schema}.contact")[0][0]
+        new: dict[str, dict[str, Any]] = {}
+        updated = duplicates = 0
+        for visitor, attributes in told:
+            before = new[visitor] if visitor in new else old[visitor][1] if visitor in old else None
+            if before is None:
+                new[visitor] = attributes
+            elif (merged := {**before, **attributes}) != before:
+                new[visitor] = merged
+                updated += 1
+            else:
+                duplicates += 1
+        if new:
+            _store_contacts(tx, book, old, new, next_contact)
+            bump(tx, book)
+        # The failures of a file that is imported again are there already.
+        kept = [failure for failure in failures if failure.line > done]
+        _keep_failures(tx, book, records, "contact", kept, now)
+        _mark_done(tx, book, records, "contact", max(done, batch[-1].line))
+    duplicates += len(failures) - len(kept)
+    return Report(len(told) - updated - duplicates + (len(failures) - len(kept)), updated, duplicates, len(kept))
+
+
+def _read_keyed(record: Record, key: str, strict: bool) -> tuple[str, dict[str, Any]] | _Failure:
+    """A record that is known by one key: that key's text, and everything else of it."""
+    if record.error:
+        return _Failure(record.line, record.raw, [record.error])
+    try:
+        told = _decode(record.raw)
+    except _UNREADABLE as error:
+        return _Failure(record.line, record.raw, [EventError("", "not_json", f"this is no JSON: {error}")])
+    if not isinstance(told, dict):
+        return _Failure(record.line, record.raw, [EventError("", "not_object", "this is no object")])
+    value = told.pop(key, None)
+    name = text_of(value)
+    wrong: EventError | None = None
+    if value is None:
+        wrong = EventError(key, "required", f"{key} is required")
+    elif name is None or isinstance(value, bool):
+        wrong = EventError(key, "not_string", f"{key} must be a string")
+    elif not name.strip():
+        wrong = EventError(key, "empty", f"{key} is required and must not be empty")
+    elif strict and not isinstance(value, str):
+        wrong = EventError(key, "number_for_string", f"{key} must be a string, not a number")
+    if wrong:
+        return _Failure(record.line, record.raw, [wrong])
+    assert name is not None
+    return name, told
+
+
+def _store_contacts(
+    tx: Transaction,
+    book: PhonebookRow,
+    old: Mapping[str, tuple[int, dict[str, Any]]],
+    new: Mapping[str, dict[str, Any]],
+    next_contact: int,
+) -> None:
+    flats = [flat(attributes) for attributes in new.values()]
+    changes = [
+        (flat(old[visitor][1]) if visitor in old else {}, told) for visitor, told in zip(new, flats, strict=True)
+    ]
+    columns = record_attributes(tx, book.schema, changes)
+    numbers = []
+    for visitor in new:
+        if visitor in old:
+            numbers.append(old[visitor][0])
+        else:
+            numbers.append(next_contact)
+            next_contact += 1
+    table = pa.table(
+        {
+            "contact": pa.array(numbers, pa.int32()),
+            "visitor_id": pa.array(list(new), pa.string()),
+            "attributes": _json([msgspec.json.encode(attributes) for attributes in new.values()]),
+            "known": pa.array([visitor in old for visitor in new], pa.bool_()),
+            **{column: _column("", [told.get(key) for told in flats], len(flats)) for key, column in columns.items()},
+        }
+    )
+    tx.put("told_contacts", table)
+    names = ["contact", "visitor_id", "attributes", *columns.values()]
+    sets = ", ".join(f"{name} = s.{name}" for name in names[2:])
+    if old:
+        tx.run(
+            f"UPDATE {book.schema}.contact c SET {sets} FROM told_contacts s WHERE s.known AND c.contact = s.contact"
+        )
+    listed = ", ".join(names)
+    tx.run(f"INSERT INTO {book.schema}.contact ({listed}) SELECT {listed} FROM told_contacts WHERE NOT known")
+
+
+# ── products ──────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def _import_products(
+    backend: Backend, book: PhonebookRow, records: Records, batch: Sequence[Record], done: int, now: datetime
+) -> Report:
+    told: list[dict[str, Any]] = []
+    failures: list[_Failure] = []
+    for record in batch:
+        found = _read_keyed(record, "product_id", book.strict)
+        if isinstance(found, _Failure):
+            failures.append(found)
+        else:
+            told.append({"product_id": found[0], **found[1]})
+    columns = {key: _column(key, [product.get(key) for product in told], len(told)) for key in PRODUCT_KEYS}
+    columns["ts"] = pa.array([now] * len(told), pa.timestamp("us"))
+    with backend.write() as tx:
+        accepted = record_products(tx, book.schema, pa.table(columns))
+        kept = [failure for failure in failures if failure.line > done]
+        _keep_failures(tx, book, records, "product", kept, now)
+        _mark_done(tx, book, records, "product", max(done, batch[-1].line))
+    return Report(accepted, len(told) - accepted, len(failures) - len(kept), len(kept))
+
+
+_FAILED_ROW: Final = pa.schema(
+    [
+        ("id", pa.int64()),
+        ("received_at", pa.timestamp("us")),
+        ("what", pa.string()),
+        ("payload", pa.string()),
+        ("errors", pa.string()),
+        ("file", pa.string()),
+        ("line", pa.int64()),
+        ("status", pa.string()),
+        ("message_id", pa.string()),
+    ]
+)

@@ -1,0 +1,1518 @@
+"""Query + now + zone + layout to Plan: every decision, no SQL; each predicate keeps the Query node it came from.
+
+    Scan  (over the contacts)   ── where ──►  Test of a contact  ── over ──►  Part (a relation with contacts as keys)
+    Part  (a pass over facts)   ── from ──►   Facts: which rows of `event` and `item` count, and how the two are met
+
+What is decided here: periods become instants, types integers, properties columns or paths into JSON; measures over the
+same rows become columns of one pass (`Group`), "did" and "never did" become sets of contacts (`Doers`), everything else
+has a part of its own shape. No part is quadratic: contacts are joined on a key with one row, or to the nearest in time.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from collections.abc import Sequence as Listed
+from dataclasses import dataclass, replace
+from datetime import UTC, date, datetime, timedelta
+from functools import lru_cache
+from itertools import pairwise
+from typing import Literal, TypeAlias, assert_never
+from zoneinfo import ZoneInfo
+
+from grammar import query as q
+from grammar import when
+from storage.errors import Unsupported
+from storage.schema import NUMBER_STRIP, NUMBER_TEXT, Layout
+
+Kind: TypeAlias = Literal["users", "count", "percentage", "value", "breakdown"]
+Table: TypeAlias = Literal["event", "item", "contact"]
+Node: TypeAlias = "q.Condition | q.Measure | q.Events | q.EventFilter | q.MeanOverContacts | q.MeanOverEvents"
+
+MICROSECOND = timedelta(microseconds=1)
+_TICK = MICROSECOND
+_MICROSECONDS: dict[q.Unit, int] = {
+    "minute": 60_000_000,
+    "hour": 3_600_000_000,
+    "day": 86_400_000_000,
+    "week": 604_800_000_000,
+    "month": 2_629_746_000_000,  # mean lengths: only for "how many months ago", never for a window
+    "quarter": 7_889_238_000_000,
+    "year": 31_556_952_000_000,
+}
+_MONTHS: dict[q.Unit, int] = {"month": 1, "quarter": 3, "year": 12}
+_ORDERS = frozenset({"order-completed", "order-updated", "order-cancelled", "order-refunded"})
+_GIVEN_BACK = ("order-cancelled", "order-refunded")
+
+
+# ── where a value lives ───────────────────────────────────────────────────────────────────────────────────────────
+
+
+@dataclass(frozen=True, slots=True)
+class TextColumn:
+    """A VARCHAR column that holds the scalar as text."""
+
+    table: Table
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class NumberColumn:
+    """A DOUBLE column."""
+
+    table: Table
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Json:
+    """A value inside a JSON column, under these keys, one level each (or under all of them joined by dots)."""
+
+    table: Table
+    column: str
+    keys: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Worth:
+    """The order value of an event whose type has no column for it: its total, else Σ price × quantity of its items."""
+
+    table: Table = "event"
+
+
+Cell: TypeAlias = TextColumn | NumberColumn | Json | Worth
+
+
+# ── tests of a value ──────────────────────────────────────────────────────────────────────────────────────────────
+
+
+@dataclass(frozen=True, slots=True)
+class Equal:
+    """One of these texts (lower-case, trimmed), or one of these numbers; negated: there is a value, and it is none."""
+
+    texts: tuple[str, ...]
+    numbers: tuple[float, ...]
+    negated: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Like:
+    """Contains (…) one of these texts (lower-case, trimmed); negated: there is a value, and it does not."""
+
+    how: Literal["contains", "starts with", "ends with", "has word"]
+    texts: tuple[str, ...]
+    negated: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Inside:
+    """A number within the bound."""
+
+    bound: q.Bound
+
+
+@dataclass(frozen=True, slots=True)
+class Dated:
+    """A day from first to last, or an instant in [start, end) (naive UTC); on one of the weekdays, in the hours."""
+
+    first: date | None
+    last: date | None
+    start: datetime | None
+    end: datetime | None
+    weekdays: tuple[int, ...]
+    hours: tuple[int, int] | None
+
+
+@dataclass(frozen=True, slots=True)
+class Present:
+    """There is a value (or none)."""
+
+    known: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Boolean:
+    """The boolean, or its text."""
+
+    value: bool
+
+
+Check: TypeAlias = Equal | Like | Inside | Dated | Present | Boolean
+
+
+@dataclass(frozen=True, slots=True)
+class RowTest:
+    """At least one of the cells passes its check."""
+
+    of: tuple[tuple[Cell, Check], ...]
+    node: Node
+
+
+# ── facts: rows of events and line items ──────────────────────────────────────────────────────────────────────────
+
+
+@dataclass(frozen=True, slots=True)
+class Times:
+    """[start, end) in naive UTC, never past now; then weekdays and hours in the phonebook's zone."""
+
+    start: datetime | None
+    end: datetime
+    weekdays: tuple[int, ...] = ()
+    hours: tuple[int, int] | None = None
+
+
+Base: TypeAlias = Literal["event", "item", "item of event", "event or item"]
+"""Which rows are looked at: events; line items alone; line items with their event; events, each with every line item or
+alone where it has none."""
+
+
+@dataclass(frozen=True, slots=True)
+class EventSet:
+    """Events chosen by their line items: those of which a row passes `tests`; with `every`, those of which all line
+    items pass these; with `held`, those whose passing line items are so many (their quantities, or the different values
+    of `distinct`). `inside` False: all events but those that fail `held`, for a bound that holds without items too."""
+
+    base: Base
+    tests: tuple[RowTest, ...]
+    every: tuple[RowTest, ...] = ()
+    held: q.Bound | None = None
+    distinct: Cell | None = None
+    inside: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """Rows of these event types (None: any) at these times that pass all tests, of events in all of the sets.
+
+    `many`: one event may be on several rows though events are meant, so that counting must look at their ids.
+    """
+
+    types: tuple[int, ...] | None
+    times: Times
+    base: Base
+    tests: tuple[RowTest, ...]
+    sets: tuple[EventSet, ...]
+    many: bool
+    node: q.Events
+
+
+# ── parts: relations keyed by contact ─────────────────────────────────────────────────────────────────────────────
+
+How: TypeAlias = Literal[
+    "events", "quantity", "price × quantity", "distinct", "total", "average", "highest", "lowest", "first", "last"
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Figure:
+    """A column of a Group: one number (or moment) a contact, over the rows that pass `tests` at `times` too."""
+
+    name: str
+    how: How
+    cell: Cell | None
+    times: Times | None
+    tests: tuple[RowTest, ...]
+    many: bool
+    node: Node
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """One pass over facts, grouped by contact."""
+
+    name: str
+    facts: Facts
+    figures: tuple[Figure, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Doers:
+    """The contacts of the facts."""
+
+    name: str
+    facts: Facts
+    node: Node
+
+
+@dataclass(frozen=True, slots=True)
+class Values:
+    """How many different values a contact's facts have, where the value is in JSON and may be a list: `value`."""
+
+    name: str
+    facts: Facts
+    cell: Cell
+    node: Node
+
+
+@dataclass(frozen=True, slots=True)
+class Units:
+    """Time cut at calendar units of the zone."""
+
+    unit: q.Unit
+
+
+@dataclass(frozen=True, slots=True)
+class Widths:
+    """Time cut every `width` microseconds back from `end`."""
+
+    end: datetime
+    width: int
+
+
+@dataclass(frozen=True, slots=True)
+class Cuts:
+    """Time cut at these instants."""
+
+    at: tuple[datetime, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Periods:
+    """How many periods of a contact have at least `each` events (`longest`: how many in a row): `value`."""
+
+    name: str
+    facts: Facts
+    by: Units | Widths | Cuts
+    each: int
+    longest: bool
+    node: Node
+
+
+@dataclass(frozen=True, slots=True)
+class Frequent:
+    """The contacts of whom one of the values is a most frequent one (`mostly`: on more than half of the rows)."""
+
+    name: str
+    facts: Facts
+    cell: Cell
+    values: tuple[str, ...]
+    mostly: bool
+    node: Node
+
+
+@dataclass(frozen=True, slots=True)
+class GivenBack:
+    """What a contact's refunds and cancellations take back, for one order no more than it was worth: `value`."""
+
+    name: str
+    facts: Facts
+    how: How
+    cell: Cell | None
+    order_id: Cell
+    orders: Facts
+    worth: Cell
+    node: Node
+
+
+@dataclass(frozen=True, slots=True)
+class Length:
+    """A length of time: exact, or so many months by the calendar of the zone."""
+
+    microseconds: int
+    months: int
+
+
+@dataclass(frozen=True, slots=True)
+class Returned:
+    """The contacts with two consecutive events more than `after` apart, the later one at these times."""
+
+    name: str
+    after: Length
+    times: Times
+    node: Node
+
+
+@dataclass(frozen=True, slots=True)
+class StepRows:
+    """The rows of one step of a sequence; with `cell`, only those with a value, which is then part of the key."""
+
+    facts: Facts
+    cell: Cell | None
+
+
+@dataclass(frozen=True, slots=True)
+class Chain:
+    """The contacts who went through the steps, one after another, and not then through the absent step.
+
+    `shape` says how it is found: "earliest": each step at its earliest after the one before, one row a key, and then
+    the latest last step that no absent one follows; "next": from every first step to the next of each step after it
+    (for a limit that counts from any first step); "any": no order, all steps are there; "around": no order, all of them
+    within the limit.
+    """
+
+    name: str
+    steps: tuple[StepRows, ...]
+    absent: StepRows | None
+    within: Length | None
+    first: Facts | None  # the first step is at the first of these
+    shape: Literal["earliest", "next", "any", "around"]
+    node: Node
+
+
+@dataclass(frozen=True, slots=True)
+class Ranking:
+    """The first contacts by a value above 0, with their `place` from 1."""
+
+    name: str
+    scan: Scan
+    by: Value
+    amount: q.Number
+    percent: bool
+    bottom: bool
+    node: Node
+
+
+@dataclass(frozen=True, slots=True)
+class MeanOfContacts:
+    """The mean of a value over the contacts of whom it is more than 0: one row, `value`."""
+
+    name: str
+    scan: Scan
+    of: Value
+    node: Node
+
+
+@dataclass(frozen=True, slots=True)
+class MeanOfFacts:
+    """The mean of a cell over facts: one row, `value`."""
+
+    name: str
+    facts: Facts
+    cell: Cell
+    node: Node
+
+
+Part: TypeAlias = (
+    Group | Doers | Values | Periods | Frequent | GivenBack | Returned | Chain | Ranking | MeanOfContacts | MeanOfFacts
+)
+
+
+# ── values of a contact ───────────────────────────────────────────────────────────────────────────────────────────
+
+
+@dataclass(frozen=True, slots=True)
+class Ref:
+    """A column of a part that is joined to the contacts; 0 (or nothing) for those who are not in it."""
+
+    part: str
+    column: str
+    zero: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Minus:
+    """One value less another."""
+
+    left: Ref
+    right: Ref
+
+
+@dataclass(frozen=True, slots=True)
+class Since:
+    """How many units ago a moment was."""
+
+    moment: Ref
+    unit: int
+
+
+@dataclass(frozen=True, slots=True)
+class NumberOf:
+    """A numeric attribute."""
+
+    cell: Cell
+
+
+@dataclass(frozen=True, slots=True)
+class Years:
+    """Age in whole years on a day: from a number, or from a birth date."""
+
+    cell: Cell
+    on: date
+    from_birth: bool
+
+
+@dataclass(frozen=True, slots=True)
+class One:
+    """The one value of a part with one row."""
+
+    part: str
+
+
+Value: TypeAlias = Ref | Minus | Since | NumberOf | Years | One
+
+
+# ── tests of a contact: always true or false, never unknown ───────────────────────────────────────────────────────
+
+
+@dataclass(frozen=True, slots=True)
+class Constant:
+    """Holds for everyone, or for nobody."""
+
+    holds: bool
+    node: Node
+
+
+@dataclass(frozen=True, slots=True)
+class Both:
+    """All of them hold."""
+
+    of: tuple[Test, ...]
+    node: Node
+
+
+@dataclass(frozen=True, slots=True)
+class Either:
+    """One of them holds."""
+
+    of: tuple[Test, ...]
+    node: Node
+
+
+@dataclass(frozen=True, slots=True)
+class Neither:
+    """It does not hold."""
+
+    of: Test
+    node: Node
+
+
+@dataclass(frozen=True, slots=True)
+class AsMany:
+    """So many of them hold."""
+
+    bound: q.Bound
+    of: tuple[Test, ...]
+    node: Node
+
+
+@dataclass(frozen=True, slots=True)
+class Did:
+    """There is such a fact. Served by a set (`In`), or by a column of a pass that is made anyway (`Within`)."""
+
+    facts: Facts
+    node: Node
+
+
+@dataclass(frozen=True, slots=True)
+class In:
+    """The contact is in the part."""
+
+    part: str
+    node: Node
+
+
+@dataclass(frozen=True, slots=True)
+class Within:
+    """The value is there and within the bound."""
+
+    value: Value
+    bound: q.Bound
+    node: Node
+
+
+@dataclass(frozen=True, slots=True)
+class Against:
+    """One value compared with so many percent of another, both there."""
+
+    left: Value
+    comparison: q.Comparison
+    right: Value
+    percent: q.Number
+    node: Node
+
+
+@dataclass(frozen=True, slots=True)
+class At:
+    """The moment is there, at these times."""
+
+    moment: Ref
+    times: Times
+    node: Node
+
+
+@dataclass(frozen=True, slots=True)
+class Same:
+    """Two values are there and the same."""
+
+    left: Ref
+    right: Ref
+    node: Node
+
+
+@dataclass(frozen=True, slots=True)
+class Passes:
+    """An attribute passes its check."""
+
+    test: RowTest
+    node: Node
+
+
+@dataclass(frozen=True, slots=True)
+class Birthdays:
+    """Month × 100 + day of a birth date lies in one of the ranges, both ends included."""
+
+    cell: Cell
+    ranges: tuple[tuple[int, int], ...]
+    node: Node
+
+
+Test: TypeAlias = (
+    Constant | Both | Either | Neither | AsMany | Did | In | Within | Against | At | Same | Passes | Birthdays
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Scan:
+    """The contacts that pass the test, with these parts joined to them (no row there: nothing)."""
+
+    test: Test
+    joined: tuple[str, ...]
+
+
+# ── outputs ───────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+@dataclass(frozen=True, slots=True)
+class Label:
+    """An attribute as text, as it is shown."""
+
+    cell: Cell
+
+
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """A moment, as an instant."""
+
+    ref: Ref
+
+
+Shown: TypeAlias = Label | Moment | Value
+
+
+@dataclass(frozen=True, slots=True)
+class UsersOut:
+    """Contacts: visitor_id and these columns. Ordered by `order` (descending where it says so), or by the place in the
+    part `ranking`, which then stands in for the test of the scan; ties by visitor_id."""
+
+    columns: tuple[tuple[str, Shown], ...]
+    order: Shown | None
+    descending: bool
+    ranking: str | None
+    limit: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class CountOut:
+    """How many contacts."""
+
+
+@dataclass(frozen=True, slots=True)
+class EventsOut:
+    """How many events the contacts have together."""
+
+    facts: Facts
+
+
+@dataclass(frozen=True, slots=True)
+class ShareOut:
+    """How many percent of those who pass the scan pass `test` too."""
+
+    test: Test
+
+
+@dataclass(frozen=True, slots=True)
+class ValueOut:
+    """One number over the values of the contacts."""
+
+    how: q.Aggregation
+    of: Value
+
+
+@dataclass(frozen=True, slots=True)
+class PooledOut:
+    """One number over the facts of the contacts."""
+
+    how: q.Aggregation
+    facts: Facts
+    cell: Cell
+
+
+@dataclass(frozen=True, slots=True)
+class AttributesOut:
+    """How many contacts for each value of an attribute."""
+
+    cell: Cell
+    ranked: bool
+    limit: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class FactsOut:
+    """How many contacts for each value of a cell among their facts."""
+
+    facts: Facts
+    cell: Cell
+    ranked: bool
+    limit: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class RowsOut:
+    """How many contacts pass each test."""
+
+    of: tuple[tuple[str, Test], ...]
+
+
+Out: TypeAlias = UsersOut | CountOut | EventsOut | ShareOut | ValueOut | PooledOut | AttributesOut | FactsOut | RowsOut
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What is to be run: parts in an order in which each uses only earlier ones, then the contacts, then the output.
+
+    `now` is naive UTC. `zone` is None where local time is UTC; `offset` is its distance from UTC if that never changes.
+    """
+
+    schema: str
+    now: datetime
+    zone: str | None
+    offset: timedelta | None
+    parts: tuple[Part, ...]
+    population: Scan
+    out: Out
+    query: q.Query
+
+
+def kind_of(query: q.Query) -> Kind:
+    """Which kind of answer the query has."""
+    match query.output:
+        case q.Users():
+            return "users"
+        case q.CountUsers() | q.CountEvents():
+            return "count"
+        case q.Percentage():
+            return "percentage"
+        case q.Value() | q.Pooled():
+            return "value"
+        case q.AttributeBreakdown() | q.EventBreakdown() | q.Rows():
+            return "breakdown"
+        case _:
+            assert_never(query.output)
+
+
+def plan(query: q.Query, now: datetime, zone: ZoneInfo, layout: Layout) -> Plan:
+    """Every decision for this query as of `now` (aware). Raises Unsupported, naming the node, for Member and for a
+    Sequence with an absent step before its last."""
+    return _Planner(now, zone, layout).plan(query)
+
+
+# ── times ─────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+@lru_cache(maxsize=256)
+def _offset(zone: ZoneInfo, year: int) -> timedelta | None:
+    """The zone's distance from UTC, if it has been the same from 1970 to the end of this year; looked at every week."""
+    at, end = datetime(1970, 1, 1, tzinfo=UTC), datetime(year + 1, 1, 1, tzinfo=UTC)
+    first = at.astimezone(zone).utcoffset()
+    while at < end:
+        if at.astimezone(zone).utcoffset() != first:
+            return None
+        at += timedelta(days=7)
+    return first
+
+
+def _touches(where: when.Bounds, window: q.Window, zone: ZoneInfo) -> bool:
+    """Whether a stretch of time has an instant on the window's weekdays and in its hours."""
+    assert where.start is not None and where.end is not None
+    if not window.weekdays and window.hours is None:
+        return where.start < where.end
+    at, end = (
+        instant.replace(tzinfo=UTC).astimezone(zone).replace(tzinfo=None) for instant in (where.start, where.end)
+    )
+    while at < end:
+        midnight = datetime.combine(at.date(), datetime.min.time())
+        until = min(end, midnight + timedelta(days=1))
+        if not window.weekdays or at.isoweekday() in window.weekdays:
+            for first, last in _stretches(window.hours):
+                if max(at, midnight + timedelta(minutes=first)) < min(until, midnight + timedelta(minutes=last)):
+                    return True
+        at = until
+    return False
+
+
+def _stretches(hours: tuple[int, int] | None) -> list[tuple[int, int]]:
+    if hours is None:
+        return [(0, 1440)]
+    start, end = hours
+    return [(start, end)] if start <= end else [(0, end), (start, 1440)]
+
+
+def _length(span: q.Span) -> Length:
+    if span.unit in _MONTHS:
+        return Length(0, span.amount * _MONTHS[span.unit])
+    return Length(span.amount * _MICROSECONDS[span.unit], 0)
+
+
+# ── values as text and number ─────────────────────────────────────────────────────────────────────────────────────
+
+
+def folded(text: str) -> str:
+    """A text as texts are compared: without outer spaces, lower-case."""
+    return text.strip(" ").lower()
+
+
+def number_in(text: str) -> float | None:
+    """The number that a text holds, read as SQL reads it."""
+    bare = re.sub(NUMBER_STRIP, "", text)
+    return float(bare.replace(",", "")) if re.fullmatch(NUMBER_TEXT, bare) else None
+
+
+def holds(bound: q.Bound, value: float) -> bool:
+    """Whether a number is within the bound."""
+    if bound.upper is not None:
+        return bound.value <= value <= bound.upper
+    match bound.comparison:
+        case "=":
+            return value == bound.value
+        case "!=":
+            return value != bound.value
+        case ">":
+            return value > bound.value
+        case ">=":
+            return value >= bound.value
+        case "<":
+            return value < bound.value
+        case "<=":
+            return value <= bound.value
+        case _:
+            assert_never(bound.comparison)
+
+
+def _needs_item(test: RowTest) -> bool:
+    """Whether only a line item can pass the test, not an event that has none."""
+    return all(cell.table == "item" and check != Present(False) for cell, check in test.of)
+
+
+def _on_event(test: RowTest) -> bool:
+    return all(cell.table == "event" for cell, _ in test.of)
+
+
+def _has_item_filter(where: tuple[q.EventFilter, ...]) -> bool:
+    return any(
+        of.level == "item"
+        for part in where
+        for each in (part.of if isinstance(part, q.AnyFilter) else (part,))
+        if isinstance(each, q.Filter)
+        for of in each.properties
+    )
+
+
+def adds_up(measure: q.Measure) -> bool:
+    """Whether a contact without anything to measure has 0 of it, rather than no value."""
+    match measure:
+        case q.Aggregate(how):
+            return how == "total"
+        case q.Elapsed() | q.AttributeNumber():
+            return False
+        case (
+            q.Count() | q.Quantity() | q.Distinct() | q.Spend() | q.ActivePeriods() | q.LongestRun() | q.ActiveBlocks()
+        ):
+            return True
+        case _:
+            assert_never(measure)
+
+
+# ── names of columns ──────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def _snake(text: str) -> str:
+    return re.sub(r"\W+", "_", text).strip("_").lower()
+
+
+def _column_name(column: q.Column) -> str:
+    match column:
+        case q.AttributeColumn(name):
+            return name
+        case q.MomentColumn(which, events):
+            return f"{which}_{_event_name(events)}"
+        case q.MeasureColumn(measure):
+            return _measure_name(measure)
+        case _:
+            assert_never(column)
+
+
+def _event_name(events: q.Events) -> str:
+    return _snake(events.event or "event")
+
+
+def _measure_name(measure: q.Measure) -> str:
+    match measure:
+        case q.Count(events):
+            return f"{_event_name(events)}_count"
+        case q.Quantity(events):
+            return f"{_event_name(events)}_quantity"
+        case q.Distinct(events, of):
+            return f"{_event_name(events)}_distinct_{_snake(of.name)}"
+        case q.Aggregate(how, _, of):
+            return f"{how}_{_property_name(of)}"
+        case q.Spend(_, net):
+            return "net_spend" if net else "spend"
+        case q.Elapsed(which, events, unit):
+            return f"{unit}s_since_{which}_{_event_name(events)}"
+        case q.ActivePeriods(_, unit):
+            return f"active_{unit}s"
+        case q.LongestRun(_, unit):
+            return f"longest_run_of_{unit}s"
+        case q.ActiveBlocks(_, unit, of):
+            return f"active_{unit}s_of_last_{of}"
+        case q.AttributeNumber(name):
+            return name
+        case _:
+            assert_never(measure)
+
+
+def _property_name(of: q.Property) -> str:
+    return "order_value" if of.level == "order value" else _snake(of.name)
+
+
+# ── the planner ───────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+@dataclass(slots=True)
+class _Pass:
+    """A Group in the making: figures, each with the facts it was asked over."""
+
+    name: str
+    asked: dict[tuple[Facts, How, Cell | None], tuple[str, Node]]
+
+
+class _Planner:
+    """The state of one planning: the parts found so far. Equal requests are served once."""
+
+    def __init__(self, now: datetime, zone: ZoneInfo, layout: Layout) -> None:
+        self.aware = now
+        self.now = now.astimezone(UTC).replace(tzinfo=None)
+        self.zone = zone
+        self.layout = layout
+        self.passes: dict[object, _Pass] = {}
+        self.parts: dict[object, Part] = {}
+
+    def plan(self, query: q.Query) -> Plan:
+        population = query.population
+        test = self.test(population)
+        out, test = self.out(query, test)
+        # first everything is asked for, then it is known which passes there are that can serve a Did
+        out = self.settled_out(out)
+        scan = self.scan(self.settled(test), *self.values_of(out))
+        parts = [self.settled_part(part) for part in list(self.parts.values())]
+        offset = _offset(self.zone, self.now.year + 1)
+        local = offset != timedelta()
+        return Plan(
+            schema=self.layout.schema,
+            now=self.now,
+            zone=self.zone.key if local else None,
+            offset=offset if local else None,
+            parts=tuple(self.in_order(parts)),
+            population=scan,
+            out=out,
+            query=query,
+        )
+
+    # ── times, cells, tests of rows ──
+
+    def times(self, window: q.Window) -> Times:
+        where = when.bounds(window.period, self.aware, self.zone)
+        end = self.now + _TICK
+        return Times(where.start, min(where.end or end, end), window.weekdays, window.hours)
+
+    def local(self, instant: datetime) -> datetime:
+        return instant.replace(tzinfo=UTC).astimezone(self.zone).replace(tzinfo=None)
+
+    def cell(self, of: q.Property, event: str | None, number: bool) -> Cell:
+        """Where the property is read from, as a number or as text."""
+        keys = tuple(of.name.split("."))
+        match of.level:
+            case "event" | "item" as level:
+                columns = self.layout.event_columns if level == "event" else self.layout.item_columns
+                column = columns.get(of.name)
+                if column is not None and column.number and number:
+                    return NumberColumn(level, column.name)
+                if column is not None and not column.number and column.whole:
+                    return TextColumn(level, column.name)
+                return Json(level, "properties" if level == "event" else "item", keys)
+            case "context":
+                return Json("event", "context", keys)
+            case "order value":
+                return NumberColumn("event", "order_value") if event in _ORDERS else Worth()
+            case _:
+                assert_never(of.level)
+
+    def attribute(self, name: str) -> Cell:
+        if name == "visitor_id":
+            return TextColumn("contact", "visitor_id")
+        column = self.layout.attribute_columns.get(name)
+        return TextColumn("contact", column) if column else Json("contact", "attributes", tuple(name.split(".")))
+
+    def check(self, test: q.Test) -> Check:
+        match test:
+            case q.Text("is", values, negated):
+                numbers = tuple(dict.fromkeys(n for value in values if (n := number_in(value)) is not None))
+                return Equal(tuple(dict.fromkeys(map(folded, values))), numbers, negated)
+            case q.Text(how, values, negated):
+                assert how != "is"
+                return Like(how, tuple(dict.fromkeys(map(folded, values))), negated)
+            case q.Numeric(bound):
+                return Inside(bound)
+            case q.During(window):
+                where = when.bounds(window.period, self.aware, self.zone)
+                first, last = when.days(window.period, self.aware, self.zone)
+                return Dated(first, last, where.start, where.end, window.weekdays, window.hours)
+            case q.Known(known):
+                return Present(known)
+            case q.Truth(value):
+                return Boolean(value)
+            case _:
+                assert_never(test)
+
+    def checked(self, of: q.Property, event: str | None, test: q.Test) -> tuple[Cell, Check]:
+        """The cell that serves this test of a property best, with the test."""
+        check = self.check(test)
+        cell = self.cell(of, event, number=True)
+        if isinstance(cell, NumberColumn) and of.level != "order value":
+            columns = self.layout.event_columns if of.level == "event" else self.layout.item_columns
+            whole = columns[of.name].whole
+            numeric = isinstance(check, Equal) and len(check.numbers) == len(check.texts)
+            if not (isinstance(check, Inside) or (whole and (numeric or isinstance(check, Present)))):
+                return self.cell(of, event, number=False), check
+        return cell, check
+
+    def row_test(self, part: q.Filter | q.AnyFilter, event: str | None) -> RowTest:
+        filters = (part,) if isinstance(part, q.Filter) else part.of
+        return RowTest(
+            tuple(self.checked(of, event, each.test) for each in filters for of in each.properties),
+            part,
+        )
+
+    # ── facts ──
+
+    def type_of(self, event: str | None) -> tuple[int, ...] | None:
+        """Its number; any type is None; a type that does not occur has none."""
+        if event is None:
+            return None
+        return (self.layout.types[event],) if event in self.layout.types else ()
+
+    def sets(
+        self, where: tuple[q.EventFilter, ...], event: str | None
+    ) -> tuple[list[RowTest], list[RowTest], list[EventSet]]:
+        """What a mention asks: of the event alone, of one of its rows, and of the event by all of its line items."""
+        tests = [self.row_test(part, event) for part in where if isinstance(part, q.Filter | q.AnyFilter)]
+        sets: list[EventSet] = []
+        for part in where:
+            match part:
+                case q.EveryItem(of):
+                    every = tuple(self.row_test(each, event) for each in of)
+                    sets.append(EventSet(self.item_base(every), (), every=every))
+                case q.Basket(bound, distinct):
+                    cell = None if distinct is None else self.cell(q.Property(distinct, "item"), event, number=False)
+                    base = self.item_base(tuple(tests))
+                    sets.append(EventSet(base, tuple(tests), held=bound, distinct=cell, inside=not holds(bound, 0)))
+                case q.Filter() | q.AnyFilter():
+                    pass
+                case _:
+                    assert_never(part)
+        own = [test for test in tests if _on_event(test)]
+        return own, [test for test in tests if test not in own], sets
+
+    def item_base(self, tests: Iterable[RowTest]) -> Base:
+        """Where line items are read for these tests: alone, or with their event."""
+        return "item of event" if any(cell.table == "event" for test in tests for cell, _ in test.of) else "item"
+
+    def row_base(self, tests: Listed[RowTest]) -> Base:
+        """Where a row is looked for that passes these tests: a line item, or an event that has none."""
+        return self.item_base(tests) if any(map(_needs_item, tests)) else "event or item"
+
+    def facts(
+        self,
+        events: q.Events,
+        grain: Literal["events", "items", "rows"] = "events",
+        cells: tuple[Cell, ...] = (),
+        then: tuple[q.EventFilter, ...] = (),
+        types: tuple[int, ...] | None = (),
+    ) -> Facts:
+        """The rows that these events are: a row an event, a matching line item (`items`), or a matching line item and
+        every event without line items (`rows`). `cells` are read from them. `then` is a second mention that the same
+        event must pass. `types` stand in for the type of `events`, if there are any."""
+        own, of_row, sets = self.sets(events.where, events.event)
+        base: Base
+        if grain == "events":
+            on_items = self.item_base(of_row) == "item" and any(map(_needs_item, of_row))
+            if (
+                of_row
+                and on_items
+                and not own
+                and not sets
+                and not then
+                and all(cell.table == "item" for cell in cells)
+            ):
+                base, tests = "item", of_row
+            else:
+                if of_row:
+                    sets.append(EventSet(self.row_base(of_row), tuple(of_row)))
+                base, tests = "event", own
+        else:
+            tests = own + of_row
+            wide = grain == "rows" and not any(map(_needs_item, of_row))
+            base = "event or item" if wide else self.item_base(tests)
+            if base == "item" and any(cell.table == "event" for cell in cells):
+                base = "item of event"
+        if then:
+            later_own, later_row, later_sets = self.sets(then, events.event)
+            tests = tests + later_own
+            sets += later_sets
+            if later_row:
+                sets.append(EventSet(self.row_base(later_row), tuple(later_row)))
+        return Facts(
+            types=types or self.type_of(events.event),
+            times=self.times(events.window),
+            base=base,
+            tests=tuple(dict.fromkeys(tests)),
+            sets=tuple(dict.fromkeys(sets)),
+            many=grain == "events" and base == "item",
+            node=events,
+        )
+
+    def property_facts(self, events: q.Events, of: q.Property, number: bool, whole: bool = False) -> tuple[Facts, Cell]:
+        """The rows over which a property is read, and its cell; `whole`: rows where it is missing count as well."""
+        cell = self.cell(of, events.event, number)
+        if of.level == "item":
+            return self.facts(events, "rows" if whole else "items", (cell,)), cell
+        return self.facts(events, "events", (cell,) if not isinstance(cell, Worth) else (Worth(),)), cell
+
+    # ── parts ──
+
+    def figure(self, facts: Facts, how: How, cell: Cell | None, node: Node) -> Ref:
+        """A column of the pass over these rows."""
+        key = (facts.base, facts.types, facts.sets)
+        found = self.passes.get(key)
+        if found is None:
+            found = self.passes[key] = _Pass(f"g{len(self.passes) + 1}", {})
+        name, _ = found.asked.setdefault((facts, how, cell), (f"m{len(found.asked) + 1}", node))
+        return Ref(found.name, name, how in ("events", "quantity", "price × quantity", "distinct", "total"))
+
+    def part(self, make: Part) -> str:
+        """The part's name: that of an equal one, or a new one."""
+        key = replace(make, name="")
+        found = self.parts.get(key)
+        if found is None:
+            letter = {"Doers": "did", "Ranking": "rank", "MeanOfContacts": "mean", "MeanOfFacts": "mean"}.get(
+                type(make).__name__, type(make).__name__.lower()
+            )
+            found = self.parts[key] = replace(make, name=f"{letter}{len(self.parts) + 1}")
+        return found.name
+
+    # ── measures ──
+
+    def measure(self, measure: q.Measure) -> Value:
+        match measure:
+            case q.Count(events):
+                return self.figure(self.facts(events), "events", None, measure)
+            case q.Quantity(events):
+                return self.figure(self.facts(events, "items"), "quantity", None, measure)
+            case q.Distinct(events, of):
+                facts, cell = self.property_facts(events, of, number=False)
+                if isinstance(cell, Json):
+                    return Ref(self.part(Values("", facts, cell, measure)), "value", zero=True)
+                return self.figure(facts, "distinct", cell, measure)
+            case q.Aggregate(how, events, of):
+                facts, cell = self.property_facts(events, of, number=True)
+                return self.figure(facts, how, cell, measure)
+            case q.Spend(events, net):
+                spent = self.spend(events, measure)
+                return Minus(spent, self.given_back(events, measure)) if net else spent
+            case q.Elapsed(which, events, unit):
+                return Since(self.figure(self.facts(events), which, None, measure), _MICROSECONDS[unit])
+            case q.ActivePeriods(events, unit, each):
+                return self.periods(self.facts(events), Units(unit), each, False, measure)
+            case q.LongestRun(events, unit, each):
+                return self.periods(self.facts(events), Units(unit), each, True, measure)
+            case q.ActiveBlocks(events, unit, of, each, calendar):
+                return self.blocks(events, unit, of, each, calendar, measure)
+            case q.AttributeNumber(name):
+                return NumberOf(self.attribute(name))
+            case _:
+                assert_never(measure)
+
+    def spend(self, events: q.Events, node: Node) -> Ref:
+        if _has_item_filter(events.where):
+            return self.figure(self.facts(events, "items"), "price × quantity", None, node)
+        facts, cell = self.property_facts(events, q.ORDER_VALUE, number=True)
+        return self.figure(facts, "total", cell, node)
+
+    def given_back(self, events: q.Events, node: Node) -> Ref:
+        types = tuple(self.layout.types[name] for name in _GIVEN_BACK if name in self.layout.types)
+        back = replace(events, event=_GIVEN_BACK[0])
+        orders = q.Events(events.event)
+        order_id = self.cell(q.Property("order_id"), None, number=False)
+        worth = self.cell(q.ORDER_VALUE, events.event, number=True)
+        by_items = _has_item_filter(events.where)
+        facts = self.facts(back, "items" if by_items else "events", (order_id,), types=types or (-1,))
+        part = GivenBack(
+            "",
+            facts,
+            "price × quantity" if by_items else "total",
+            None if by_items else self.cell(q.ORDER_VALUE, _GIVEN_BACK[0], number=True),
+            order_id,
+            self.facts(orders, "events", (order_id, worth)),
+            worth,
+            node,
+        )
+        return Ref(self.part(part), "value", zero=True)
+
+    def periods(self, facts: Facts, by: Units | Widths | Cuts, each: int, longest: bool, node: Node) -> Ref:
+        return Ref(self.part(Periods("", facts, by, each, longest, node)), "value", zero=True)
+
+    def blocks(self, events: q.Events, unit: q.Unit, of: int, each: int, calendar: bool, node: Node) -> Ref:
+        where = when.blocks(unit, of, calendar, self.aware, self.zone)
+        facts = self.facts(events)
+        starts = [block.start for block in where if block.start is not None]
+        end = where[0].end if where else self.now
+        assert end is not None
+        edges = [end, *starts]
+        widths = {late - early for late, early in pairwise(edges)}
+        start = max(starts[-1], facts.times.start) if facts.times.start and starts else starts[-1] if starts else end
+        facts = replace(facts, times=replace(facts.times, start=start, end=min(end, facts.times.end)))
+        if len(widths) == 1:
+            width = widths.pop()
+            return self.periods(facts, Widths(end, width // _TICK), each, False, node)
+        return self.periods(facts, Cuts(tuple(starts[:-1])), each, False, node)
+
+    # ── conditions ──
+
+    def did(self, events: q.Events, node: Node, then: tuple[q.EventFilter, ...] = ()) -> Test:
+        return Did(replace(self.facts(events, then=then), many=False), node)
+
+    def test(self, condition: q.Condition) -> Test:
+        match condition:
+            case q.Everyone():
+                return Constant(True, condition)
+            case q.All(of):
+                return Both(tuple(map(self.test, of)), condition)
+            case q.Any_(of):
+                return Either(tuple(map(self.test, of)), condition)
+            case q.Not(of):
+                return Neither(self.test(of), condition)
+            case q.Several(bound, of):
+                return AsMany(bound, tuple(map(self.test, of)), condition)
+            case q.Has(q.Count(events), bound) if bound == q.AT_LEAST_ONCE:
+                return self.did(events, condition)
+            case q.Has(q.Count(events), bound) if bound == q.NEVER:
+                return Neither(self.did(events, condition), condition)
+            case q.Has(measure, bound):
+                return Within(self.measure(measure), bound, condition)
+            case q.Versus(left, comparison, right, percent):
+                return Against(self.measure(left), comparison, self.right(right), percent, condition)
+            case q.Sequence():
+                return self.sequence(condition)
+            case q.Extreme(which, events, during, has):
+                return self.extreme(which, events, during, has, condition)
+            case q.CameBack(after, window):
+                return In(self.part(Returned("", _length(after), self.times(window), condition)), condition)
+            case q.Only(events, has):
+                every = self.figure(self.facts(events), "events", None, condition)
+                passing = self.figure(self.facts(events, then=has), "events", None, condition)
+                return Both((Within(every, q.AT_LEAST_ONCE, condition), Same(every, passing, condition)), condition)
+            case q.EveryPeriod(events, unit, each):
+                return self.every_period(events, unit, each, condition)
+            case q.Favourite(events, of, values, mostly):
+                facts, cell = self.property_facts(events, of, number=False)
+                wanted = tuple(dict.fromkeys(map(folded, values)))
+                return In(self.part(Frequent("", facts, cell, wanted, mostly, condition)), condition)
+            case q.Attribute(names, test):
+                check = self.check(test)
+                return Passes(RowTest(tuple((self.attribute(name), check) for name in names), condition), condition)
+            case q.Age(name, bound, from_birth):
+                return Within(Years(self.attribute(name), self.local(self.now).date(), from_birth), bound, condition)
+            case q.Birthday(name, period):
+                return Birthdays(self.attribute(name), self.birthdays(period), condition)
+            case q.Rank():
+                return In(self.rank(condition), condition)
+            case q.Term(_, means):
+                return self.test(means)
+            case q.Member():
+                raise Unsupported("Member")
+            case _:
+                assert_never(condition)
+
+    def right(self, right: q.Measure | q.MeanOverContacts | q.MeanOverEvents) -> Value:
+        match right:
+            case q.MeanOverContacts(measure):
+                value = self.measure(measure)
+                return One(self.part(MeanOfContacts("", self.scan(Constant(True, q.Everyone()), value), value, right)))
+            case q.MeanOverEvents(events, of):
+                facts, cell = self.property_facts(events, of, number=True)
+                return One(self.part(MeanOfFacts("", facts, cell, right)))
+            case _:
+                return self.measure(right)
+
+    def extreme(
+        self,
+        which: Literal["first", "last"],
+        events: q.Events,
+        during: q.Window,
+        has: tuple[q.EventFilter, ...],
+        node: Node,
+    ) -> Test:
+        """The extreme event passes `has` if the extreme of those that pass is at its instant: one pass, no join."""
+        moment = self.figure(replace(self.facts(events), many=False), which, None, node)
+        tests: list[Test] = [At(moment, self.times(during), node)]
+        if has:
+            passing = self.figure(replace(self.facts(events, then=has), many=False), which, None, node)
+            tests.append(Same(moment, passing, node))
+        return Both(tuple(tests), node)
+
+    def every_period(self, events: q.Events, unit: q.Unit, each: int, node: Node) -> Test:
+        facts = self.facts(events)
+        start, end = facts.times.start, facts.times.end
+        if start is None:  # a window without a start touches endlessly many units
+            return Constant(False, node)
+        touched = 0
+        for whole in when.periods(unit, when.Bounds(start, end), self.aware, self.zone):
+            assert whole.start is not None and whole.end is not None
+            touched += _touches(when.Bounds(max(whole.start, start), min(whole.end, end)), events.window, self.zone)
+        return Within(self.periods(facts, Units(unit), each, False, node), q.Bound("=", touched), node)
+
+    def birthdays(self, period: q.Period) -> tuple[tuple[int, int], ...]:
+        first, last = when.days(period, self.aware, self.zone)
+        if first is None or last is None or (last - first).days >= 365:
+            return ((101, 1231),)
+        if last < first:
+            return ()
+        start, end = first.month * 100 + first.day, last.month * 100 + last.day
+        if end == 228 and (last + timedelta(days=1)).month == 3:
+            end = 229  # who was born on 29 February has the birthday on the 28th in other years
+        return ((start, end),) if first.year == last.year else ((start, 1231), (101, end))
+
+    def sequence(self, node: q.Sequence) -> Test:
+        chain = [step for step in node.steps if not step.absent]
+        absent = [step for step in node.steps if step.absent]
+        if len(absent) > 1 or (absent and node.steps[-1] is not absent[0]):
+            raise Unsupported("Sequence with an absent step before its last")
+        if not chain:
+            return Neither(self.did(absent[0].events, node), node) if absent else Constant(True, node)
+        shape: Literal["earliest", "next", "any", "around"]
+        if not node.ordered:
+            shape = "around" if node.within is not None and len(chain) > 1 else "any"
+        elif node.within is not None and not node.from_first and (len(chain) == 1 if absent else len(chain) > 1):
+            shape = "next"
+        else:
+            shape = "earliest"
+        part = Chain(
+            "",
+            tuple(self.step(step, node.same) for step in chain),
+            self.step(absent[0], node.same) if absent else None,
+            None if node.within is None else _length(node.within),
+            replace(self.facts(chain[0].events), many=False) if node.from_first else None,
+            shape,
+            node,
+        )
+        return In(self.part(part), node)
+
+    def step(self, step: q.Step, same: q.Property | None) -> StepRows:
+        if same is None:
+            return StepRows(replace(self.facts(step.events), many=False), None)
+        facts, cell = self.property_facts(step.events, same, number=False)
+        return StepRows(facts, cell)
+
+    def rank(self, rank: q.Rank) -> str:
+        by = self.measure(rank.by)
+        test = self.test(rank.among)
+        return self.part(Ranking("", Scan(test, ()), by, rank.amount, rank.percent, rank.bottom, rank))
+
+    # ── outputs ──
+
+    def out(self, query: q.Query, test: Test) -> tuple[Out, Test]:
+        """The output, and the test that it leaves to the scan."""
+        match query.output:
+            case q.Users(columns, order, limit):
+                ranking = self.ranking_of(query.population) if order is None else None
+                shown = UsersOut(
+                    self.columns(columns),
+                    None if order is None else self.shown(order.by),
+                    order is not None and order.descending,
+                    ranking,
+                    limit,
+                )
+                return shown, Constant(True, query.population) if ranking else test
+            case q.CountUsers():
+                return CountOut(), test
+            case q.CountEvents(events):
+                return EventsOut(self.facts(events)), test
+            case q.Percentage(of):
+                return ShareOut(test), self.test(of)
+            case q.Value(how, measure):
+                return ValueOut(how, self.measure(measure)), test
+            case q.Pooled(how, events, of):
+                return PooledOut(how, *self.property_facts(events, of, number=True)), test
+            case q.AttributeBreakdown(name, ranked, limit):
+                return AttributesOut(self.attribute(name), ranked, limit), test
+            case q.EventBreakdown(of, events, ranked, limit):
+                facts, cell = self.property_facts(events, of, number=False, whole=True)
+                return FactsOut(facts, cell, ranked, limit), test
+            case q.Rows(of):
+                return RowsOut(tuple((row.label, self.test(row.condition)) for row in of)), test
+            case _:
+                assert_never(query.output)
+
+    def ranking_of(self, population: q.Condition) -> str | None:
+        while isinstance(population, q.Term):
+            population = population.means
+        return self.rank(population) if isinstance(population, q.Rank) else None
+
+    def columns(self, columns: tuple[q.Column, ...]) -> tuple[tuple[str, Shown], ...]:
+        named: dict[str, Shown] = {}
+        for column in columns:
+            if column == q.AttributeColumn("visitor_id"):
+                continue
+            name = base = _column_name(column)
+            count = 1
+            while name in named or name.lower() == "visitor_id":
+                count += 1
+                name = f"{base}_{count}"
+            named[name] = self.shown(column)
+        return tuple(named.items())
+
+    def shown(self, column: q.Column) -> Shown:
+        match column:
+            case q.AttributeColumn(name):
+                return Label(self.attribute(name))
+            case q.MeasureColumn(measure):
+                return self.measure(measure)
+            case q.MomentColumn(which, events):
+                return Moment(self.figure(replace(self.facts(events), many=False), which, None, events))
+            case _:
+                assert_never(column)
+
+    # ── which part serves what ──
+
+    def settled(self, test: Test) -> Test:
+        """The test with every Did served: by a pass over the same rows that is made anyway, or by a set."""
+        match test:
+            case Did(facts, node):
+                key = (facts.base, facts.types, facts.sets)
+                if key in self.passes:
+                    return Within(self.figure(facts, "events", None, node), q.AT_LEAST_ONCE, node)
+                return In(self.part(Doers("", facts, node)), node)
+            case Both(of) | Either(of) | AsMany(_, of):
+                return replace(test, of=tuple(map(self.settled, of)))
+            case Neither(inner):
+                return replace(test, of=self.settled(inner))
+            case _:
+                return test
+
+    def settled_out(self, out: Out) -> Out:
+        match out:
+            case ShareOut(test):
+                return ShareOut(self.settled(test))
+            case RowsOut(of):
+                return RowsOut(tuple((label, self.settled(test)) for label, test in of))
+            case _:
+                return out
+
+    def settled_part(self, part: Part) -> Part:
+        if isinstance(part, Ranking):
+            return replace(part, scan=self.scan(self.settled(part.scan.test), part.by))
+        return part
+
+    def in_order(self, parts: list[Part]) -> list[Part]:
+        """All parts, each after those it uses: passes and what stands alone, then rankings and means as they came."""
+        late = (Ranking, MeanOfContacts)
+        groups: list[Part] = [self.group(found) for found in self.passes.values()]
+        made = {part.name for part in parts}
+        parts = parts + [part for part in self.parts.values() if part.name not in made]
+        return groups + [p for p in parts if not isinstance(p, late)] + [p for p in parts if isinstance(p, late)]
+
+    def group(self, found: _Pass) -> Group:
+        """The pass as one scan: what all figures ask stands in its facts, the rest in the figures."""
+        every = [facts for facts, _, _ in found.asked]
+        common = tuple(test for test in every[0].tests if all(test in facts.tests for facts in every))
+        times = {facts.times: None for facts in every}
+        starts = [facts.times.start for facts in every]
+        hull = Times(
+            None if None in starts else min(start for start in starts if start is not None),
+            max(facts.times.end for facts in every),
+        )
+        shared = every[0].times if len(times) == 1 else hull
+        figures = tuple(
+            Figure(
+                name,
+                how,
+                cell,
+                None if facts.times == shared else facts.times,
+                tuple(test for test in facts.tests if test not in common),
+                facts.many,
+                node,
+            )
+            for (facts, how, cell), (name, node) in found.asked.items()
+        )
+        return Group(found.name, replace(every[0], times=shared, tests=common), figures)
+
+    def scan(self, test: Test, *values: Value) -> Scan:
+        """A scan with the parts that its test and these values read."""
+        joined: dict[str, None] = {}
+        for value in (*_values_in(test), *values):
+            for ref in _refs(value):
+                joined[ref.part] = None
+        return Scan(test, tuple(joined))
+
+    def values_of(self, out: Out) -> list[Value]:
+        """The values that an output reads beside the scan's test."""
+        match out:
+            case UsersOut(columns, order):
+                every = [shown for _, shown in columns] + ([order] if order is not None else [])
+                return [
+                    shown.ref if isinstance(shown, Moment) else shown for shown in every if not isinstance(shown, Label)
+                ]
+            case ValueOut(_, of):
+                return [of]
+            case ShareOut(test):
+                return _values_in(test)
+            case RowsOut(of):
+                return [value for _, test in of for value in _values_in(test)]
+            case CountOut() | EventsOut() | PooledOut() | AttributesOut() | FactsOut():
+                return []
+            case _:
+                assert_never(out)
+
+
+def _values_in(test: Test) -> list[Value]:
+    match test:
+        case Both(of) | Either(of) | AsMany(_, of):
+            return [value for each in of for value in _values_in(each)]
+        case Neither(inner):
+            return _values_in(inner)
+        case Within(value):
+            return [value]
+        case Against(left, _, right):
+            return [left, right]
+        case At(moment):
+            return [moment]
+        case Same(left, right):
+            return [left, right]
+        case Constant() | Did() | In() | Passes() | Birthdays():
+            return []
+        case _:
+            assert_never(test)
+
+
+def _refs(value: Value) -> list[Ref]:
+    match value:
+        case Ref():
+            return [value]
+        case Minus(left, right):
+            return [left, right]
+        case Since(moment):
+            return [moment]
+        case NumberOf() | Years() | One():
+            return []
+        case _:
+            assert_never(value)

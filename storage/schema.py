@@ -1,0 +1,264 @@
+"""The tables and their columns, named once; and the Layout, which tells a plan where a thing lives."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Final
+
+VERSION: Final = 1
+"""The version of these tables. A store file of a newer one is refused, never guessed at."""
+
+META: Final = "meta"
+"""The DuckDB schema of the store itself; each phonebook has one of its own, so that no query can see another's."""
+
+
+def schema_of(phonebook: int) -> str:
+    """The DuckDB schema that holds this phonebook."""
+    return f"p{phonebook}"
+
+
+# ── columns of known keys ─────────────────────────────────────────────────────────────────────────────────────────
+
+EVENT_NUMBERS: Final = ("total", "revenue", "shipping", "tax", "discount", "rating")
+EVENT_TEXTS: Final = (
+    "coupon",
+    "currency",
+    "order_id",
+    "checkout_id",
+    "cart_id",
+    "query",
+    "title",
+    "url",
+    "name",
+    "channel",
+    "review_id",
+    "review_body",
+    "payment_method",
+    "shipping_method",
+    "list_id",
+    "category",
+    "affiliation",
+    "wishlist_id",
+    "wishlist_name",
+)
+ITEM_TEXTS: Final = (
+    "product_id",
+    "sku",
+    "name",
+    "category",
+    "brand",
+    "variant",
+    "variant_id",
+    "coupon",
+    "position",
+    "url",
+    "image_url",
+)
+ITEM_NUMBERS: Final = ("price", "quantity")
+PRODUCT_FIELDS: Final = ("name", "description", "category", "brand", "sku", "price", "stock", "url", "image_url")
+VARIANT_FIELDS: Final = ("name", "sku", "price")
+
+ATTRIBUTE_COLUMNS: Final = 200
+"""So many attributes get a column of their own; the rest are read from `contact.attributes`."""
+
+LONGEST_VALUE: Final = 120
+"""Texts up to so many characters are in `value_index`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """Where a known key lives in its table.
+
+    A number column is DOUBLE and holds what `NUMBER_STRIP` and `NUMBER_TEXT` read; a text column is VARCHAR and holds
+    the scalar as text (strings as they came, numbers as in JSON, booleans as "true" and "false"). NULL stands for
+    absent, null, and what does not fit. `whole`: so far everything did fit, so the column tells all that the JSON
+    tells, but for the spelling of numbers (and blank text in a number column is NULL). Where it is False, a number
+    column still answers every numeric question; any other question, and every question to a text column, needs the
+    JSON.
+    """
+
+    name: str
+    number: bool
+    whole: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """Where the things of one phonebook live, at one moment. What has no column is read from the JSON by its path:
+
+    - a property of the event: `event.properties`; of its context: `event.context`; of a line item: `item.item`;
+    - an attribute: `contact.attributes`.
+
+    A dotted key is a path of two levels ("shipping.city"); list elements are no level of their own.
+    """
+
+    schema: str
+    types: Mapping[str, int]  # event type's name → event.type
+    event_columns: Mapping[str, Column]  # property's name → column of `event`, for all event types
+    item_columns: Mapping[str, Column]  # line item's key → column of `item`
+    attribute_columns: Mapping[str, str]  # attribute's key → column of `contact`: VARCHAR, whole; no lists
+
+
+# ── numbers that came as text ─────────────────────────────────────────────────────────────────────────────────────
+
+_CODES: Final = (
+    "USD|EUR|GBP|INR|JPY|CNY|AUD|CAD|CHF|SGD|HKD|NZD|SEK|NOK|DKK|ZAR|BRL|MXN|AED|SAR|KRW|RUB|TRY|THB|IDR|MYR|PHP|VND|PLN|"
+    "CZK|HUF|ILS|NGN|KES|EGP|PKR|BDT|LKR|NPR|Rs\\.?|rs\\.?"
+)
+_SPACE: Final = "[ \\t\\r\\n\\f\\v\u00a0\u202f]"
+
+NUMBER_STRIP: Final = f"^{_SPACE}*(?:{_CODES})|(?:{_CODES}){_SPACE}*$|{_SPACE}|[$€£¥₹₽₩₺₫₦₱฿₴₪]"
+"""What is taken out of a text (everywhere it matches) before `NUMBER_TEXT` is tried: currency signs and codes, spaces.
+Both patterns mean the same to Python's re and to RE2, so that Python and SQL read the same numbers."""
+
+NUMBER_TEXT: Final = (
+    "[+-]?(?:(?:[0-9]+|[0-9]{1,3}(?:,[0-9]{2,3})*,[0-9]{3})(?:[.][0-9]+)?|[.][0-9]+)(?:[eE][+-]?[0-9]{1,2})?"
+)
+"""What is left must match this whole; then the commas go and it is a number ("₹1,299.00" → 1299; "12,50" is none)."""
+
+
+# ── tables ────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def event_columns() -> Mapping[str, str]:
+    """Property's name → column of `event`, for the default events' own top-level keys."""
+    return MappingProxyType({key: f"p_{key}" for key in (*EVENT_NUMBERS, *EVENT_TEXTS)})
+
+
+META_TABLES: Final[Mapping[str, Mapping[str, str]]] = MappingProxyType(
+    {
+        "store": {"version": "INTEGER NOT NULL"},
+        "phonebook": {
+            "id": "INTEGER NOT NULL",
+            "name": "VARCHAR NOT NULL UNIQUE",
+            "zone": "VARCHAR NOT NULL",  # IANA
+            "strict": "BOOLEAN NOT NULL",  # a number for a string key fails
+            "created": "TIMESTAMP NOT NULL",
+            "version": "BIGINT NOT NULL",  # goes up with every commit that changes what the vocabulary answers
+        },
+    }
+)
+"""Tables of the store: name → column → type."""
+
+TABLES: Final[Mapping[str, Mapping[str, str]]] = MappingProxyType(
+    {
+        "contact": {
+            "contact": "INTEGER NOT NULL",  # dense, from 0
+            "visitor_id": "VARCHAR NOT NULL",
+            "attributes": "JSON NOT NULL",  # whole; and a column a_<n> for each scalar attribute, added as they appear
+        },
+        "attribute": {
+            "key": "VARCHAR NOT NULL",
+            "column_name": "VARCHAR",
+            "holds": "VARCHAR[] NOT NULL",
+            "count": "BIGINT NOT NULL",  # contacts that have a value
+        },
+        "event": {
+            "event": "BIGINT NOT NULL",
+            "type": "INTEGER NOT NULL",
+            "contact": "INTEGER NOT NULL",
+            "ts": "TIMESTAMP NOT NULL",  # UTC
+            "created_at": "TIMESTAMP NOT NULL",  # UTC, when it was stored
+            "properties": "JSON NOT NULL",  # whole, as they came
+            "context": "JSON",
+            "kind": "VARCHAR NOT NULL",  # the payload's `type`
+            "message_id": "VARCHAR",
+            "extra": "JSON",  # whatever else the payload had, and its event_name where it was spelled otherwise
+            **{f"p_{key}": "DOUBLE" for key in EVENT_NUMBERS},
+            **{f"p_{key}": "VARCHAR" for key in EVENT_TEXTS},
+            "order_value": "DOUBLE",  # of order-* events: total, else Σ price × quantity of the items that have a price
+        },
+        "item": {
+            "event": "BIGINT NOT NULL",
+            "type": "INTEGER NOT NULL",
+            "contact": "INTEGER NOT NULL",
+            "ts": "TIMESTAMP NOT NULL",
+            "line": "INTEGER NOT NULL",  # 0, 1, … within the event
+            **dict.fromkeys(ITEM_TEXTS, "VARCHAR"),
+            **dict.fromkeys(ITEM_NUMBERS, "DOUBLE"),
+            "item": "JSON NOT NULL",  # whole
+        },
+        "event_type": {
+            "type": "INTEGER NOT NULL",
+            "name": "VARCHAR NOT NULL",
+            "is_default": "BOOLEAN NOT NULL",
+            "count": "BIGINT NOT NULL",
+            "first_seen": "TIMESTAMP NOT NULL",  # UTC, by event time
+            "last_seen": "TIMESTAMP NOT NULL",
+        },
+        "event_key": {
+            "type": "INTEGER NOT NULL",
+            "level": "VARCHAR NOT NULL",  # event, item, context
+            "key": "VARCHAR NOT NULL",  # an item's key is its own name
+            "path": "VARCHAR NOT NULL",  # as people are shown it: products.price, context.device
+            "json_types": "VARCHAR[] NOT NULL",
+            "holds": "VARCHAR[] NOT NULL",
+            "count": "BIGINT NOT NULL",  # events (line items, for an item's key) that have a value
+        },
+        "value_index": {
+            "folded": "VARCHAR NOT NULL",  # grammar.vocabulary.fold(text)
+            "letters": "BIGINT NOT NULL",  # which letters folded has, a bit each: spelling look-ups discard by it
+            "level": "VARCHAR NOT NULL",  # attribute, event, item, context
+            "type": "INTEGER",  # NULL for an attribute
+            "key": "VARCHAR NOT NULL",
+            "text": "VARCHAR NOT NULL",
+            "count": "BIGINT NOT NULL",  # events (contacts, for an attribute)
+        },
+        "product": {
+            "product_id": "VARCHAR NOT NULL",
+            "field": "VARCHAR NOT NULL",  # one of PRODUCT_FIELDS; "" says that the product is there
+            "value": "VARCHAR",
+            "ts": "TIMESTAMP NOT NULL",  # of the event that the value is from: a later one replaces it
+        },
+        "variant": {
+            "product_id": "VARCHAR NOT NULL",
+            "variant_id": "VARCHAR NOT NULL",
+            "field": "VARCHAR NOT NULL",  # one of VARIANT_FIELDS
+            "value": "VARCHAR",
+            "ts": "TIMESTAMP NOT NULL",
+        },
+        "failed": {
+            "id": "BIGINT NOT NULL",
+            "received_at": "TIMESTAMP NOT NULL",  # UTC
+            "what": "VARCHAR NOT NULL",  # event, contact, product
+            "payload": "VARCHAR NOT NULL",  # as it came
+            "errors": "JSON NOT NULL",  # [{key, code, message}, …]
+            "file": "VARCHAR",
+            "line": "BIGINT",
+            "status": "VARCHAR NOT NULL",  # failed
+            "message_id": "VARCHAR",
+        },
+        "file": {
+            "digest": "VARCHAR NOT NULL",
+            "what": "VARCHAR NOT NULL",
+            "name": "VARCHAR NOT NULL",
+            "lines_done": "BIGINT NOT NULL",
+        },
+        "term": {
+            "name": "VARCHAR NOT NULL",  # folded
+            "word": "VARCHAR NOT NULL",  # as it was defined
+            "meaning": "VARCHAR NOT NULL",  # the English it was defined by
+            "query": "JSON NOT NULL",
+            "defined_at": "TIMESTAMP NOT NULL",
+        },
+    }
+)
+"""Tables of a phonebook: name → column → type."""
+
+INDEXES: Final = (("value_index", "folded"),)
+"""Which column of which table has an index."""
+
+
+def create_statements(
+    schema: str, tables: Mapping[str, Mapping[str, str]], indexes: tuple[tuple[str, str], ...]
+) -> list[str]:
+    """The DDL that makes these tables in this DuckDB schema."""
+    statements = [f"CREATE SCHEMA {schema}"]
+    for table, columns in tables.items():
+        body = ", ".join(f'"{column}" {kind}' for column, kind in columns.items())
+        statements.append(f'CREATE TABLE {schema}."{table}" ({body})')
+    for table, column in indexes:
+        statements.append(f'CREATE INDEX {schema}_{table}_{column} ON {schema}."{table}" ("{column}")')
+    return statements

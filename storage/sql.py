@@ -1,0 +1,1267 @@
+"""Plan to SQL text for DuckDB, through sqlglot trees: every spelling, no decision; values are literals of the tree."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import date, datetime, timedelta
+from typing import TypeAlias, assert_never
+
+from sqlglot import exp
+
+from grammar import query as q
+from storage import plan as p
+from storage.schema import NUMBER_STRIP, NUMBER_TEXT
+
+Describe: TypeAlias = Callable[[p.Node], str]
+Expr: TypeAlias = exp.Expression
+
+_EPOCH = datetime(1970, 1, 1)
+_MONDAY = datetime(1900, 1, 1)  # weeks are counted from here; before any event, since // rounds towards 0
+_DAY = r"\d{4}-\d{2}-\d{2}"
+_OFFSET = r":\d{2}(\.\d+)?([zZ]|[+-]\d{2}(:?\d{2})?)$"
+
+
+def spell(plan: p.Plan, describe: Describe | None = None) -> str:
+    """The plan as one DuckDB statement. `describe` says in words what a Query node means, for a comment at each part.
+
+    Columns: users → visitor_id and the columns asked for; breakdowns → value, count; everything else → value.
+    """
+    return _Speller(plan, describe).statement().sql("duckdb", pretty=True)
+
+
+# ── small trees ───────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def _name(name: str) -> exp.Identifier:
+    return exp.Identifier(this=name, quoted=False)
+
+
+def _column(name: str, table: str | None = None) -> exp.Column:
+    return exp.Column(this=_name(name), table=None if table is None else _name(table))
+
+
+def _string(text: str) -> exp.Literal:
+    return exp.Literal(this=text, is_string=True)
+
+
+def _number(value: q.Number) -> Expr:
+    if value < 0:
+        return exp.Neg(this=_number(-value))
+    text = repr(value) if isinstance(value, int) or not value.is_integer() or value >= 1e15 else str(int(value))
+    return exp.Literal(this=text, is_string=False)
+
+
+def _cast(this: Expr, to: exp.DType) -> exp.Cast:
+    return exp.Cast(this=this, to=exp.DataType(this=to, nested=False))
+
+
+def _try_cast(this: Expr, to: exp.DType) -> exp.TryCast:
+    return exp.TryCast(this=this, to=exp.DataType(this=to, nested=False))
+
+
+def _at(instant: datetime) -> Expr:
+    return _cast(_string(str(instant)), exp.DType.TIMESTAMPNTZ)
+
+
+def _on(day: date) -> Expr:
+    return _cast(_string(day.isoformat()), exp.DType.DATE)
+
+
+def _call(function: str, *arguments: Expr) -> exp.Anonymous:
+    return exp.Anonymous(this=function, expressions=list(arguments))
+
+
+def _all(tests: Sequence[Expr]) -> Expr:
+    if not tests:
+        return exp.Boolean(this=True)
+    found = tests[0]
+    for test in tests[1:]:
+        found = exp.And(this=found, expression=test)
+    return found
+
+
+def _any(tests: Sequence[Expr]) -> Expr:
+    if not tests:
+        return exp.Boolean(this=False)
+    found = tests[0]
+    for test in tests[1:]:
+        found = exp.Or(this=found, expression=test)
+    return exp.Paren(this=found) if len(tests) > 1 else found
+
+
+def _not(test: Expr) -> Expr:
+    return exp.Not(this=exp.Paren(this=test))
+
+
+def _one_of(this: Expr, options: Sequence[Expr]) -> Expr:
+    return (
+        exp.EQ(this=this, expression=options[0]) if len(options) == 1 else exp.In(this=this, expressions=list(options))
+    )
+
+
+def _in(this: Expr, select: exp.Select) -> exp.In:
+    return exp.In(this=this, query=exp.Subquery(this=select))
+
+
+def _or_else(this: Expr, otherwise: Expr) -> Expr:
+    return _call("coalesce", this, otherwise)
+
+
+def _is_null(this: Expr) -> Expr:
+    return exp.Is(this=this, expression=exp.Null())
+
+
+def _case(test: Expr, then: Expr, otherwise: Expr | None = None) -> exp.Case:
+    return exp.Case(ifs=[exp.If(this=test, true=then)], default=otherwise)
+
+
+def _alias(this: Expr, name: str) -> exp.Alias:
+    return exp.Alias(this=this, alias=_name(name))
+
+
+def _titled(this: Expr, title: str) -> exp.Alias:
+    """A column of the answer: its name is no name of ours, so it is quoted."""
+    return exp.Alias(this=this, alias=exp.Identifier(this=title, quoted=True))
+
+
+def _compare(this: Expr, comparison: q.Comparison, with_: Expr) -> Expr:
+    match comparison:
+        case "=":
+            return exp.EQ(this=this, expression=with_)
+        case "!=":
+            return exp.NEQ(this=this, expression=with_)
+        case ">":
+            return exp.GT(this=this, expression=with_)
+        case ">=":
+            return exp.GTE(this=this, expression=with_)
+        case "<":
+            return exp.LT(this=this, expression=with_)
+        case "<=":
+            return exp.LTE(this=this, expression=with_)
+        case _:
+            assert_never(comparison)
+
+
+def _within(this: Expr, bound: q.Bound) -> Expr:
+    if bound.upper is not None:
+        return exp.Between(this=this, low=_number(bound.value), high=_number(bound.upper))
+    return _compare(this, bound.comparison, _number(bound.value))
+
+
+def _select(
+    columns: Sequence[Expr],
+    source: Expr,
+    joins: Sequence[exp.Join] = (),
+    where: Sequence[Expr] = (),
+    group: Sequence[Expr] = (),
+    having: Expr | None = None,
+    order: Sequence[Expr] = (),
+    limit: int | None = None,
+    distinct: bool = False,
+) -> exp.Select:
+    return exp.Select(
+        expressions=list(columns),
+        distinct=exp.Distinct() if distinct else None,
+        from_=exp.From(this=source),
+        joins=list(joins),
+        where=exp.Where(this=_all(where)) if where else None,
+        group=exp.Group(expressions=list(group)) if group else None,
+        having=None if having is None else exp.Having(this=having),
+        order=exp.Order(expressions=list(order)) if order else None,
+        limit=None if limit is None else exp.Limit(expression=_number(limit)),
+    )
+
+
+def _table(name: str, alias: str | None = None, schema: str | None = None) -> exp.Table:
+    return exp.Table(
+        this=_name(name),
+        db=None if schema is None else _name(schema),
+        alias=None if alias is None else exp.TableAlias(this=_name(alias)),
+    )
+
+
+def _sub(select: Expr, alias: str) -> exp.Subquery:
+    return exp.Subquery(this=select, alias=exp.TableAlias(this=_name(alias)))
+
+
+def _join(to: Expr, on: Sequence[Expr], side: str = "", kind: str = "", method: str = "") -> exp.Join:
+    return exp.Join(this=to, on=_all(on), side=side or None, kind=kind or None, method=method or None)
+
+
+def _ordered(this: Expr, descending: bool = False) -> exp.Ordered:
+    return exp.Ordered(this=this, desc=descending, nulls_first=False)
+
+
+def _over(function: Expr, by: Sequence[Expr] = (), order: Sequence[Expr] = ()) -> exp.Window:
+    return exp.Window(
+        this=function,
+        partition_by=list(by),
+        order=exp.Order(expressions=list(order)) if order else None,
+        over="OVER",
+    )
+
+
+def _count(distinct: Expr | None = None) -> Expr:
+    return exp.Count(this=exp.Star() if distinct is None else exp.Distinct(expressions=[distinct]))
+
+
+def _folded(this: Expr) -> Expr:
+    return _call("lower", _call("trim", this))
+
+
+def _number_in(text: Expr) -> Expr:
+    """The number that a text holds, or NULL: stripped, it must be one as a whole."""
+    bare = _call("regexp_replace", text, _string(NUMBER_STRIP), _string(""), _string("g"))
+    whole = _call("regexp_extract", bare, _string(f"^(?:{NUMBER_TEXT})$"))
+    return _try_cast(_call("replace", whole, _string(","), _string("")), exp.DType.DOUBLE)
+
+
+def _path(keys: Iterable[str]) -> str:
+    """A JSON path of these keys, each quoted."""
+    escaped = (key.replace("\\", "\\\\").replace('"', '\\"') for key in keys)
+    return "$" + "".join(f'."{key}"' for key in escaped)
+
+
+def _is_list(text: Expr) -> Expr:
+    """Whether the text of a JSON value is a list. The first letter is looked at first: it is cheap."""
+    return exp.And(this=_call("starts_with", text, _string("[")), expression=_call("json_valid", text.copy()))
+
+
+def _elements(text: Expr) -> Expr:
+    return _call("json_extract_string", text, _string("$[*]"))
+
+
+def _each(rows: exp.Select, *columns: str) -> exp.Select:
+    """These columns and x: a row for each element where x is a list; an empty list is nothing."""
+    x = _column("x")
+    several = _all([exp.NEQ(this=x, expression=_string("[]")), _is_list(x.copy())])
+    single = exp.Array(expressions=[_call("nullif", x.copy(), _string("[]"))])
+    each = exp.Unnest(expressions=[_case(several, _elements(x.copy()), single)])
+    return _select([*map(_column, columns), _alias(each, "x")], _sub(rows, "r"))
+
+
+# ── the rows of a table, with JSON values read once ───────────────────────────────────────────────────────────────
+
+
+@dataclass(slots=True)
+class _Source:
+    """A table under its alias. Values in its JSON are read once, as columns of a subquery, and then have a name."""
+
+    schema: str
+    table: str
+    alias: str
+    where: Callable[[str | None], list[Expr]]  # the table's own conditions, on columns of this alias
+    inner: bool = False
+    read: dict[p.Json, str] = field(default_factory=dict)
+
+    def column(self, name: str) -> exp.Column:
+        return _column(name, self.alias)
+
+    def json(self, cell: p.Json) -> exp.Column:
+        """The value as text: a string as it is, anything else as JSON."""
+        return self.column(self.read.setdefault(cell, f"v{len(self.read) + 1}"))
+
+    def relation(self) -> Expr:
+        """What stands in FROM. Only after everything has been read."""
+        if not self.read and not self.inner:
+            return _table(self.table, self.alias, self.schema)
+        columns = [exp.Star(), *(_alias(_json_text(cell), name) for cell, name in self.read.items())]
+        return _sub(_select(columns, _table(self.table, None, self.schema), where=self.where(None)), self.alias)
+
+    def outer_where(self) -> list[Expr]:
+        """The table's own conditions, where they do not stand in the subquery."""
+        return [] if self.read or self.inner else self.where(self.alias)
+
+
+def _json_text(cell: p.Json) -> Expr:
+    """A JSON value as text. A dotted key is a path, or one key with a dot in it, or the key of a list's objects."""
+    whole = _column(cell.column)
+    inner = exp.JSONExtractScalar(this=whole, expression=_string(_path(cell.keys)))
+    if len(cell.keys) == 1:
+        return inner
+    parent = _path(cell.keys[:-1])
+    inside = _call("json_extract", whole.copy(), _string(parent + "[*]" + _path(cell.keys[-1:])[1:]))
+    return _call(
+        "coalesce",
+        inner,
+        exp.JSONExtractScalar(this=whole.copy(), expression=_string(_path([".".join(cell.keys)]))),
+        _case(
+            exp.EQ(this=_call("json_type", whole.copy(), _string(parent)), expression=_string("ARRAY")),
+            _cast(_call("to_json", inside), exp.DType.VARCHAR),
+        ),
+    )
+
+
+class _Rows:
+    """The rows that facts (or a set of events) look at, and how their cells are spelled."""
+
+    def __init__(self, speller: _Speller, base: p.Base, types: tuple[int, ...] | None, times: p.Times) -> None:
+        self.speller = speller
+        self.base = base
+        self.types = types
+        self.worth = False
+
+        def where(alias: str | None) -> list[Expr]:
+            return speller.of_types(_column("type", alias), types) + speller.at_times(_column("ts", alias), times)
+
+        tables = ("event", "item") if base in ("item of event", "event or item") else (base,)
+        self.sources = {table: _Source(speller.plan.schema, table, table[0], where) for table in tables}
+        self.main = self.sources.get("event") or self.sources["item"]
+        if len(tables) > 1:  # a condition on what is joined stands inside, for rows that have nothing to join
+            self.sources["item"].inner = True
+
+    def column(self, name: str) -> exp.Column:
+        return self.main.column(name)
+
+    def item(self, name: str) -> exp.Column:
+        return self.sources["item"].column(name)
+
+    def text(self, cell: p.Cell) -> Expr:
+        match cell:
+            case p.TextColumn(table, name):
+                return self.sources[table].column(name)
+            case p.Json(table):
+                return self.sources[table].json(cell)
+            case p.NumberColumn() | p.Worth():
+                number = self.number(cell)
+                whole = _all(
+                    [
+                        exp.EQ(this=number, expression=_call("trunc", number.copy())),
+                        exp.LT(this=_call("abs", number.copy()), expression=_number(10**15)),
+                    ]
+                )
+                integer = _cast(_cast(number.copy(), exp.DType.BIGINT), exp.DType.VARCHAR)
+                return _case(whole, integer, _cast(number.copy(), exp.DType.VARCHAR))
+            case _:
+                assert_never(cell)
+
+    def number(self, cell: p.Cell) -> Expr:
+        match cell:
+            case p.NumberColumn(table, name):
+                return self.sources[table].column(name)
+            case p.Worth():
+                self.worth = True
+                event = self.sources["event"]
+                return _call("coalesce", event.column("order_value"), event.column("p_total"), _column("worth", "w"))
+            case _:
+                return _number_in(self.text(cell))
+
+    def label(self, cell: p.Cell) -> Expr:
+        """The text as it is shown: JSON numbers without a trailing .0."""
+        text = self.text(cell)
+        if not isinstance(cell, p.Json):
+            return text
+        kind = _call("json_type", self.sources[cell.table].column(cell.column), _string(_path(cell.keys)))
+        double = exp.And(
+            this=_call("ends_with", text, _string(".0")), expression=exp.EQ(this=kind, expression=_string("DOUBLE"))
+        )
+        return _case(double, _call("left", text.copy(), _number(-2)), text.copy())
+
+    def test(self, test: p.RowTest) -> Expr:
+        return _any([self.check(cell, check) for cell, check in test.of])
+
+    def check(self, cell: p.Cell, check: p.Check) -> Expr:
+        """Whether a cell passes; NULL may stand for no."""
+        match check:
+            case p.Present(known):
+                return self.present(cell, known)
+            case p.Equal(_, _, negated) | p.Like(_, _, negated) if negated:
+                plain = self.plain(cell, replace(check, negated=False))
+                return _all([self.present(cell, True), _not(_or_else(plain, exp.Boolean(this=False)))])
+            case _:
+                return self.plain(cell, check)
+
+    def plain(self, cell: p.Cell, check: p.Check) -> Expr:
+        if isinstance(cell, p.NumberColumn | p.Worth):
+            if isinstance(check, p.Inside):
+                return _within(self.number(cell), check.bound)
+            if isinstance(check, p.Equal):
+                return _one_of(self.number(cell), [_number(n) for n in check.numbers]) if check.numbers else _any([])
+        if isinstance(cell, p.Json):
+            text = self.label(cell) if isinstance(check, p.Like) else self.text(cell)
+            element = _column("x")
+            passing = exp.Lambda(this=self.speller.check(element, check), expressions=[_name("x")])
+            some = exp.GT(
+                this=_call("len", _call("list_filter", _elements(self.text(cell)), passing)), expression=_number(0)
+            )
+            return _case(_is_list(self.text(cell)), some, self.speller.check(text, check))
+        return self.speller.check(self.text(cell), check)
+
+    def present(self, cell: p.Cell, known: bool) -> Expr:
+        if isinstance(cell, p.NumberColumn | p.Worth):
+            null = _is_null(self.number(cell))
+            return exp.Not(this=null) if known else null
+        blank = [_string(""), _string("[]")] if isinstance(cell, p.Json) else [_string("")]
+        missing = _one_of(_or_else(_call("trim", self.text(cell)), _string("")), blank)
+        return _not(missing) if known else missing
+
+    def key(self, cell: p.Cell) -> Expr:
+        """The value as values are told apart, NULL where it is missing. A list counts as it stands."""
+        key = _call("nullif", _folded(self.text(cell)), _string(""))
+        return _call("nullif", key, _string("[]")) if isinstance(cell, p.Json) else key
+
+    def select(
+        self,
+        columns: Sequence[Expr],
+        where: Sequence[Expr] = (),
+        group: Sequence[Expr] = (),
+        having: Expr | None = None,
+        distinct: bool = False,
+    ) -> exp.Select:
+        """The statement over these rows. Only after every cell has been spelled."""
+        joins: list[exp.Join] = []
+        if self.base in ("item of event", "event or item"):
+            item = self.sources["item"]
+            on = [exp.EQ(this=item.column("event"), expression=self.column("event"))]
+            joins.append(_join(item.relation(), on, side="LEFT" if self.base == "event or item" else ""))
+        if self.worth:
+            joins.append(self.worths())
+        conditions = [*self.main.outer_where(), *where]
+        return _select(columns, self.main.relation(), joins, conditions, group, having, distinct=distinct)
+
+    def worths(self) -> exp.Join:
+        """Σ price × quantity of the line items of each event."""
+        total = exp.Sum(this=_times_quantity(_column("price"), _column("quantity")))
+        where = [*self.speller.of_types(_column("type"), self.types), exp.Not(this=_is_null(_column("price")))]
+        inner = _select(
+            [_column("event"), _alias(total, "worth")],
+            _table("item", None, self.speller.plan.schema),
+            where=where,
+            group=[_column("event")],
+        )
+        on = [exp.EQ(this=_column("event", "w"), expression=self.main.column("event"))]
+        return _join(_sub(inner, "w"), on, side="LEFT")
+
+
+def _times_quantity(price: Expr, quantity: Expr) -> Expr:
+    return exp.Mul(this=price, expression=_or_else(quantity, _number(1)))
+
+
+# ── the speller ───────────────────────────────────────────────────────────────────────────────────────────────────
+
+Named: TypeAlias = tuple[str, Expr]
+
+
+class _Speller:
+    def __init__(self, plan: p.Plan, describe: Describe | None) -> None:
+        self.plan = plan
+        self.describe = describe
+
+    def statement(self) -> Expr:
+        ctes = [cte for part in self.plan.parts for cte in self.part(part)]
+        more, statement = self.out(self.plan.out)
+        if ctes or more:
+            statement.set(
+                "with_",
+                exp.With(
+                    expressions=[
+                        exp.CTE(this=select, alias=exp.TableAlias(this=_name(name))) for name, select in [*ctes, *more]
+                    ]
+                ),
+            )
+        return statement
+
+    # ── time ──
+
+    def local(self, ts: Expr) -> Expr:
+        """A naive UTC time as the zone's clock shows it."""
+        if self.plan.zone is None:
+            return ts
+        if self.plan.offset is not None:
+            return exp.Add(this=ts, expression=self.seconds(self.plan.offset))
+        return _call("timezone", _string(self.plan.zone), _call("timezone", _string("UTC"), ts))
+
+    def utc(self, local: Expr) -> Expr:
+        """The reverse of `local`."""
+        if self.plan.zone is None:
+            return local
+        if self.plan.offset is not None:
+            return exp.Sub(this=local, expression=self.seconds(self.plan.offset))
+        return _call("timezone", _string("UTC"), _call("timezone", _string(self.plan.zone), local))
+
+    def seconds(self, length: timedelta) -> Expr:
+        return exp.Interval(this=_string(str(int(length.total_seconds()))), unit=exp.Var(this="SECOND"))
+
+    def later(self, ts: Expr, length: p.Length) -> Expr:
+        if length.months:
+            months = exp.Interval(this=_string(str(length.months)), unit=exp.Var(this="MONTH"))
+            return self.utc(exp.Add(this=self.local(ts), expression=months))
+        sizes = (("DAY", 86_400_000_000), ("HOUR", 3_600_000_000), ("MINUTE", 60_000_000))
+        unit, size = next(each for each in sizes if length.microseconds % each[1] == 0)
+        amount = _string(str(length.microseconds // size))
+        return exp.Add(this=ts, expression=exp.Interval(this=amount, unit=exp.Var(this=unit)))
+
+    def of_types(self, column: Expr, types: tuple[int, ...] | None) -> list[Expr]:
+        if types is None:
+            return []
+        return [_one_of(column, [_number(each) for each in types])] if types else [exp.Boolean(this=False)]
+
+    def at_times(self, ts: Expr, times: p.Times) -> list[Expr]:
+        tests: list[Expr] = []
+        if times.start is not None:
+            tests.append(exp.GTE(this=ts.copy(), expression=_at(times.start)))
+        if times.end > self.plan.now:
+            tests.append(exp.LTE(this=ts.copy(), expression=_at(self.plan.now)))
+        else:
+            tests.append(exp.LT(this=ts.copy(), expression=_at(times.end)))
+        return tests + self.at_hours(self.local(ts), times.weekdays, times.hours)
+
+    def at_hours(self, local: Expr, weekdays: tuple[int, ...], hours: tuple[int, int] | None) -> list[Expr]:
+        tests: list[Expr] = []
+        if weekdays:
+            tests.append(_one_of(_call("isodow", local.copy()), [_number(day) for day in weekdays]))
+        if hours is not None:
+            start, end = hours
+            hour = exp.Mul(this=_call("hour", local.copy()), expression=_number(60))
+            minute = exp.Add(this=hour, expression=_call("minute", local.copy()))
+            edges: list[Expr] = [
+                exp.GTE(this=minute, expression=_number(start)),
+                exp.LT(this=minute.copy(), expression=_number(end)),
+            ]
+            tests.append(_all(edges) if start <= end else _any(edges))
+        return tests
+
+    # ── checks of one text ──
+
+    def check(self, text: Expr, check: p.Check) -> Expr:
+        match check:
+            case p.Equal(texts, numbers):
+                same = [_one_of(_folded(text), [_string(each) for each in texts])]
+                if numbers:
+                    same.append(_one_of(_number_in(text.copy()), [_number(each) for each in numbers]))
+                return _any(same)
+            case p.Like("has word", texts):
+                bare = _call(
+                    "replace", _call("replace", _folded(text), _string("'"), _string("")), _string("’"), _string("")
+                )
+                return _any([_call("regexp_matches", bare.copy(), _string(pattern)) for pattern in map(_words, texts)])
+            case p.Like(how, texts):
+                function = {"contains": "contains", "starts with": "starts_with", "ends with": "ends_with"}[how]
+                return _any([_call(function, _folded(text.copy()), _string(each)) for each in texts])
+            case p.Inside(bound):
+                return _within(_number_in(text), bound)
+            case p.Boolean(value):
+                return exp.EQ(this=_folded(text), expression=_string("true" if value else "false"))
+            case p.Dated():
+                return self.dated(_call("trim", text), check)
+            case p.Present():
+                raise AssertionError("whether a value is there is asked of the cell")
+            case _:
+                assert_never(check)
+
+    def dated(self, text: Expr, check: p.Dated) -> Expr:
+        day = _try_cast(text.copy(), exp.DType.DATE)
+        on_day: list[Expr] = [exp.Not(this=_is_null(day))]
+        if check.first is not None:
+            on_day.append(exp.GTE(this=day.copy(), expression=_on(check.first)))
+        if check.last is not None:
+            on_day.append(exp.LTE(this=day.copy(), expression=_on(check.last)))
+        on_day += self.at_hours(day, check.weekdays, None)
+        if check.hours is not None:
+            on_day = [exp.Boolean(this=False)]
+        instant = self.instant(text)
+        at: list[Expr] = [exp.Not(this=_is_null(instant))]
+        if check.start is not None:
+            at.append(exp.GTE(this=instant.copy(), expression=_at(check.start)))
+        if check.end is not None:
+            at.append(exp.LT(this=instant.copy(), expression=_at(check.end)))
+        if check.weekdays or check.hours is not None:
+            at += self.at_hours(self.local(instant), check.weekdays, check.hours)
+        return _case(_call("regexp_full_match", text.copy(), _string(_DAY)), _all(on_day), _all(at))
+
+    def instant(self, text: Expr) -> Expr:
+        """A text as a naive UTC time: with an offset exactly, without one by the zone's clock."""
+        exact = _call("timezone", _string("UTC"), _try_cast(text.copy(), exp.DType.TIMESTAMPTZ))
+        return _case(
+            _call("regexp_matches", text.copy(), _string(_OFFSET)),
+            exact,
+            self.utc(_try_cast(text.copy(), exp.DType.TIMESTAMPNTZ)),
+        )
+
+    # ── rows ──
+
+    def rows(self, facts: p.Facts) -> _Rows:
+        return _Rows(self, facts.base, facts.types, facts.times)
+
+    def facts_where(self, rows: _Rows, facts: p.Facts) -> list[Expr]:
+        tests = [rows.test(test) for test in facts.tests]
+        for each in facts.sets:
+            chosen: Expr = _in(rows.column("event"), self.event_set(each, facts))
+            tests.append(chosen if each.inside else exp.Not(this=chosen))
+        return tests
+
+    def event_set(self, chosen: p.EventSet, facts: p.Facts) -> exp.Select:
+        rows = _Rows(self, chosen.base, facts.types, facts.times)
+        where = [rows.test(test) for test in chosen.tests]
+        having: Expr | None = None
+        if chosen.every:
+            every = _or_else(_all([rows.test(test) for test in chosen.every]), exp.Boolean(this=False))
+            having = _call("bool_and", every)
+        if chosen.held is not None:
+            if chosen.distinct is None:
+                amount: Expr = exp.Sum(this=_or_else(rows.item("quantity"), _number(1)))
+            else:
+                amount = _count(rows.key(chosen.distinct))
+            having = _within(amount, chosen.held)
+            if not chosen.inside:
+                having = _not(having)
+        group = [] if having is None else [rows.column("event")]
+        return rows.select([rows.column("event")], where, group, having)
+
+    def figures(self, rows: _Rows, how: p.How, cell: p.Cell | None, many: bool) -> Expr:
+        match how:
+            case "events":
+                return _count(rows.column("event") if many else None)
+            case "quantity":
+                return exp.Sum(this=_or_else(rows.item("quantity"), _number(1)))
+            case "price × quantity":
+                return _call("fsum", _times_quantity(rows.item("price"), rows.item("quantity")))
+            case "first":
+                return exp.Min(this=rows.column("ts"))
+            case "last":
+                return exp.Max(this=rows.column("ts"))
+            case _:
+                assert cell is not None
+                if how == "distinct":
+                    return _count(rows.key(cell))
+                return _aggregate(how, rows.number(cell))
+
+    def value_rows(self, facts: p.Facts, cell: p.Cell, *columns: str) -> exp.Select:
+        """These columns and the value `v` (as values are told apart), for the rows that have one."""
+        rows = self.rows(facts)
+        where = self.facts_where(rows, facts)
+        if isinstance(cell, p.Json):
+            inner = _each(rows.select([*map(rows.column, columns), _alias(rows.label(cell), "x")], where), *columns)
+            key: Expr = _call("nullif", _folded(_column("x")), _string(""))
+            there = exp.Not(this=_is_null(key.copy()))
+            return _select([*map(_column, columns), _alias(key, "v")], _sub(inner, "r"), where=[there])
+        key = rows.key(cell)
+        where.append(exp.Not(this=_is_null(key.copy())))
+        return rows.select([*map(rows.column, columns), _alias(key, "v")], where)
+
+    # ── parts ──
+
+    def part(self, part: p.Part) -> list[Named]:
+        found = self.ctes(part)
+        if self.describe is not None:
+            if isinstance(part, p.Group):
+                nodes: list[p.Node] = [figure.node for figure in part.figures]
+            else:
+                nodes = [part.node]
+            found[0][1].comments = [self.describe(node) for node in dict.fromkeys(nodes)]
+        return found
+
+    def ctes(self, part: p.Part) -> list[Named]:
+        match part:
+            case p.Group():
+                return [(part.name, self.group(part))]
+            case p.Doers(name, facts):
+                rows = self.rows(facts)
+                where = self.facts_where(rows, facts)
+                return [(name, rows.select([rows.column("contact")], where))]
+            case p.Values(name, facts, cell):
+                inner = self.value_rows(facts, cell, "contact")
+                return [(name, _by_contact(_alias(_count(_column("v")), "value"), inner))]
+            case p.Periods():
+                return [(part.name, self.periods(part))]
+            case p.Frequent():
+                return self.frequent(part)
+            case p.GivenBack():
+                return [(part.name, self.given_back(part))]
+            case p.Returned():
+                return [(part.name, self.returned(part))]
+            case p.Chain():
+                return self.chain(part)
+            case p.Ranking():
+                return [(part.name, self.ranking(part))]
+            case p.MeanOfContacts(name, scan, of):
+                inner = self.scan(scan, lambda rows: [_alias(self.value(rows, of), "value")])
+                mean = _alias(exp.Avg(this=_column("value")), "value")
+                above = exp.GT(this=_column("value"), expression=_number(0))
+                return [(name, _select([mean], _sub(inner, "r"), where=[above]))]
+            case p.MeanOfFacts(name, facts, cell):
+                rows = self.rows(facts)
+                where = self.facts_where(rows, facts)
+                return [(name, rows.select([_alias(_aggregate("average", rows.number(cell)), "value")], where))]
+            case _:
+                assert_never(part)
+
+    def group(self, part: p.Group) -> exp.Select:
+        rows = self.rows(part.facts)
+        where = self.facts_where(rows, part.facts)
+        columns: list[Expr] = [rows.column("contact")]
+        for figure in part.figures:
+            number = self.figures(rows, figure.how, figure.cell, figure.many)
+            only = [rows.test(test) for test in figure.tests]
+            if figure.times is not None:
+                only = self.at_times(rows.column("ts"), figure.times) + only
+            if only:
+                number = exp.Filter(this=number, expression=exp.Where(this=_all(only)))
+            columns.append(_alias(number, figure.name))
+        return rows.select(columns, where, [rows.column("contact")])
+
+    def periods(self, part: p.Periods) -> exp.Select:
+        rows = self.rows(part.facts)
+        where = self.facts_where(rows, part.facts)
+        ts, contact = rows.column("ts"), rows.column("contact")
+        match part.by:
+            case p.Units(unit):
+                period: Expr = self.ordinal(self.local(ts), unit)
+            case p.Widths(end, width):
+                age = exp.Sub(this=_number((end - _EPOCH) // p.MICROSECOND - 1), expression=_call("epoch_us", ts))
+                period = exp.IntDiv(this=exp.Paren(this=age), expression=_number(width))
+            case p.Cuts(at):
+                period = _sum([_cast(exp.GTE(this=ts.copy(), expression=_at(cut)), exp.DType.INT) for cut in at])
+            case _:
+                assert_never(part.by)
+        enough: Expr | None = None
+        if part.each > 1:
+            counted = _count(rows.column("event") if part.facts.many else None)
+            enough = exp.GTE(this=counted, expression=_number(part.each))
+        if part.each <= 1 and not part.longest:
+            inner = rows.select([contact, _alias(period, "period")], where, distinct=True)
+        else:
+            inner = rows.select([contact, _alias(period, "period")], where, [contact.copy(), period.copy()], enough)
+        if not part.longest:
+            return _by_contact(_alias(_count(), "value"), inner)
+        place = _over(exp.RowNumber(), [_column("contact")], [_ordered(_column("period"))])
+        run = exp.Sub(this=_column("period"), expression=place)
+        runs = _select([_column("contact"), _alias(run, "run")], _sub(inner, "r"))
+        lengths = _select(
+            [_column("contact"), _alias(_count(), "length")],
+            _sub(runs, "r"),
+            group=[_column("contact"), _column("run")],
+        )
+        return _by_contact(_alias(exp.Max(this=_column("length")), "value"), lengths)
+
+    def ordinal(self, local: Expr, unit: q.Unit) -> Expr:
+        """The number of a calendar unit, so that consecutive ones differ by 1."""
+        counted = _call("date_diff", _string("day" if unit == "week" else unit), _at(_MONDAY), local)
+        return exp.IntDiv(this=counted, expression=_number(7)) if unit == "week" else counted
+
+    def frequent(self, part: p.Frequent) -> list[Named]:
+        """Only contacts who have one of the values at all are counted through."""
+        every = f"{part.name}_rows"
+        rows = self.value_rows(part.facts, part.cell, "contact")
+        is_one = _one_of(_column("v"), [_string(each) for each in part.values])
+        wanted = exp.Where(this=is_one)
+        have = _in(_column("contact"), _select([_column("contact")], _table(every), where=[is_one.copy()]))
+        if part.mostly:
+            some = exp.Filter(this=_count(), expression=wanted)
+            having: Expr = exp.GT(this=exp.Mul(this=_number(2), expression=some), expression=_count())
+            select = _select(
+                [_column("contact")], _table(every), where=[have], group=[_column("contact")], having=having
+            )
+            return [(every, rows), (part.name, select)]
+        counts = _select(
+            [_column("contact"), _column("v"), _alias(_count(), "n")],
+            _table(every),
+            where=[have],
+            group=[_column("contact"), _column("v")],
+        )
+        best = exp.Max(this=_column("n"))
+        having = exp.EQ(this=exp.Filter(this=best, expression=wanted), expression=best.copy())
+        select = _select([_column("contact")], _sub(counts, "r"), group=[_column("contact")], having=having)
+        return [(every, rows), (part.name, select)]
+
+    def given_back(self, part: p.GivenBack) -> exp.Select:
+        def by_order(facts: p.Facts, how: p.How, cell: p.Cell | None, name: str) -> exp.Select:
+            rows = self.rows(facts)
+            where = self.facts_where(rows, facts)
+            order_id = rows.key(part.order_id)
+            columns = [rows.column("contact"), _alias(order_id, "order_id")]
+            columns.append(_alias(self.figures(rows, how, cell, many=False), name))
+            return rows.select(columns, where, [rows.column("contact"), order_id.copy()])
+
+        back = by_order(part.facts, part.how, part.cell, "amount")
+        orders = by_order(part.orders, "total", part.worth, "worth")
+        on = [exp.EQ(this=_column(name, "r"), expression=_column(name, "o")) for name in ("contact", "order_id")]
+        taken = _call("least", _column("amount", "r"), _column("worth", "o"))
+        return _select(
+            [_column("contact", "r"), _alias(_call("fsum", taken), "value")],
+            _sub(back, "r"),
+            [_join(_sub(orders, "o"), on, side="LEFT")],
+            group=[_column("contact", "r")],
+        )
+
+    def returned(self, part: p.Returned) -> exp.Select:
+        """With a start, only the last event before it and those after it are put in order."""
+        schema, times = self.plan.schema, part.times
+        columns = [_column("contact"), _column("ts")]
+        event = _table("event", None, schema)
+        bare = p.Times(times.start, times.end)
+        events: Expr = _select(columns, event, where=self.at_times(_column("ts"), bare))
+        if times.start is not None:
+            earlier = exp.LT(this=_column("ts"), expression=_at(times.start))
+            last = _select(
+                [_column("contact"), exp.Max(this=_column("ts"))],
+                event.copy(),
+                where=[earlier],
+                group=[_column("contact")],
+            )
+            events = exp.Union(this=events, expression=last, distinct=False)
+        before = _over(_call("lag", _column("ts")), [_column("contact")], [_ordered(_column("ts"))])
+        inner = _select([_column("contact"), _column("ts"), _alias(before, "before")], _sub(events, "r"))
+        where: list[Expr] = [exp.GT(this=_column("ts"), expression=self.later(_column("before"), part.after))]
+        if times.start is not None or times.weekdays or times.hours is not None:
+            where += self.at_times(_column("ts"), times)
+        return _select([_column("contact")], _sub(inner, "r"), where=where, distinct=True)
+
+    # ── sequences ──
+
+    def chain(self, part: p.Chain) -> list[Named]:
+        """Rows are (contact, v, ts); v only where one value must be the same."""
+        keys = ("contact", "v") if part.steps[0].cell is not None else ("contact",)
+        rows = [self.step(step) for step in part.steps]
+        if part.first is not None:
+            rows[0] = self.at_first(rows[0], part.first)
+        found: list[Named] = [(f"{part.name}_step{i}", select) for i, select in enumerate(rows, start=1)]
+        steps = [name for name, _ in found]
+        absent = None if part.absent is None else f"{part.name}_absent"
+        if part.absent is not None and absent is not None:
+            found.append((absent, self.step(part.absent)))
+        match part.shape:
+            case "earliest":
+                found += self.earliest(part, keys, steps, absent)
+            case "next":
+                found += self.next(part, keys, steps, absent)
+            case "any" | "around":
+                found.append((part.name, self.unordered(part, keys, steps, absent)))
+            case _:
+                assert_never(part.shape)
+        return found
+
+    def step(self, step: p.StepRows) -> exp.Select:
+        if step.cell is not None:
+            return self.value_rows(step.facts, step.cell, "contact", "ts")
+        rows = self.rows(step.facts)
+        where = self.facts_where(rows, step.facts)
+        return rows.select([rows.column("contact"), rows.column("ts")], where)
+
+    def at_first(self, rows: exp.Select, facts: p.Facts) -> exp.Select:
+        """Of these rows, those at the contact's first of the facts."""
+        events = self.rows(facts)
+        where = self.facts_where(events, facts)
+        earliest = _alias(exp.Min(this=events.column("ts")), "ts")
+        first = events.select([events.column("contact"), earliest], where, [events.column("contact")])
+        every = exp.Column(this=exp.Star(), table=_name("a"))
+        return _select([every], _sub(rows, "a"), [_join(_sub(first, "b"), _equal(("contact", "ts")), kind="SEMI")])
+
+    def next(self, part: p.Chain, keys: tuple[str, ...], steps: list[str], absent: str | None) -> list[Named]:
+        """From every first step to the next event of each later step: each join finds one row."""
+        assert part.within is not None
+        start = [*map(_column, keys), _alias(_column("ts"), "start"), _column("ts")]
+        found: list[Named] = []
+        source: Expr = _sub(_select(start, _table(steps[0])), "a")
+        late = self.later(_column("start", "a"), part.within)
+        if absent is not None:
+            none = _any([_is_null(_column("ts", "b")), exp.GT(this=_column("ts", "b"), expression=late)])
+            join = _join(_table(absent, "b"), [*_equal(keys), _after()], side="LEFT", method="ASOF")
+            return [(part.name, _select([_column("contact", "a")], source, [join], [none]))]
+        for i, step in enumerate(steps[1:], start=2):
+            name = part.name if i == len(steps) else f"{part.name}_next{i}"
+            select = _select(
+                [*_from("a", keys), _column("start", "a"), _column("ts", "b")],
+                source,
+                [_join(_table(step, "b"), [*_equal(keys), _after()], method="ASOF")],
+                [exp.LTE(this=_column("ts", "b"), expression=late.copy())],
+            )
+            found.append((name, select))
+            source = _table(name, "a")
+        return found
+
+    def earliest(self, part: p.Chain, keys: tuple[str, ...], steps: list[str], absent: str | None) -> list[Named]:
+        """Each step at its earliest after the one before, in one row a key: the first step's time is the earliest start
+        of every chain, and where a chain can end late it can end early too."""
+        found: list[Named] = []
+        source: Expr = _table(steps[0], "b")
+        joins: list[exp.Join] = []
+        where: list[Expr] = []
+        start, ts = _column("ts", "b"), _column("ts", "b")
+        for i, step in enumerate(steps[1:], start=2):
+            columns = [*_from("b", keys), _alias(exp.Min(this=start), "start"), _alias(exp.Min(this=ts), "ts")]
+            done = f"{part.name}_done{i - 1}"
+            found.append((done, _select(columns, source, joins, where, _from("b", keys))))
+            source, joins, where = _table(done, "a"), [_join(_table(step, "b"), _equal(keys))], [_after()]
+            start, ts = _column("start", "a"), _column("ts", "b")
+        if absent is None:
+            if part.within is not None and len(steps) > 1:
+                where.append(exp.LTE(this=ts, expression=self.later(start, part.within)))
+            return [*found, (part.name, _select([_column("contact", "b")], source, joins, where))]
+        columns = [*_from("b", keys), _alias(exp.Min(this=start), "start"), _alias(exp.Max(this=ts), "ts")]
+        last = f"{part.name}_last"
+        found.append((last, _select(columns, source, joins, where, _from("b", keys))))
+        follows = [*_equal(keys), _after()]
+        if part.within is not None:
+            limit = self.later(_column("start", "a"), part.within)
+            follows.append(exp.LTE(this=_column("ts", "b"), expression=limit))
+        none = _join(_table(absent, "b"), follows, kind="ANTI")
+        return [*found, (part.name, _select([_column("contact", "a")], _table(last, "a"), [none]))]
+
+    def unordered(self, part: p.Chain, keys: tuple[str, ...], steps: list[str], absent: str | None) -> exp.Select:
+        joins: list[exp.Join] = []
+        where: list[Expr] = []
+        source: Expr = _table(steps[0], "a")
+        if part.shape == "around":
+            assert part.within is not None
+            rows: Expr = _select([*map(_column, keys), _column("ts")], _table(steps[0]))
+            for step in steps[1:]:
+                more = _select([*map(_column, keys), _column("ts")], _table(step))
+                rows = exp.Union(this=rows, expression=more, distinct=False)
+            source = _sub(rows, "a")
+            for i, step in enumerate(steps, start=1):
+                alias = f"b{i}"
+                since = exp.LTE(this=_column("ts", "a"), expression=_column("ts", alias))
+                joins.append(_join(_table(step, alias), [*_equal(keys, "a", alias), since], method="ASOF"))
+                limit = self.later(_column("ts", "a"), part.within)
+                where.append(exp.LTE(this=_column("ts", alias), expression=limit))
+        else:
+            for i, step in enumerate(steps[1:], start=2):
+                joins.append(_join(_table(step, f"b{i}"), _equal(keys, "a", f"b{i}"), kind="SEMI"))
+        if absent is not None:
+            joins.append(_join(_table(absent, "z"), _equal(keys, "a", "z"), kind="ANTI"))
+        return _select([_column("contact", "a")], source, joins, where)
+
+    # ── contacts ──
+
+    def scan(
+        self,
+        scan: p.Scan,
+        columns: Callable[[_Contacts], list[Expr]],
+        ranking: str | None = None,
+        order: Callable[[_Contacts], list[Expr]] | None = None,
+        limit: int | None = None,
+        where: Callable[[_Contacts], list[Expr]] | None = None,
+    ) -> exp.Select:
+        """A statement over the contacts that pass the scan."""
+        rows = _Contacts(self)
+        shown = columns(rows)
+        tests = self.conjunction(rows, scan.test) + (where(rows) if where else [])
+        ordered = order(rows) if order else []
+        joins = [
+            _join(_table(name), [exp.EQ(this=_column("contact", name), expression=rows.column("contact"))], side="LEFT")
+            for name in scan.joined
+        ]
+        if ranking is not None:
+            on = [exp.EQ(this=_column("contact", ranking), expression=rows.column("contact"))]
+            joins.insert(0, _join(_table(ranking), on))
+        return _select(shown, rows.sources["contact"].relation(), joins, tests, order=ordered, limit=limit)
+
+    def conjunction(self, rows: _Contacts, test: p.Test) -> list[Expr]:
+        """The tests that must all hold, flat."""
+        match test:
+            case p.Constant(True):
+                return []
+            case p.Both(of):
+                return [each for part in of for each in self.conjunction(rows, part)]
+            case _:
+                return [self.test(rows, test, exact=False)]
+
+    def test(self, rows: _Contacts, test: p.Test, exact: bool) -> Expr:
+        """Whether a contact passes. NULL may stand for no, unless `exact`."""
+        match test:
+            case p.Constant(holds):
+                return exp.Boolean(this=holds)
+            case p.Both(of):
+                return exp.Paren(this=_all([self.test(rows, each, exact) for each in of]))
+            case p.Either(of):
+                return _any([self.test(rows, each, exact) for each in of])
+            case p.Neither(of):
+                return exp.Not(this=exp.Paren(this=self.test(rows, of, exact=True)))
+            case p.AsMany(bound, of):
+                return _within(
+                    exp.Paren(this=_sum([_cast(self.test(rows, each, True), exp.DType.INT) for each in of])), bound
+                )
+            case p.In(part):
+                return _in(rows.column("contact"), _select([_column("contact")], _table(part)))
+            case p.Within(value, bound):
+                found = _within(self.value(rows, value), bound)
+                certain = isinstance(value, p.Ref) and value.zero
+            case p.Against(left, comparison, right, percent):
+                other = self.value(rows, right)
+                if percent != 100:
+                    other = exp.Div(
+                        this=exp.Mul(this=exp.Paren(this=other), expression=_number(percent)), expression=_number(100)
+                    )
+                found, certain = _compare(self.value(rows, left), comparison, other), False
+            case p.At(moment, times):
+                at = self.value(rows, moment)
+                found, certain = _all(self.at_times(at, times)), False
+            case p.Same(left, right):
+                found, certain = exp.EQ(this=self.value(rows, left), expression=self.value(rows, right)), False
+            case p.Passes(inner):
+                found, certain = rows.test(inner), False
+            case p.Birthdays(cell, ranges):
+                birth = self.birth(rows.text(cell))
+                day = exp.Add(
+                    this=exp.Mul(this=_call("month", birth), expression=_number(100)),
+                    expression=_call("day", birth.copy()),
+                )
+                within = [exp.Between(this=day.copy(), low=_number(a), high=_number(b)) for a, b in ranges]
+                found, certain = _any(within), False
+            case p.Did():
+                raise AssertionError("a plan has settled how it is served")
+            case _:
+                assert_never(test)
+        return _or_else(found, exp.Boolean(this=False)) if exact and not certain else found
+
+    def value(self, rows: _Contacts, value: p.Value) -> Expr:
+        match value:
+            case p.Ref(part, column, zero):
+                found: Expr = _column(column, part)
+                return _or_else(found, _number(0)) if zero else found
+            case p.Minus(left, right):
+                return exp.Paren(this=exp.Sub(this=self.value(rows, left), expression=self.value(rows, right)))
+            case p.Since(moment, unit):
+                age = exp.Sub(
+                    this=_number((self.plan.now - _EPOCH) // p.MICROSECOND),
+                    expression=_call("epoch_us", self.value(rows, moment)),
+                )
+                return exp.Paren(this=exp.Div(this=exp.Paren(this=age), expression=_number(unit)))
+            case p.NumberOf(cell):
+                return rows.number(cell)
+            case p.Years(cell, on, from_birth):
+                if not from_birth:
+                    return _call("floor", rows.number(cell))
+                birth = self.birth(rows.text(cell))
+                day = exp.Add(
+                    this=exp.Mul(this=_call("month", birth), expression=_number(100)),
+                    expression=_call("day", birth.copy()),
+                )
+                later = _cast(
+                    exp.GT(this=exp.Paren(this=day), expression=_number(on.month * 100 + on.day)), exp.DType.INT
+                )
+                years = exp.Sub(this=_number(on.year), expression=_call("year", birth.copy()))
+                return exp.Paren(this=exp.Sub(this=years, expression=later))
+            case p.One(part):
+                return exp.Subquery(this=_select([_column("value")], _table(part)))
+            case _:
+                assert_never(value)
+
+    def birth(self, text: Expr) -> Expr:
+        """A birth date: the day of a date or an instant, as it is written."""
+        return _try_cast(_call("left", _call("trim", text), _number(10)), exp.DType.DATE)
+
+    def ranking(self, part: p.Ranking) -> exp.Select:
+        by = [_ordered(_column("value"), not part.bottom), _ordered(_column("visitor_id"))]
+        inner = self.scan(
+            part.scan,
+            lambda rows: [
+                rows.column("contact"),
+                rows.column("visitor_id"),
+                _alias(self.value(rows, part.by), "value"),
+            ],
+            where=lambda rows: [exp.GT(this=self.value(rows, part.by), expression=_number(0))],
+        )
+        place = _alias(_over(exp.RowNumber(), (), [each.copy() for each in by]), "place")
+        if not part.percent:
+            top = _select([exp.Star()], _sub(inner, "r"), order=by, limit=int(part.amount))
+            return _select([_column("contact"), place], _sub(top, "r"))
+        ranked = _alias(_over(_count()), "ranked")
+        placed = _select([_column("contact"), place, ranked], _sub(inner, "r"))
+        share = exp.Div(this=exp.Mul(this=_column("ranked"), expression=_number(part.amount)), expression=_number(100))
+        kept = exp.LTE(this=_column("place"), expression=_call("ceil", share))
+        return _select([_column("contact"), _column("place")], _sub(placed, "r"), where=[kept])
+
+    # ── outputs ──
+
+    def out(self, out: p.Out) -> tuple[list[Named], Expr]:
+        """Parts that the output needs beside those of the plan, and the statement."""
+        population = self.plan.population
+        match out:
+            case p.UsersOut():
+                return [], self.users(out)
+            case p.CountOut():
+                return [], self.scan(population, lambda rows: [_alias(_count(), "value")])
+            case p.ShareOut(test):
+
+                def share(rows: _Contacts) -> list[Expr]:
+                    part = exp.Filter(this=_count(), expression=exp.Where(this=self.test(rows, test, exact=False)))
+                    hundred = exp.Mul(this=_number(100), expression=part)
+                    return [_alias(exp.Div(this=hundred, expression=_call("nullif", _count(), _number(0))), "value")]
+
+                return [], self.scan(population, share)
+            case p.ValueOut(how, value):
+                return [], self.scan(population, lambda rows: [_alias(_total(how, self.value(rows, value)), "value")])
+            case p.EventsOut(facts):
+                rows = self.rows(facts)
+                where = self.facts_where(rows, facts)
+                named, who = self.of_population(rows)
+                return named, rows.select(
+                    [_alias(_count(rows.column("event") if facts.many else None), "value")], where + who
+                )
+            case p.PooledOut(how, facts, cell):
+                rows = self.rows(facts)
+                where = self.facts_where(rows, facts)
+                named, who = self.of_population(rows)
+                return named, rows.select([_alias(_total(how, rows.number(cell)), "value")], where + who)
+            case p.AttributesOut(cell, ranked, limit):
+                held = self.scan(population, lambda rows: [rows.column("contact"), _alias(rows.label(cell), "x")])
+                return self.breakdown(_each(held, "contact") if isinstance(cell, p.Json) else held, ranked, limit)
+            case p.FactsOut(facts, cell, ranked, limit):
+                rows = self.rows(facts)
+                where = self.facts_where(rows, facts)
+                named, who = self.of_population(rows)
+                values = rows.select([rows.column("contact"), _alias(rows.label(cell), "x")], where + who)
+                more, statement = self.breakdown(
+                    _each(values, "contact") if isinstance(cell, p.Json) else values, ranked, limit
+                )
+                return named + more, statement
+            case p.RowsOut(of):
+                return self.compared(of)
+            case _:
+                assert_never(out)
+
+    def users(self, out: p.UsersOut) -> exp.Select:
+        def shown(rows: _Contacts) -> list[Expr]:
+            return [rows.column("visitor_id"), *(_titled(self.shown(rows, what), name) for name, what in out.columns)]
+
+        def order(rows: _Contacts) -> list[Expr]:
+            by: list[Expr] = []
+            if out.ranking is not None:
+                by.append(_ordered(_column("place", out.ranking)))
+            if isinstance(out.order, p.Label):
+                # numbers as numbers, before text
+                number, text = rows.number(out.order.cell), rows.key(out.order.cell)
+                by.append(_ordered(number, out.descending))
+                by.append(_ordered(_case(_is_null(number.copy()), text), out.descending))
+            elif out.order is not None:
+                by.append(_ordered(self.shown(rows, out.order), out.descending))
+            return [*by, _ordered(rows.column("visitor_id"))]
+
+        return self.scan(self.plan.population, shown, out.ranking, order, out.limit)
+
+    def shown(self, rows: _Contacts, what: p.Shown) -> Expr:
+        match what:
+            case p.Label(cell):
+                return rows.label(cell)
+            case p.Moment(ref):
+                return _call("timezone", _string("UTC"), self.value(rows, ref))
+            case _:
+                return self.value(rows, what)
+
+    def of_population(self, rows: _Rows) -> tuple[list[Named], list[Expr]]:
+        """The population as a part, and the condition that a row belongs to it; nothing where it is everyone."""
+        population = self.plan.population
+        if isinstance(population.test, p.Constant) and population.test.holds:
+            return [], []
+        who = self.scan(population, lambda contacts: [contacts.column("contact")])
+        return [("population", who)], [_in(rows.column("contact"), _select([_column("contact")], _table("population")))]
+
+    def breakdown(self, rows: exp.Select, ranked: bool, limit: int | None) -> tuple[list[Named], Expr]:
+        """Contacts for each value x, which goes by its most frequent spelling (the first by the alphabet of a tie)."""
+        text = _call("trim", _column("x"))
+        key = _call("nullif", _call("lower", text.copy()), _string(""))
+        where = [exp.Not(this=_is_null(key.copy()))] if ranked else []
+        unknown = _string("unknown")
+        values = _select(
+            [_column("contact"), _alias(_or_else(key, unknown), "key"), _alias(text, "text")],
+            _sub(rows, "r"),
+            where=where,
+        )
+        spelled = _select(
+            [_column("key"), _column("text"), _alias(_count(), "n")],
+            _table("shown"),
+            group=[_column("key"), _column("text")],
+        )
+        best = exp.First(
+            this=exp.Order(this=_column("text"), expressions=[_ordered(_column("n"), True), _ordered(_column("text"))])
+        )
+        labels = _select([_column("key"), _alias(best, "label")], _sub(spelled, "r"), group=[_column("key")])
+        counts = _select(
+            [_column("key"), _alias(_count(_column("contact")), "count")], _table("shown"), group=[_column("key")]
+        )
+        label: Expr = _column("label", "l")
+        if not ranked:
+            label = _case(exp.EQ(this=_column("key", "k"), expression=unknown.copy()), unknown.copy(), label)
+        if ranked:
+            order = [_ordered(_column("count", "k"), True), _ordered(_column("key", "k"))]
+        else:
+            order = [
+                _ordered(exp.EQ(this=_column("key", "k"), expression=unknown.copy())),
+                _ordered(_column("key", "k")),
+            ]
+        on = [exp.EQ(this=_column("key", "l"), expression=_column("key", "k"))]
+        return [("shown", values)], _select(
+            [_alias(label, "value"), _alias(_column("count", "k"), "count")],
+            _sub(counts, "k"),
+            [_join(_sub(labels, "l"), on)],
+            order=order,
+            limit=limit,
+        )
+
+    def compared(self, of: tuple[tuple[str, p.Test], ...]) -> tuple[list[Named], Expr]:
+        def counts(rows: _Contacts) -> list[Expr]:
+            return [
+                _alias(
+                    exp.Filter(this=_count(), expression=exp.Where(this=self.test(rows, test, exact=False))), f"n{i}"
+                )
+                for i, (_, test) in enumerate(of, start=1)
+            ]
+
+        found: Expr | None = None
+        for i, (label, _) in enumerate(of, start=1):
+            row = _select(
+                [_alias(_number(i), "place"), _alias(_string(label), "value"), _alias(_column(f"n{i}"), "count")],
+                _table("counts"),
+            )
+            found = row if found is None else exp.Union(this=found, expression=row, distinct=False)
+        assert found is not None, "a comparison has rows"
+        rows = _select([_column("value"), _column("count")], _sub(found, "r"), order=[_ordered(_column("place"))])
+        return [("counts", self.scan(self.plan.population, counts))], rows
+
+
+class _Contacts(_Rows):
+    """The contacts, and how their attributes are spelled."""
+
+    def __init__(self, speller: _Speller) -> None:
+        self.speller = speller
+        self.main = _Source(speller.plan.schema, "contact", "c", lambda _: [])
+        self.sources = {"contact": self.main}
+        self.worth = False
+
+
+def _words(text: str) -> str:
+    """A pattern that finds these words, one after another, as whole words."""
+    words = re.findall(r"[^\W_]+", text.replace("'", "").replace("’", ""))
+    apart = r"[^\p{L}\p{N}]"
+    return rf"(^|{apart})" + f"{apart}+".join(words) + rf"({apart}|$)" if words else "$^."
+
+
+def _sum(terms: Sequence[Expr]) -> Expr:
+    if not terms:
+        return _number(0)
+    found = terms[0]
+    for term in terms[1:]:
+        found = exp.Add(this=found, expression=term)
+    return found
+
+
+def _aggregate(how: str, number: Expr) -> Expr:
+    """Sums are compensated (Kahan), so that the order of the rows does not show in them."""
+    return _call({"total": "fsum", "average": "favg", "highest": "max", "lowest": "min"}[how], number)
+
+
+def _total(how: q.Aggregation, number: Expr) -> Expr:
+    """One number over all rows: 0 for a total of none."""
+    found = _aggregate(how, number)
+    return _or_else(found, _number(0)) if how == "total" else found
+
+
+def _by_contact(column: Expr, inner: exp.Select) -> exp.Select:
+    return _select([_column("contact"), column], _sub(inner, "r"), group=[_column("contact")])
+
+
+def _from(alias: str, keys: tuple[str, ...]) -> list[Expr]:
+    return [_column(key, alias) for key in keys]
+
+
+def _equal(keys: tuple[str, ...], left: str = "a", right: str = "b") -> list[Expr]:
+    return [exp.EQ(this=_column(key, left), expression=_column(key, right)) for key in keys]
+
+
+def _after() -> Expr:
+    """b is strictly later than a."""
+    return exp.LT(this=_column("ts", "a"), expression=_column("ts", "b"))

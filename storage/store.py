@@ -1,0 +1,237 @@
+"""The one door of the memory: open a store, hand in contacts and events, ask queries, see what it knows."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+from zoneinfo import ZoneInfo
+
+from grammar.query import Query
+from storage import load, registry
+from storage.backends import Backend
+from storage.catalog import StoreVocabulary, layout
+from storage.load import Clock, Progress, Report
+from storage.registry import PhonebookRow, TermRow
+from storage.schema import PRODUCT_FIELDS, VARIANT_FIELDS, Layout
+from storage.source import Source
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+__all__ = ["Book", "Progress", "Report", "Result", "Source", "Store"]
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What a query found, and the SQL that found it."""
+
+    table: pa.Table
+    sql: str
+
+
+def _utc_now() -> datetime:
+    return datetime.now(UTC).replace(tzinfo=None)
+
+
+class Store:
+    """An open store: phonebooks that know nothing of each other. Made by `Store.open`."""
+
+    def __init__(self, backend: Backend, clock: Clock) -> None:
+        self._backend = backend
+        self._clock = clock
+        self._closed = False
+
+    @staticmethod
+    def open(path: str | Path, clock: Clock = _utc_now) -> Store:
+        """Opens the store in this file, or makes it; ":memory:" is one that is gone when it is closed.
+
+        Args:
+            path: the file.
+            clock: naive UTC; when things are stored.
+
+        Raises:
+            StorageError: "locked" by another process, "damaged", "unwritable", "foreign" or "newer".
+        """
+        from storage.backends.duckdb import DuckDB
+
+        backend = DuckDB(str(path))
+        try:
+            registry.prepare(backend, str(path))
+        except BaseException:
+            backend.close()
+            raise
+        return Store(backend, clock)
+
+    def phonebook(self, name: str, zone: str | None = None, strict: bool | None = None) -> Book:
+        """The phonebook of this name, made where it is missing.
+
+        Args:
+            name: its name.
+            zone: IANA time zone; None is the one it has (a new one gets UTC).
+            strict: whether a number where a string is needed fails; None is as it is (a new one is not strict).
+
+        Raises:
+            StorageError: "zone" where there is no such zone or it has another; "refused" where `strict` differs.
+        """
+        return Book(self._backend, registry.phonebook(self._backend, name, zone, strict, self._clock()), self._clock)
+
+    def close(self) -> None:
+        """Closes the store. Closing it again does nothing."""
+        if not self._closed:
+            self._closed = True
+            self._backend.close()
+
+
+class Book:
+    """One phonebook of an open store. Made by `Store.phonebook`."""
+
+    def __init__(self, backend: Backend, row: PhonebookRow, clock: Clock) -> None:
+        self._backend = backend
+        self._row = row
+        self._clock = clock
+        self._vocabulary: StoreVocabulary | None = None
+        self._layout: tuple[int, Layout] | None = None
+
+    @property
+    def name(self) -> str:
+        """Its name."""
+        return self._row.name
+
+    @property
+    def zone(self) -> str:
+        """Its IANA time zone, in which times without an offset are read."""
+        return self._row.zone
+
+    @property
+    def strict(self) -> bool:
+        """Whether a number where a string is needed fails."""
+        return self._row.strict
+
+    # ── in ────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def import_contacts(self, source: Source, progress: Progress | None = None) -> Report:
+        """Contacts, each with a visitor_id and any attributes. A known one is completed: later values replace earlier
+        ones. What fails is kept with its reasons.
+
+        Raises:
+            StorageError: "source", where nothing can be read from it.
+        """
+        return load.import_contacts(self._backend, self._row, source, self._clock, progress)
+
+    def import_events(self, source: Source, progress: Progress | None = None) -> Report:
+        """Events, each validated. What fails is kept, as it came, with every reason.
+
+        An event with a message_id is stored once. A file that is imported again adds nothing; one whose import was
+        interrupted goes on where it stopped.
+
+        Raises:
+            StorageError: "source", where nothing can be read from it.
+        """
+        return load.import_events(self._backend, self._row, source, self._clock, progress)
+
+    def import_products(self, source: Source, progress: Progress | None = None) -> Report:
+        """Products, each with a product_id and any of a product's fields: they complete the catalog that events make.
+
+        Raises:
+            StorageError: "source", where nothing can be read from it.
+        """
+        return load.import_products(self._backend, self._row, source, self._clock, progress)
+
+    # ── questions ─────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def vocabulary(self) -> StoreVocabulary:
+        """The words of the phonebook, as of now."""
+        version = f"{self._row.name}:{registry.version(self._backend, self._row)}"
+        if self._vocabulary is None or self._vocabulary.version != version:
+            self._vocabulary = StoreVocabulary(self._backend, self._row.schema, version)
+        return self._vocabulary
+
+    def layout(self) -> Layout:
+        """Where its things live, as of now."""
+        version = registry.version(self._backend, self._row)
+        if self._layout is None or self._layout[0] != version:
+            self._layout = version, layout(self._backend, self._row.schema)
+        return self._layout[1]
+
+    def answer(self, query: Query, now: datetime) -> Result:
+        """What the query finds as of `now` (aware).
+
+        Raises:
+            StorageError: "too slow" or "too big", where it exceeds the limits; "unsupported", where it cannot be asked.
+        """
+        from storage.plan import plan
+        from storage.sql import spell
+
+        sql = spell(plan(query, now, ZoneInfo(self._row.zone), self.layout()))
+        return Result(self._backend.query(sql), sql)
+
+    # ── what it knows ─────────────────────────────────────────────────────────────────────────────────────────────
+
+    def event_types(self) -> pa.Table:
+        """The event types that occur, by name: name, kind ("default" or "custom"), count, first_seen, last_seen (UTC),
+        keys (dotted, to two levels; context keys under "context."), key_types (the JSON types seen, for each key)."""
+        schema = self._row.schema
+        return self._backend.query(
+            "SELECT t.name, CASE WHEN is_default THEN 'default' ELSE 'custom' END AS kind, t.count, first_seen, "
+            "last_seen, list(k.path ORDER BY k.level = 'context', k.path) FILTER (k.path IS NOT NULL) AS keys, "
+            "list(array_to_string(k.json_types, '|') ORDER BY k.level = 'context', k.path) "
+            "FILTER (k.path IS NOT NULL) AS key_types "
+            f"FROM {schema}.event_type t LEFT JOIN {schema}.event_key k USING (type) GROUP BY ALL ORDER BY t.name"
+        )
+
+    def products(self) -> pa.Table:
+        """The product catalog by product_id: name, description, category, brand, sku, price (a number), stock, url,
+        image_url, and variants: a list of {variant_id, name, sku, price}."""
+        schema = self._row.schema
+        fields = ", ".join(_picked(field) for field in PRODUCT_FIELDS)
+        parts = ", ".join(_picked(field) for field in VARIANT_FIELDS)
+        packed = ", ".join(f"{field} := {field}" for field in ("variant_id", *VARIANT_FIELDS))
+        return self._backend.query(
+            f"WITH variants AS (SELECT product_id, variant_id, {parts} FROM {schema}.variant GROUP BY ALL), "
+            f"lists AS (SELECT product_id, list(struct_pack({packed}) ORDER BY variant_id) AS variants FROM variants "
+            f"GROUP BY ALL), products AS (SELECT product_id, {fields} FROM {schema}.product GROUP BY ALL) "
+            "SELECT products.*, coalesce(variants, []) AS variants FROM products LEFT JOIN lists USING (product_id) "
+            "ORDER BY product_id"
+        )
+
+    def failed_events(self) -> pa.Table:
+        """What failed and is kept, latest first: id, received_at (UTC), what ("event", "contact", "product"), payload
+        as it came, errors (JSON: [{key, code, message}, …]), error (all messages as one text), file, line, status."""
+        return self._backend.query(
+            "SELECT id, received_at, what, payload, errors::VARCHAR AS errors, "
+            "array_to_string(errors->>'$[*].message', '; ') AS error, file, line, status "
+            f"FROM {self._row.schema}.failed ORDER BY id DESC"
+        )
+
+    def events(self, visitor_id: str) -> pa.Table:
+        """One contact's events, newest first: event_name, event_timestamp and created_at (UTC), event_properties and
+        context (JSON), type, message_id. None, for a visitor who is not known."""
+        schema = self._row.schema
+        return self._backend.query(
+            "SELECT t.name AS event_name, e.ts AS event_timestamp, e.created_at, e.properties::VARCHAR AS "
+            "event_properties, e.context::VARCHAR AS context, e.kind AS type, e.message_id "
+            f"FROM {schema}.event e JOIN {schema}.event_type t USING (type) JOIN {schema}.contact c USING (contact) "
+            "WHERE c.visitor_id = ? ORDER BY e.ts DESC, e.event DESC",
+            [visitor_id],
+        )
+
+    # ── terms ─────────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def define(self, word: str, meaning: str, query: Query) -> None:
+        """Keeps what a word means here: the English it was defined by, and the query that was read from it."""
+        registry.define(self._backend, self._row, TermRow(word, meaning, query), self._clock())
+
+    def terms(self) -> tuple[TermRow, ...]:
+        """The words that are defined here."""
+        return registry.terms(self._backend, self._row)
+
+    def undefine(self, word: str) -> None:
+        """Forgets a word. Raises StorageError "unknown" where it is not defined."""
+        registry.undefine(self._backend, self._row, word)
+
+
+def _picked(field: str) -> str:
+    value = f"max(value) FILTER (field = '{field}')"
+    return f"TRY_CAST({value} AS DOUBLE) AS {field}" if field == "price" else f"{value} AS {field}"

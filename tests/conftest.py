@@ -1,0 +1,32 @@
+"""What the tests of the faces share: the sample shop, once for each worker."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+import persona
+from persona import sample
+
+
+@pytest.fixture(scope="session")
+def shop() -> sample.Sample:
+    return sample.shop()
+
+
+@pytest.fixture(scope="session")
+def shop_store(shop: sample.Sample, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A store with the sample shop in its phonebook "default". Only to be asked: nobody else gets a fresh one."""
+    path = tmp_path_factory.mktemp("shop") / "shop.duckdb"
+    with persona.connect(path) as book:
+        book.import_contacts(shop.contacts)
+        book.import_events(shop.events)
+    return path
+
+
+@pytest.fixture
+def shop_book(shop_store: Path) -> Iterator[persona.Phonebook]:
+    with persona.connect(shop_store) as book:
+        yield book
