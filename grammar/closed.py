@@ -81,7 +81,7 @@ _ROWS: tuple[tuple[str, Any, str], ...] = (
     ("VIA", None, "via|through|using|thru|by means of|by way of|by using|with the help of|over|under"),
     ("FOR", None, "for|regarding|concerning"),
     ("ABOUT", None, "about|around|regarding|concerning|on the topic of"),
-    ("OF", None, "of|among|amongst|from|for|by|across"),
+    ("OF", None, "of|among|amongst"),
     ("BY", None, "by"),
     ("AT", None, "at"),
     ("WHERE", None, "where|where the|whose|in which|in which the|for which|for which the|when|such that|such that the|wherein"),

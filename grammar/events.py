@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from itertools import product as combinations
@@ -689,6 +690,24 @@ class _Parts:
         else:
             raise self.refuse(edge, "Any event has no one amount of money.")
         self.options.append([(Filter((prop,), Numeric(amount.bound)),)])
+        self.currency(edge)
+
+    def currency(self, edge: Edge) -> None:
+        """A currency word filters where the events carry differing currencies; elsewhere it is read over."""
+        said = edge.meaning.currency
+        words = self.names.lattice.text(edge.first, edge.end).casefold()
+        if said is None or self.event is None or not self.has("event", "currency"):
+            return
+        held = self.names.vocabulary.values([code.casefold() for code in set(lexicon.CURRENCIES.values())])
+        codes = {v.text.strip().casefold() for values in held.values() for v in values if v.key.event == self.event and v.key.name == "currency"}
+        if len(codes) < 2:
+            return
+        if not any(c.isalpha() for c in re.sub(r"[0-9.,]+[a-z]*", "", words)):
+            self.warnings.append("The events carry several currencies, and the numbers are compared as they stand.")
+            return
+        if said.casefold() not in codes:
+            raise self.refuse(edge, f"No {self.event} is in {said}.", "unknown value")
+        self.options.append([(Filter((Property("currency"),), Text("is", (said.casefold(),))),)])
 
     def has_property(self, tree: Tree) -> None:
         """ "with gift wrap", "with a coupon", "without a coupon": a boolean is true, another value is known."""
@@ -759,6 +778,8 @@ def _ordered(parts: tuple[EventFilter, ...]) -> tuple[EventFilter, ...]:
 def _merged_or(groups: Sequence[tuple[EventFilter, ...]]) -> tuple[EventFilter, ...] | None:
     """Alternatives of single filters as one filter: values of one property in one test, else any of them. Filters that all
     share stay beside it. None where the groups cannot be one filter."""
+    if len(groups) == 1:
+        return groups[0]
     common = tuple(f for f in groups[0] if all(f in g for g in groups))
     rest = [tuple(f for f in g if f not in common) for g in groups]
     if any(len(g) != 1 or not isinstance(g[0], Filter) for g in rest):

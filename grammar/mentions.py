@@ -10,13 +10,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from grammar import lexicon, numbers, when
 from grammar.closed import CLOSED, CLOSED_LONGEST, LEADS
 from grammar.names import Candidate, find_booleans, find_events, find_keys, index, phrase_end
-from grammar.query import Window
+from grammar.query import Rolling, Window
+from grammar.spelling import correction
 from grammar.vocabulary import Value, Vocabulary, fold
 
 LONGEST_RUN = 8  # words of the longest value that is looked for
@@ -148,14 +149,39 @@ _RANKS = {"full": 0, "everyday": 1, "partial": 2}
 
 
 def lattice(question: str, vocabulary: Vocabulary) -> Lattice:
-    """All that the words of a question can be. One batched look-up of its word runs."""
+    """All that the words of a question can be: one batched look-up of its word runs, and a second where a misspelt
+    ordinary word was corrected."""
     words = tokens(question)
+    read = _lattice(question, words, vocabulary)
+    unknown = [i for i, edges in enumerate(read.at) if "UNK" in edges and not words[i].quoted]
+    if not unknown:
+        return read
+    names = index(vocabulary.event_types(), vocabulary.attributes())
+    corrected = list(words)
+    said: list[tuple[str, str]] = []
+    for i in unknown:
+        if i and words[i].raw[:1].isupper() and not question.isupper():
+            continue  # a name, by its capital
+        right = correction(words[i].low, names, vocabulary)
+        if right is not None:
+            corrected[i] = replace(words[i], low=right)
+            said.append((words[i].raw, right))
+    return _lattice(question, tuple(corrected), vocabulary, tuple(said)) if said else read
+
+
+def _lattice(
+    question: str, words: tuple[Word, ...], vocabulary: Vocabulary, corrections: tuple[tuple[str, str], ...] = ()
+) -> Lattice:
     lows = [word.low for word in words]
     table: list[dict[str, dict[int, Edge]]] = [{} for _ in words]
 
     def put(category: str, first: int, end: int, meaning: object = None) -> None:
         known = table[first].setdefault(category, {})
-        if category in _EVERY_LENGTH or not known:
+        same = known.get(end)
+        if same is not None and isinstance(meaning, EventHit):
+            both = tuple(dict.fromkeys((*same.meaning.candidates, *meaning.candidates)))
+            known[end] = Edge(category, first, end, EventHit(tuple(sorted(both, key=lambda c: _RANKS[c.tier]))))
+        elif category in _EVERY_LENGTH or not known:
             known.setdefault(end, Edge(category, first, end, meaning))
         elif end > max(known):
             table[first][category] = {end: Edge(category, first, end, meaning)}
@@ -176,7 +202,9 @@ def lattice(question: str, vocabulary: Vocabulary) -> Lattice:
             run = fold(" ".join(lows[i:j]))
             if run in found and lows[j - 1] not in ",;:()" and word.low not in ",;:()" and not any(w.quoted for w in words[i:j]):
                 put("VALUE", i, j, ValueHit(question[word.start : words[j - 1].end], found[run]))
+    _cut_lead(table)
     _labels(put, lows)
+    _brackets(put, lows)
     _split_verbs(put, lows, occurring)
     for edges in table:
         for end in edges.get("THING", {}):  # "product" is the thing, not a part of an event's name
@@ -198,7 +226,7 @@ def lattice(question: str, vocabulary: Vocabulary) -> Lattice:
             put("UNK", i, i + 1, word.raw)
         elif not covered[i]:
             put("UNK" if word.low not in lexicon.SILENT else "FILL", i, i + 1, word.raw)
-    return Lattice(question, words, tuple(table))
+    return Lattice(question, words, tuple(table), corrections)
 
 
 def _runs(words: tuple[Word, ...]) -> set[str]:
@@ -241,6 +269,14 @@ def _closed(put: Any, i: int, lows: list[str]) -> None:
             end += 1
         if end:
             put("LEAD", 0, end)
+
+
+def _cut_lead(table: list[dict[str, dict[int, Edge]]]) -> None:
+    """The opening words end where what is asked for begins ("show me | the number of")."""
+    for end in table[0].pop("LEAD", {}) if table else ():
+        stop = next((k for k in range(end) if "PCT" in table[k] or "HOWMANY" in table[k]), end)
+        if stop:
+            table[0]["LEAD"] = {stop: Edge("LEAD", 0, stop)}
 
 
 def _numbers(put: Any, i: int, lows: list[str]) -> None:
@@ -317,6 +353,14 @@ def _countries(found: dict[str, tuple[Value, ...]], words: tuple[Word, ...], voc
                 held = tuple(v for values in vocabulary.values([fold(f) for f in forms]).values() for v in values)
                 if held:
                     found[run] = held
+
+
+def _brackets(put: Any, lows: list[str]) -> None:
+    """ "lapsed customers (90 days)": a length of time in brackets is the last so much."""
+    for i, low in enumerate(lows):
+        span = when.span_at(lows, i + 1) if low == "(" else None
+        if span and lows[span[0] : span[0] + 1] == [")"]:
+            put("WIN", i, span[0] + 1, (Window(Rolling(span[1])),))
 
 
 def _split_verbs(put: Any, lows: list[str], occurring: frozenset[str]) -> None:

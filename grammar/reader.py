@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from grammar import lexicon
 from grammar.canonical import read_canonical
 from grammar.describe import describe
 from grammar.draft import Refused, Tree
@@ -13,8 +14,9 @@ from grammar.errors import Ambiguous, NotUnderstood, Reading
 from grammar.mentions import Lattice, lattice, tokens
 from grammar.query import Query
 from grammar.resolve import Resolved, resolve
-from grammar.vocabulary import Vocabulary
+from grammar.vocabulary import Value, Vocabulary, fold
 
+NEAR = 82  # percent of likeness from which a value is offered for words that are none
 LONGEST = 120  # words; more are refused unread
 
 
@@ -51,7 +53,7 @@ def _one(words: Lattice, vocabulary: Vocabulary) -> Read:
     except TooTangled:
         raise NotUnderstood("too long", [words.question[:40]], "The question has too many ways to be read; say it in shorter sentences.") from None
     except NoTree as nothing:
-        raise _misplaced(words, nothing) from None
+        raise _misplaced(words, nothing, vocabulary) from None
     resolved: dict[Query, tuple[tuple[int, ...], Resolved]] = {}
     failures: list[tuple[tuple[int, ...], Refused]] = []
     for tree in candidates:
@@ -63,11 +65,12 @@ def _one(words: Lattice, vocabulary: Vocabulary) -> Read:
         except Refused as refused:
             failures.append((rank, refused))
     if not resolved:
-        raise _refusal(words, failures)
+        raise _refusal(words, failures, vocabulary)
     best = min(rank for rank, _ in resolved.values())
     chosen = [one for rank, one in resolved.values() if rank == best]
+    corrected = tuple(f'"{wrong}" was read as "{right}".' for wrong, right in words.corrections)
     if len(chosen) == 1:
-        return Read(chosen[0].query, chosen[0].warnings)
+        return Read(chosen[0].query, corrected + chosen[0].warnings)
     readings = [Reading(describe(one.query), one.query) for one in chosen]
     said = list(dict.fromkeys(word for one in chosen for word in one.chosen))
     raise Ambiguous(readings, said)
@@ -102,35 +105,72 @@ def _ordinary(words: Lattice, i: int) -> bool:
     return any(category not in ("VALUE", "UNK", "KEY", "EV", "EN", "TAIL", "AGENT", "LEAD", "QUOTED", "LABEL", "TEXT", "BOOL", "BOOLNOUN", "EQ") for category in words.at[i])
 
 
+_WHOLE = ("WIN", "WITHIN", "LASTING", "FUTURE", "VALUE", "EV", "EN", "KEY", "TIMES", "BOUND", "REG", "TOPN")  # quoted as one
+
+
 def _unknown(words: Lattice) -> list[int]:
     return [i for i, edges in enumerate(words.at) if "UNK" in edges]
 
 
-def _misplaced(words: Lattice, nothing: NoTree) -> NotUnderstood:
+def _misplaced(words: Lattice, nothing: NoTree, vocabulary: Vocabulary) -> NotUnderstood:
     """The grammar had no place for a word: the unknown words, if there are any, else that word."""
     unknown = _unknown(words)
     if unknown:
-        return _unknown_words(words, unknown)
+        return _unknown_words(words, unknown, vocabulary)
     at = min(nothing.position, len(words.words) - 1)
-    text = words.text(at, at + 1)
+    ends = [end for category, found in words.at[at].items() if category in _WHOLE for end in found]
+    text = words.text(at, max(ends, default=at + 1))
     if nothing.position >= len(words.words):
         return NotUnderstood("incomplete", [text], f'Something is missing after "{text}".', position=words.words[at].start)
     return NotUnderstood("no place", [text], f'"{text}" has no place in the question as it stands.', position=words.words[at].start)
 
 
-def _unknown_words(words: Lattice, unknown: list[int]) -> NotUnderstood:
+def _unknown_words(words: Lattice, unknown: list[int], vocabulary: Vocabulary) -> NotUnderstood:
+    """The refusal of words that are nothing at all: with the nearest value of the data, if they or the words round them look like one."""
     said = [words.words[i].raw for i in unknown]
+    vague = [w for w in said if w.casefold() in lexicon.VAGUE]
     quoted = ", ".join(f'"{w}"' for w in said)
-    plural = "are" if len(said) > 1 else "is"
-    return NotUnderstood("unknown word", said, f"{quoted} {plural} not known.", position=words.words[unknown[0]].start)
+    position = words.words[unknown[0]].start
+    if vague and len(vague) == len(said):
+        measures = "spend, number of orders, number of an event, days since the last one"
+        return NotUnderstood("vague", said, f"{quoted} could mean several things: say it with a number ({measures}).", position=position)
+    reason = f"{quoted} {'are' if len(said) > 1 else 'is'} not known."
+    found = _nearest(words, unknown, vocabulary)
+    if found is None:
+        return NotUnderstood("unknown word", said, reason, position=position)
+    first, end, value = found
+    start, stop = words.words[first].start, words.words[end - 1].end
+    suggestion = words.question[:start] + value.text.strip() + words.question[stop:]
+    asked = words.text(first, end)
+    reason = f'No {value.key.name} is "{asked}"; did you mean "{value.text.strip()}"?'
+    return NotUnderstood("unknown value", said, reason, [suggestion], position)
 
 
-def _refusal(words: Lattice, failures: list[tuple[tuple[int, ...], Refused]]) -> NotUnderstood:
+def _nearest(words: Lattice, unknown: list[int], vocabulary: Vocabulary) -> tuple[int, int, Value] | None:
+    """The value of the data that an unknown word, with some of its neighbours, is most like."""
+    from rapidfuzz import fuzz
+
+    first = end = unknown[0]
+    while end + 1 in unknown:
+        end += 1
+    end += 1
+    best: tuple[float, int, int, Value] | None = None
+    for before in range(min(3, first + 1)):
+        for after in range(min(3, len(words.words) - end + 1)):
+            text = fold(words.text(first - before, end + after))
+            for value in vocabulary.near(text, None, 1):
+                score = fuzz.ratio(text, fold(value.text))
+                if score >= NEAR and (best is None or score > best[0]):
+                    best = (score, first - before, end + after, value)
+    return best[1:] if best else None
+
+
+def _refusal(words: Lattice, failures: list[tuple[tuple[int, ...], Refused]], vocabulary: Vocabulary) -> NotUnderstood:
     """The reason of the derivation that got furthest, with corrected questions."""
     _, worst = min(failures, key=lambda f: (f[0], -f[1].first))
     unknown = [i for i in _unknown(words) if not worst.first <= i < worst.end]
     if unknown and not worst.near:
-        return _unknown_words(words, _unknown(words))
+        return _unknown_words(words, _unknown(words), vocabulary)
     said = words.text(worst.first, worst.end)
     start = words.words[worst.first].start if worst.first < len(words.words) else None
     stop = words.words[worst.end - 1].end if worst.end <= len(words.words) and worst.end else None

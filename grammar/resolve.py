@@ -622,10 +622,13 @@ class _Resolver:
                     raise self.no(child, f'"{self.text(child)}" names nobody.')
         conditions.extend(self.values_before(vlists, events))
         if repeat is not None or newcomer is not None:
+            if events is None and newcomer is not None:
+                conditions.append(self.newcomers(newcomer, nmods))
+                nmods = [t for t in nmods if t.name != "when"]
+                repeat = newcomer = None
+        if repeat is not None or newcomer is not None:
             word = repeat or newcomer
             assert word is not None
-            if events is None and not (newcomer is None):
-                raise self.newcomers(word)
             if events is None:
                 raise self.no(word, f'"{self.text(word)}" needs an event: repeat buyers, one-time buyers.', "vague")
         times: Bound | None = None
@@ -678,8 +681,21 @@ class _Resolver:
             return place.edge("NEG") is None
         return False
 
-    def newcomers(self, edge: Edge) -> Refused:
-        return self.no(edge, '"new" could mean first bought, signed up or first seen: say which.', "vague")
+    def newcomers(self, edge: Edge, nmods: list[Tree]) -> Condition:
+        """ "new customers in W" has readings: first bought, signed up, or first seen in it."""
+        wins = [e for t in nmods if t.name == "when" for e in t.edges() if e.category == "WIN"]
+        if not wins:
+            raise self.no(edge, '"new" could mean first bought, signed up or first seen: say which, and since when.', "vague")
+        window = self.windows(wins)
+        options: list[Condition] = []
+        if ORDER in self.names.types:
+            options.append(Extreme("first", Events(ORDER), window))
+        for key in self.names.attributes:
+            if key.name.lower() in lexicon.SIGNUP_KEYS and "date" in key.holds:
+                options.append(Attribute((key.name,), During(window)))
+                break
+        options.append(Extreme("first", Events(None), window))
+        return self.chooser.choose(options, self.text(edge))
 
     def values_before(self, vlists: list[Tree], events: EventDraft | None) -> list[Condition]:
         """Values before the noun: attributes of the contact, or filters of the agent noun's event."""
@@ -1567,11 +1583,17 @@ class _Resolver:
         return found
 
     def measure_bound(self, tree: Tree) -> Condition:
-        edge = tree.edge("BOUND")
+        edge = tree.edge("BOUND", "DURATION")
         assert edge is not None
         inner = self.measure_tree(tree)
         window = self.late(tree.trees("late"))
         measure = self.measure(inner, window)
+        if edge.category == "DURATION":
+            if not isinstance(measure, Aggregate):
+                raise self.no(edge, "A length of time is compared with a duration only.")
+            key = next((k for k in self.names.keys(measure.events.event or "") if k.name == measure.property.name), None)
+            assert key is not None
+            return Has(measure, converted(edge, key))
         if isinstance(measure, AttributeNumber):
             if measure.name.lower() in lexicon.AGE_KEYS:
                 return Age(measure.name, edge.meaning.bound)

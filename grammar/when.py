@@ -354,6 +354,11 @@ _SLASH_TOKEN = re.compile(r"(\d{1,2})/(\d{1,2})/(\d{4})")
 _NUMBERED_TOKEN = re.compile(r"(q[1-4]|h[12])")
 _CLOCK_TOKEN = re.compile(r"(\d{1,2})(:\d\d)? ?(am|pm)?")
 
+# The words of time that a misspelt word may be corrected to.
+ORDINARY_WORDS = frozenset(
+    {*UNIT_WORDS, *_MONTHS_SAID, *_WEEKDAYS, *_DAYPARTS_SAID, "today", "yesterday", "within", "since", "between", "during", "before", "after"}
+)
+
 _THE = {"the", "these", "this", "their"}
 _RECENT = {"last", "past", "previous", "recent", "trailing", "latest", "rolling"}
 _WHOLE = {"calendar", "full", "whole", "complete"}

@@ -31,6 +31,7 @@ from storage.catalog import (
     table_of,
 )
 from storage.event import (
+    ITEM_KEYS,
     EventError,
     event_name,
     number_of,
@@ -499,7 +500,9 @@ def _item_columns(groups: Sequence[Group]) -> tuple[list[int], dict[str, pa.Arra
     values: dict[str, list[Any]] = {}
     for mine in groups:
         for path, (owners, places, entries) in mine.items.items():
-            there = mine.item_columns[path] if path else mine.columns
+            about_product = mine.default is not None and mine.default.about_product
+            # Where it is about a product, the columns of the event are those of its top-level item.
+            there = mine.item_columns[path] if path else mine.columns if about_product else dict.fromkeys(ITEM_KEYS, ())
             for key in there.keys() & _ITEM_COLUMNS.keys():
                 column = values.setdefault(key, [])
                 column += [None] * (len(rows) - len(column))

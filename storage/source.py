@@ -115,8 +115,8 @@ def _digest(path: Path) -> tuple[str, int]:
 def _lines(path: Path) -> Iterator[Record]:
     with path.open("rb") as file:
         for number, line in enumerate(file, 1):
-            raw = (line.removeprefix(b"\xef\xbb\xbf") if number == 1 else line).strip()
-            if raw:
+            raw = (line.removeprefix(b"\xef\xbb\xbf") if number == 1 else line).rstrip(b"\r\n")
+            if raw and not raw.isspace():
                 yield Record(number, raw)
 
 
