@@ -192,7 +192,7 @@ def _own(clause: Clause) -> bool:
     if clause.window is not None:
         return True
     if clause.spent is not None:
-        return any(e.category in ("WIN", "EVER", "WITHIN") for t in clause.spent.trees("spentarg") for e in t.edges())
+        return any(e.category in ("WIN", "EVER", "WITHIN") for t in clause.spent.trees("spentarg") for e in t.leaves())
     draft = clause.event
     assert draft is not None
     return bool(draft.windows) or draft.ever or draft.regular is not None and draft.regular.meaning.how == "blocks"
@@ -205,7 +205,7 @@ def _timeless(clause: Clause) -> bool:
 def _after(clause: Clause) -> list[Edge]:
     """The windows that stand after a clause's verb."""
     if clause.spent is not None:
-        return [e for t in clause.spent.trees("spentarg") for late in t.trees("late") for e in late.edges() if e.category == "WIN"]
+        return [e for t in clause.spent.trees("spentarg") for late in t.trees("late") for e in late.leaves() if e.category == "WIN"]
     return [e for e, before in clause.event.windows if not before] if clause.event is not None else []
 
 

@@ -4,7 +4,7 @@ and the events and clauses that combine and resolve take out of them. Both reade
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from grammar.errors import Code
@@ -20,17 +20,40 @@ class Tree:
     name: str
     children: tuple[Tree | Edge, ...]
 
-    def edges(self) -> Iterator[Edge]:
-        """The leaves, in order."""
+    def leaves(self) -> Iterator[Edge]:
+        """The leaves, in order, only looked at."""
         for child in self.children:
             if isinstance(child, Edge):
                 yield child
             else:
-                yield from child.edges()
+                yield from child.leaves()
+
+    def edges(self) -> Iterator[Edge]:
+        """The leaves, in order, each made use of."""
+        for leaf in self.leaves():
+            leaf.used.append(None)
+            yield leaf
+
+    def own(self, *categories: str) -> list[Edge]:
+        """Its own leaves of these categories, in order, each made use of."""
+        found = [c for c in self.children if isinstance(c, Edge) and c.category in categories]
+        for edge in found:
+            edge.used.append(None)
+        return found
 
     def edge(self, *categories: str) -> Edge | None:
-        """The first own leaf of one of the categories."""
-        return next((c for c in self.children if isinstance(c, Edge) and c.category in categories), None)
+        """The first own leaf of one of the categories, made use of."""
+        found = next((c for c in self.children if isinstance(c, Edge) and c.category in categories), None)
+        if found is not None:
+            found.used.append(None)
+        return found
+
+    def child(self) -> Tree | Edge:
+        """What it holds first; a leaf is made use of."""
+        first = self.children[0]
+        if isinstance(first, Edge):
+            first.used.append(None)
+        return first
 
     def tree(self, *names: str) -> Tree | None:
         """The first own subtree of one of the names."""
@@ -41,18 +64,22 @@ class Tree:
         return [c for c in self.children if isinstance(c, Tree) and (not names or c.name in names)]
 
     def has(self, *categories: str) -> bool:
-        """Whether an own leaf is of one of the categories."""
+        """Whether an own leaf is of one of the categories; it is made use of."""
         return self.edge(*categories) is not None
+
+    def fresh(self) -> Tree:
+        """A copy of which nothing has been made use of."""
+        return Tree(self.name, tuple(c.fresh() if isinstance(c, Tree) else replace(c, used=[]) for c in self.children))
 
     @property
     def first(self) -> int:
         """The first word."""
-        return min((e.first for e in self.edges()), default=0)
+        return min((e.first for e in self.leaves()), default=0)
 
     @property
     def end(self) -> int:
         """The word after the last."""
-        return max((e.end for e in self.edges()), default=0)
+        return max((e.end for e in self.leaves()), default=0)
 
 
 class Refused(Exception):

@@ -9,6 +9,7 @@ the lattice: so positions are words, and one word may be in many terminals. Ever
 from __future__ import annotations
 
 from collections.abc import Iterator
+from copy import copy
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
@@ -123,11 +124,65 @@ def _parser() -> Lark:
     return lark
 
 
+class _Foresight:
+    """The parser's predictions at a word, but for rules that cannot begin there: of a thousand rules some thirty can.
+
+    Lark predicts all rules that a symbol can begin with. A rule whose first symbol no edge at this word can begin would be
+    dropped when its first word is scanned; not to make it is four fifths of the time. The trees are the same (a test).
+    """
+
+    def __init__(self, parser: Any, lattice: Lattice) -> None:
+        self.predict = type(parser).predict_and_complete
+        self.known: dict[frozenset[str], _Beginnings] = {}
+        count = len(lattice.words)
+        self.available: list[frozenset[str]] = [frozenset()] * (count + 1)
+        for i in range(count - 1, -1, -1):
+            after = (self.available[end] for end in lattice.at[i].get("FILL", ()))
+            self.available[i] = frozenset(lattice.at[i]).union(*after)
+
+    def at(self, i: int) -> _Beginnings:
+        """For each symbol, its rules that can begin at word i."""
+        here = self.available[i]
+        if here not in self.known:
+            self.known[here] = _Beginnings(here)
+        return self.known[here]
+
+
+class _Beginnings(dict[Any, list[Any]]):
+    """For each symbol that is asked for, its rules that can begin with one of these categories."""
+
+    def __init__(self, categories: frozenset[str]) -> None:
+        self.categories = categories
+
+    def __missing__(self, symbol: Any) -> list[Any]:
+        found = [rule for rule, first in _rules()[symbol] if not self.categories.isdisjoint(first)]
+        self[symbol] = found
+        return found
+
+
+@cache
+def _rules() -> dict[Any, list[tuple[Any, frozenset[str]]]]:
+    """The grammar's rules by the symbol that they expand, each with the categories that it can begin with."""
+    first = _parser().parser.parser.FIRST
+    found: dict[Any, list[tuple[Any, frozenset[str]]]] = {}
+    for rule in _parser().rules:
+        found.setdefault(rule.origin, []).append((rule, frozenset(t.name for t in first[rule.expansion[0]])))
+    return found
+
+
 def trees(lattice: Lattice) -> list[Tree]:
     """All trees of the question. Raises NoTree where there is none and TooTangled where there are too many."""
     from lark.exceptions import UnexpectedInput
 
-    parser = _parser().parser.parser
+    parser = copy(_parser().parser.parser)
+    foresight = _Foresight(parser, lattice)
+
+    def predict_and_complete(i: int, *rest: Any) -> None:
+        parser.predictions = foresight.at(i)
+        foresight.predict(parser, i, *rest)
+
+    parser.predict_and_complete = predict_and_complete
+    parser.predictions = foresight.at(0)
     try:
         root = parser.parse(_Stream(lattice), "start")
     except UnexpectedInput as error:

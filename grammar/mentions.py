@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from grammar import lexicon, numbers, when
@@ -36,12 +36,16 @@ class Word:
 
 @dataclass(frozen=True, slots=True)
 class Edge:
-    """Words `first` to `end` (exclusive) taken as a category, with what they mean there."""
+    """Words `first` to `end` (exclusive) taken as a category, with what they mean there.
+
+    `used` is filled when a reading makes use of it: a reading that leaves one unused is no reading.
+    """
 
     category: str
     first: int
     end: int
     meaning: Any = None
+    used: list[None] = field(default_factory=list, compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -164,7 +164,9 @@ def resolve(tree: Tree, lattice: Lattice, vocabulary: Vocabulary) -> list[Resolv
     for _ in range(MOST_RUNS):
         try:
             resolver = _Resolver(names, chooser)
-            query = resolver.start(tree)
+            current = tree.fresh()
+            query = resolver.start(current)
+            _account(current, lattice)
             found.setdefault(query, Resolved(query, tuple(dict.fromkeys(resolver.warnings)), tuple(chooser.words)))
         except Refused as refused:
             failure = failure if failure and failure.first > refused.first else refused
@@ -176,6 +178,23 @@ def resolve(tree: Tree, lattice: Lattice, vocabulary: Vocabulary) -> list[Resolv
         assert failure is not None
         raise failure
     return list(found.values())
+
+
+# Leaves that say which rule it is and no more: the rule's meaning is theirs.
+_GLUE = frozenset(
+    """LEAD COMMA COLON LP RP AND OR BUT THEN NOR WHO WHOSE POSS BYWHOM PRON HAVE BE DO ALSO EITHER NEITHER EQ WITH IN FROM LIVEIN TO ON
+    VIA FOR ABOUT OF BY AT WHERE AWAY MONEYNOUN THAN OFTEN GENERATE MATCHING CONTACT TAG SORT PER SHOW VERSUS HOWMANY PCT COUNTOF COUNTW
+    AFTER BEFORE CAMEBACK STOPPED ABANDON ABANDONER SIGNUP ACTIVE BIRTHDAY NAMED TAGGED MOST MOSTLY FAV SPENT SPENDERS BUYERS DURWORD
+    EXCEPT WITHOUT CONTAINS STARTS ENDS MISSING PRESENT PRICED GENV INACTIVE AVGCONTACT TOTALLY INONE REF THING SAME ONLY FUTURE
+    EVER""".split()
+)
+
+
+def _account(tree: Tree, lattice: Lattice) -> None:
+    """Every leaf was made use of, or the reading is none: no word is read over."""
+    for leaf in tree.leaves():
+        if not leaf.used and leaf.category not in _GLUE:
+            raise Refused("no place", leaf.first, leaf.end, f'"{lattice.text(leaf.first, leaf.end)}" has no part here.')
 
 
 def names_of(lattice: Lattice, vocabulary: Vocabulary) -> Names:
@@ -484,7 +503,7 @@ class _Resolver:
         return AttributeColumn(attribute[0].name)
 
     def sort_column(self, tree: Tree) -> Column:
-        inner = tree.children[0]
+        inner = tree.child()
         if isinstance(inner, Edge):
             return self.column_of_key(inner)
         if inner.name == "moment":
@@ -495,7 +514,8 @@ class _Resolver:
             if key is not None:
                 raise self.no(key, "Only the date of it is shown.")
             mention = self.mention(draft)
-            which = "first" if inner.has("FIRST") else "last"
+            word = inner.edge("FIRST", "LASTEV")
+            which = "first" if word is not None and word.category == "FIRST" else "last"
             return MomentColumn(which, Events(mention.event, mention.variants[0], ALWAYS))  # type: ignore[arg-type]
         measure = self.measure(inner, ALWAYS)
         if isinstance(measure, AttributeNumber):
@@ -564,7 +584,7 @@ class _Resolver:
         """
         head = np.tree("nphead")
         assert head is not None
-        child = head.children[0]
+        child = head.child()
         conditions: list[Condition] = []
         rank: Rank | None = None
         vlists: list[Tree] = []
@@ -573,7 +593,7 @@ class _Resolver:
         newcomer: Edge | None = None
         lapsed: Edge | None = None
         for pre in np.trees("npre"):
-            inner = pre.children[0]
+            inner = pre.child()
             if isinstance(inner, Tree):
                 vlists.append(inner)
                 continue
@@ -590,6 +610,8 @@ class _Resolver:
                     lapsed = inner
                 case "AGEP":
                     conditions.append(self.age(inner, inner.meaning))
+                case "AGENT":
+                    raise self.no(inner, f'"{self.text(inner)}" is no value of an attribute.', "unknown value")
                 case _:
                     raise self.no(inner, f'"{self.text(inner)}" is vague here: say a number of days.', "vague")
         if isinstance(child, Tree):
@@ -915,14 +937,15 @@ class _Resolver:
                 return self.versus_events(core)
             case "spent_versus":
                 more = core.edge("MORE")
-                wins = [e for e in core.edges() if e.category == "WIN"]
+                wins = core.own("WIN")
                 assert more is not None
                 self.need_orders(core)
                 left, right = (Spend(Events(ORDER, (), self.window(w))) for w in wins)
                 return Versus(left, more.meaning, right)
             case "spent_average":
                 self.need_orders(core)
-                under = core.has("AVGUNDER") or (core.edge("MORE") is not None and core.edge("MORE").meaning == "<")  # type: ignore[union-attr]
+                word = core.edge("AVGUNDER", "AVGOVER", "MORE")
+                under = word is not None and (word.category == "AVGUNDER" or word.meaning == "<")
                 spend = Spend(Events(ORDER, (), self.late(core.trees("late"))))
                 return Versus(spend, "<" if under else ">", MeanOverContacts(spend))
             case "abandoned":
@@ -1160,7 +1183,7 @@ class _Resolver:
         """ "watched over 90 minutes of films": the sum of that event's one duration property."""
         verb, edge = core.edge("EV", "GENV"), core.edge("DURATION")
         noun = core.edge("EN", "TAIL")
-        others = [e for e in core.children if isinstance(e, Edge) and e.category == "EV"]
+        others = core.own("EV")
         vlist = core.tree("vlist")
         assert verb is not None and edge is not None
         window = self.late(core.trees("late"))
@@ -1193,7 +1216,7 @@ class _Resolver:
         """ "did more searches than product views", "booked more hotels than flights"."""
         more = core.edge("MORE")
         assert more is not None
-        nouns = [e for e in core.children if isinstance(e, Edge) and e.category in ("EN", "TAIL")]
+        nouns = core.own("EN", "TAIL")
         verb = core.edge("EV")
         window = self.late(core.trees("late"))
         sides: list[Measure] = []
@@ -1225,7 +1248,7 @@ class _Resolver:
         return Versus(left, more.meaning, right)
 
     def measure_than_all(self, tree: Tree) -> Condition:
-        more, orders = tree.edge("MORE"), [e for e in tree.children if isinstance(e, Edge) and e.category == "AOV"]
+        more, orders = tree.edge("MORE"), tree.own("AOV")
         assert more is not None
         if orders[-1].meaning != "average":
             raise self.no(orders[-1], "Only the average of all is compared with.")
@@ -1386,7 +1409,8 @@ class _Resolver:
         raise self.no(tree, f'"{self.text(tree)}" is not read here.', "unsupported")
 
     def whose_extreme(self, tree: Tree) -> Condition:
-        which = "first" if tree.has("FIRST") else "last"
+        word = tree.edge("FIRST", "LASTEV")
+        which = "first" if word is not None and word.category == "FIRST" else "last"
         enp = tree.tree("enp", "enp_another")
         assert enp is not None
         be = tree.edge("BE")
@@ -1602,7 +1626,9 @@ class _Resolver:
 
     def measure_average(self, tree: Tree) -> Condition:
         measure = self.measure(self.measure_tree(tree), self.late(tree.trees("late")))
-        return Versus(measure, "<" if tree.has("AVGUNDER") else ">", MeanOverContacts(measure))
+        word = tree.edge("AVGOVER", "AVGUNDER")
+        under = word is not None and word.category == "AVGUNDER"
+        return Versus(measure, "<" if under else ">", MeanOverContacts(measure))
 
     def measure_share(self, tree: Tree) -> Condition:
         edge = tree.edge("SHAREOF")
@@ -1617,7 +1643,7 @@ class _Resolver:
     def measure_versus(self, tree: Tree) -> Condition:
         more = tree.edge("MORE")
         assert more is not None
-        wins = [e for e in tree.edges() if e.category == "WIN"]
+        wins = tree.own("WIN")
         inner = self.measure_tree(tree)
         left, right = (self.measure(inner, self.window(w)) for w in wins)
         return Versus(left, more.meaning, right)
@@ -1625,7 +1651,7 @@ class _Resolver:
     def versus_windows(self, core: Tree) -> Condition:
         more = core.edge("MORE")
         assert more is not None
-        wins = [e for e in core.children if isinstance(e, Edge) and e.category == "WIN"]
+        wins = core.own("WIN")
         draft = self.event_draft(core)
         if draft.windows or draft.quant or draft.times:
             raise self.no(core, "A third time or number has no part in a comparison.")
@@ -1765,7 +1791,7 @@ class _Resolver:
                 raise self.no(edge, "An amount of money is no count.")
         draft.another = enp.edge("ANOTHER") is not None
         for pre in enp.trees("enpre"):
-            child = pre.children[0]
+            child = pre.child()
             if isinstance(child, Tree):
                 draft.pre.append(child)
             elif child.category in ("FIRST", "LASTEV"):
@@ -1800,7 +1826,8 @@ class _Resolver:
     def take_args(self, draft: EventDraft, args: Sequence[Tree]) -> None:
         for arg in args:
             draft.end = max(draft.end, arg.end)
-            edge = arg.children[0] if isinstance(arg.children[0], Edge) else None
+            leaf = arg.child()
+            edge = leaf if isinstance(leaf, Edge) else None
             match arg.name:
                 case "obj" | "ref" | "same" | "another" | "text_object" | "distinct_key" | "distinct_thing" | "prepared" | "keyed" | "keyed_bound" | "amount" | "has_property" | "value_key":
                     draft.objects.append(arg)

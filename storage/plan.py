@@ -11,6 +11,7 @@ has a part of its own shape. No part is quadratic: contacts are joined on a key 
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterable
 from collections.abc import Sequence as Listed
 from dataclasses import dataclass, replace
@@ -878,6 +879,9 @@ def _property_name(of: q.Property) -> str:
 # ── the planner ───────────────────────────────────────────────────────────────────────────────────────────────────
 
 
+Source: TypeAlias = tuple[Base, tuple[int, ...] | None, tuple[EventSet, ...]]
+
+
 @dataclass(slots=True)
 class _Pass:
     """A Group in the making: figures, each with the facts it was asked over."""
@@ -894,7 +898,7 @@ class _Planner:
         self.now = now.astimezone(UTC).replace(tzinfo=None)
         self.zone = zone
         self.layout = layout
-        self.passes: dict[object, _Pass] = {}
+        self.passes: dict[Source, _Pass] = {}
         self.parts: dict[object, Part] = {}
 
     def plan(self, query: q.Query) -> Plan:
@@ -1090,12 +1094,13 @@ class _Planner:
 
     # ── parts ──
 
+    def source(self, facts: Facts) -> Source:
+        """What facts must share to be read in one pass; times and tests may differ."""
+        return facts.base, facts.types, facts.sets
+
     def figure(self, facts: Facts, how: How, cell: Cell | None, node: Node) -> Ref:
         """A column of the pass over these rows."""
-        key = (facts.base, facts.types, facts.sets)
-        found = self.passes.get(key)
-        if found is None:
-            found = self.passes[key] = _Pass(f"g{len(self.passes) + 1}", {})
+        found = self.passes.setdefault(self.source(facts), _Pass(f"g{len(self.passes) + 1}", {}))
         name, _ = found.asked.setdefault((facts, how, cell), (f"m{len(found.asked) + 1}", node))
         return Ref(found.name, name, how in ("events", "quantity", "price × quantity", "distinct", "total"))
 
@@ -1398,11 +1403,17 @@ class _Planner:
         """The test with every Did served: by a pass over the same rows that is made anyway, or by a set."""
         match test:
             case Did(facts, node):
-                key = (facts.base, facts.types, facts.sets)
-                if key in self.passes:
+                if self.source(facts) in self.passes:
                     return Within(self.figure(facts, "events", None, node), q.AT_LEAST_ONCE, node)
                 return In(self.part(Doers("", facts, node)), node)
-            case Both(of) | Either(of) | AsMany(_, of):
+            case AsMany(_, of):
+                # sets cannot narrow one another here: over the same rows, one pass is half the work of two sets
+                rows = Counter(self.source(each.facts) for each in of if isinstance(each, Did))
+                for each in of:
+                    if isinstance(each, Did) and rows[self.source(each.facts)] > 1:
+                        self.figure(each.facts, "events", None, each.node)
+                return replace(test, of=tuple(map(self.settled, of)))
+            case Both(of) | Either(of):
                 return replace(test, of=tuple(map(self.settled, of)))
             case Neither(inner):
                 return replace(test, of=self.settled(inner))
@@ -1432,9 +1443,13 @@ class _Planner:
         return groups + [p for p in parts if not isinstance(p, late)] + [p for p in parts if isinstance(p, late)]
 
     def group(self, found: _Pass) -> Group:
-        """The pass as one scan: what all figures ask stands in its facts, the rest in the figures."""
+        """The pass as one scan: what all figures ask stands in its facts, the rest in the figures. Where each of them
+        asks something of its own, a row must pass one of these tests to be looked at."""
         every = [facts for facts, _, _ in found.asked]
         common = tuple(test for test in every[0].tests if all(test in facts.tests for facts in every))
+        own = [[test for test in facts.tests if test not in common] for facts in every]
+        some = tuple(dict.fromkeys(cell for tests in own if tests for cell in tests[0].of))
+        narrowed = (*common, RowTest(some, every[0].node)) if all(own) else common
         times = {facts.times: None for facts in every}
         starts = [facts.times.start for facts in every]
         hull = Times(
@@ -1454,7 +1469,7 @@ class _Planner:
             )
             for (facts, how, cell), (name, node) in found.asked.items()
         )
-        return Group(found.name, replace(every[0], times=shared, tests=common), figures)
+        return Group(found.name, replace(every[0], times=shared, tests=narrowed), figures)
 
     def scan(self, test: Test, *values: Value) -> Scan:
         """A scan with the parts that its test and these values read."""

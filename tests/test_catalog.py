@@ -1,4 +1,4 @@
-"""What the phonebook knows: event types and keys, products and variants, values, and the Vocabulary that answers from it."""
+"""What a phonebook knows: event types and keys, products and variants, values, and the Vocabulary that tells them."""
 
 from __future__ import annotations
 
@@ -258,7 +258,7 @@ def test_products_from_a_file_complete_the_catalog(book: Book, tmp_path: Any) ->
             "price": 12,
             "stock": "3",
             "sku": "s1",
-            "variants": [{"variant_id": "s1", "name": "L", "sku": "s1", "price": "12.0"}],
+            "variants": [{"variant_id": "s1", "name": "L", "sku": "s1", "price": 12}],
         },
         "p2": {"name": "Mug", "price": 5},
     }

@@ -30,6 +30,7 @@ ONE_ROOM = {  # library → where it may be imported
     "typer": {"persona/cli.py"},
     "rich": {"persona/cli.py"},
 }
+DISTRIBUTION = {"spellchecker": "pyspellchecker"}  # where a library is installed under another name
 HEAVY = ("duckdb", "lark", "openai", "pandas", "polars", "pyarrow", "pydantic", "rich", "sqlglot", "typer")
 
 
@@ -85,7 +86,7 @@ def test_every_library_is_declared() -> None:
     declared = {
         re.split(r"[\[<>=! ]", need)[0] for need in project["dependencies"] + project["optional-dependencies"]["all"]
     }
-    imported = {name.split(".")[0] for room in ROOMS for name in imports_of(room)}
+    imported = {DISTRIBUTION.get(library := name.split(".")[0], library) for room in ROOMS for name in imports_of(room)}
     assert imported - set(FLOORS) - set(sys.stdlib_module_names) <= declared
 
 

@@ -71,6 +71,7 @@ class DuckDB:
             cursor = self._writer.cursor()
             try:
                 cursor.execute(f"SET max_execution_time = {self._milliseconds}")
+                cursor.execute("BEGIN TRANSACTION READ ONLY")
                 return cursor.sql(sql, params=list(parameters)).to_arrow_table()
             finally:
                 cursor.close()
