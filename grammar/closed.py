@@ -98,7 +98,7 @@ _ROWS: tuple[tuple[str, Any, str], ...] = (
     ("NAMED", None, "named|called|by the name of|by the name|with the name|whose name is|goes by"),
     ("TAGGED", None, "tagged|tagged as|tagged with|labelled|labeled|with the tag|with tag|with the tags|having the tag|who are tagged|labelled as|labeled as"),
     ("BIRTHDAY", None, "birthday|birthdays|birth day|birthday is|birthday falls|birthday comes|bday"),
-    ("PRICED", None, "priced|costing|worth|priced at|that costs|that cost|which costs|costs|valued at|of|valued|with a price|with a price of|with price|at a price|at a price of|of value|with a value of|whose price is|for|that was|for a total of|totalling|totaling|amounting to|with a total of|with a total|of at"),
+    ("PRICED", None, "priced|costing|worth|priced at|that costs|that cost|which costs|costs|valued at|of|valued|with a price|with a price of|with price|at a price|at a price of|of value|with a value of|whose price is|for|that was|for a total of|totalling|totaling|amounting to|with a total of|with a total"),
     # measures
     ("DURWORD", None, "watch time|play time|playtime|listening time|duration|time spent"),
     ("SPENT", None, "spent|spend|spends|spending|have spent|paid|shelled out|splurged"),
@@ -143,6 +143,7 @@ _ROWS: tuple[tuple[str, Any, str], ...] = (
     ("SORT", None, "sorted by|sort by|ordered by|order by|sort them by|order them by|ranked by|sorted on|sort on|rank by|arranged by|arrange by|sort the result by|sorting by|listed by|rank them by|in order of|and sort by|and sort them by|and order by|order the result by|sorted in order of"),
     ("DIRECTION", "desc", "descending|desc|highest first|largest first|high to low|in descending order|biggest first|newest first|latest first|most recent first|from highest to lowest|descending order|most first|largest to smallest|top first|z to a|oldest last|reverse order|from high to low|from largest to smallest|in reverse order|from newest to oldest"),
     ("DIRECTION", "asc", "ascending|asc|lowest first|smallest first|low to high|in ascending order|oldest first|earliest first|from lowest to highest|ascending order|smallest to largest|a to z|alphabetically|in alphabetical order|from low to high|from a to z|least first"),
+    ("DATEW", None, "date|time|day|timestamp|date and time"),
     ("SHOW", None, "show|and show|with their|along with their|showing|and list|with columns|including their|together with their|show me|along with|and show their|and show me their|and give|and give me|display|and display|and include|plus their|and return"),
     ("MORE", ">", "more|greater|higher|larger|bigger"),
     ("MORE", "<", "less|fewer|lower|smaller"),

@@ -137,6 +137,7 @@ class EventDraft:
     which: Literal["first", "last"] | None = None
     another: bool = False
     only: bool = False
+    always: bool = False  # "always": every event has it, not every item
     distinct: Edge | None = None
     times: Amount | None = None
     windows: list[tuple[Edge, bool]] = field(default_factory=list)  # the edge, and whether it stands before the verb

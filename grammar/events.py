@@ -161,6 +161,8 @@ def unknown(names: Names, edge: Edge, event: str | None, keys: Sequence[Key] | N
     near = names.vocabulary.near(text, where, 3) or (names.vocabulary.near(text, None, 3) if where is not None else ())
     offered = tuple(dict.fromkeys(v.text.strip() for v in near if fold(v.text) != fold(text)))
     on = f" on {event}" if event else ""
+    if text.casefold() in lexicon.VAGUE:
+        return Refused("vague", edge.first, edge.end, f'"{text}" could mean several things: say it with a number or a time.')
     if isinstance(edge.meaning, ValueHit) and edge.meaning.values:
         held = edge.meaning.values[0].key
         place = f"the {held.name} of {held.event}" if held.event else f"the attribute {held.name}"
@@ -465,8 +467,7 @@ class _Parts:
     def count_distinct(self, tree: Tree) -> None:
         quant = tree.tree("quant")
         thing, key = tree.edge("THING"), tree.edge("KEY")
-        if tree.name == "distinct_key" and not tree.has("DISTINCT"):
-            pass
+        tree.edge("DISTINCT")
         if quant is None:
             raise self.refuse(tree, "It is not said how many different ones.")
         self.quant = quant_bound(next(quant.edges()))

@@ -201,6 +201,11 @@ def _lattice(
         _closed(put, i, lows)
         _numbers(put, i, lows)
         _time(put, i, when.read(lows, i))
+        for end in tuple(table[i].get("WITHIN", {})):  # "within 7 days after": said of what stands before
+            after = next((w for w in reversed(_AFTERWARDS) if tuple(lows[end : end + len(w)]) == w), None)
+            rest = lows[end + len(after) :][:1] if after else None
+            if after and (not rest or rest[0] in (",", "and", "or", ")")):
+                put("WITHIN", i, end + len(after), table[i]["WITHIN"][end].meaning)
         _names(put, i, lows, names, occurring)
         for j in range(min(len(words), i + LONGEST_RUN), i, -1):
             run = fold(" ".join(lows[i:j]))
@@ -219,6 +224,7 @@ def _lattice(
         for category in [c for c, found in edges.items() if not found]:
             del edges[category]
     _texts(put, words, table)
+    _written(put, words, table)
     covered = [False] * len(words)
     for edges in table:
         for by_end in edges.values():
@@ -293,6 +299,9 @@ _TIMES = {
 }  # fmt: skip
 
 
+_AFTERWARDS = (("after",), ("afterwards",), ("later",), ("thereafter",), ("of", "that"), ("of", "it"), ("after", "that"), ("of", "doing", "so"))
+
+
 def _time(put: Any, i: int, phrases: Sequence[when.TimePhrase], width: int | None = None) -> None:
     """Time phrases from word i: the longest of each kind; phrases of one length are readings of the same words."""
     longest = max((p.end for p in phrases if isinstance(p.meaning, Window)), default=0)
@@ -341,6 +350,29 @@ def _texts(put: Any, words: tuple[Word, ...], table: list[dict[str, dict[int, Ed
             end += 1
         if end > first:
             put("TEXT", first, end, " ".join(w.low for w in words[first:end]))
+
+
+def _written(put: Any, words: tuple[Word, ...], table: list[dict[str, dict[int, Edge]]]) -> None:
+    """After "contains", "starts with", "ends with", "named": the words up to the next closed-class word are meant as written."""
+    for edges in list(table):
+        for category in ("CONTAINS", "STARTS", "ENDS", "NAMED"):
+            for first in edges.get(category, {}):
+                while first < len(words) and words[first].low in ("the", "a", "an", "word"):
+                    first += 1
+                end = first
+                while end < len(words) and not words[end].quoted and (end == first or not _ends_text(table[end])):
+                    end += 1
+                if end > first:
+                    put("WORDS", first, end, words[first].raw)
+
+
+_LINKS = frozenset("WIN WITHIN EVER AND OR BUT COMMA THEN WHO WHOSE TIMES REG NEG LP RP PER PRIOR IN FROM WITH ON TO BY FOR VIA AT WITHOUT SORT BE HAVE".split())
+
+
+def _ends_text(edges: dict[str, dict[int, Edge]]) -> bool:
+    """Whether a word begins something else than written text: a link, or a verb in its own full sense."""
+    verbs = [e for e in edges.get("EV", {}).values() if e.meaning.candidates[0].tier != "partial"]
+    return bool(verbs) or not _LINKS.isdisjoint(edges)
 
 
 def _stops(edges: dict[str, dict[int, Edge]]) -> bool:

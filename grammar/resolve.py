@@ -65,6 +65,7 @@ from grammar.query import (
     EventBreakdown,
     EventFilter,
     Events,
+    EveryItem,
     EveryPeriod,
     Everyone,
     Extreme,
@@ -103,6 +104,7 @@ from grammar.query import (
     Window,
     all_of,
     any_of,
+    filters,
     negated,
 )
 from grammar.vocabulary import Key, Vocabulary, fold
@@ -303,6 +305,10 @@ class _Resolver:
                 return self.population(population), Users(tuple(self.column_of_key(e) for e in columns.edges() if e.category == "KEY"))
             case "top_values":
                 return self.top_values(tree)
+            case "everyone_by":
+                key = tree.edge("KEY")
+                assert key is not None
+                return Everyone(), self.breakdown(key, Everyone(), Users())
         raise self.no(tree, "Such a question is not read.", "unsupported")
 
     def only(self, tree: Tree) -> Tree:
@@ -429,7 +435,8 @@ class _Resolver:
     def versus(self, tree: Tree) -> tuple[Condition, Output]:
         rows = []
         for part in tree.trees():
-            label = self.text(part)
+            values = [leaf for leaf in part.leaves() if leaf.category != "CONTACT"]
+            label = self.names.lattice.text(values[0].first, values[-1].end) if values else self.text(part)
             rows.append(Row(label, self.population(part)))
         return Everyone(), Rows(tuple(rows))
 
@@ -504,15 +511,15 @@ class _Resolver:
 
     def sort_column(self, tree: Tree) -> Column:
         inner = tree.child()
+        if isinstance(inner, Edge) and inner.category == "EN":
+            return MeasureColumn(self.rank_measure(tree, ALWAYS))
         if isinstance(inner, Edge):
             return self.column_of_key(inner)
         if inner.name == "moment":
             enp = inner.tree("enp", "enp_another")
             assert enp is not None
             draft = self.enp_draft(enp)
-            key = inner.edge("KEY")
-            if key is not None:
-                raise self.no(key, "Only the date of it is shown.")
+            inner.edge("DATEW")
             mention = self.mention(draft)
             word = inner.edge("FIRST", "LASTEV")
             which = "first" if word is not None and word.category == "FIRST" else "last"
@@ -1428,7 +1435,7 @@ class _Resolver:
         if len(mention.variants) != 1:
             raise self.no(enp, "Only one event is the first or last.")
         events = Events(mention.event, mention.variants[0], ALWAYS)
-        about = EventDraft(tree.first, tree.end, draft.hit)
+        about = EventDraft(tree.first, tree.end, draft.hit, noun=True)
         self.take_args(about, said)
         if about.hit is not None:
             about.hit = EventHit(tuple(c for c in about.hit.candidates if c.event == mention.event))
@@ -1607,8 +1614,9 @@ class _Resolver:
         return found
 
     def measure_bound(self, tree: Tree) -> Condition:
-        edge = tree.edge("BOUND", "DURATION")
+        edge = tree.edge("BOUND", "DURATION", "NUM")
         assert edge is not None
+        bound: Bound = edge.meaning.bound
         inner = self.measure_tree(tree)
         window = self.late(tree.trees("late"))
         measure = self.measure(inner, window)
@@ -1620,9 +1628,11 @@ class _Resolver:
             return Has(measure, converted(edge, key))
         if isinstance(measure, AttributeNumber):
             if measure.name.lower() in lexicon.AGE_KEYS:
-                return Age(measure.name, edge.meaning.bound)
-            return Attribute((measure.name,), Numeric(edge.meaning.bound))
-        return Has(measure, edge.meaning.bound)
+                return Age(measure.name, bound)
+            return Attribute((measure.name,), Numeric(bound))
+        if edge.category == "NUM" and (isinstance(measure, Spend) or (isinstance(measure, Aggregate) and measure.how == "total")):
+            bound = Bound(">=", bound.value)  # a bare amount after a sum is at least
+        return Has(measure, bound)
 
     def measure_average(self, tree: Tree) -> Condition:
         measure = self.measure(self.measure_tree(tree), self.late(tree.trees("late")))
@@ -1698,7 +1708,9 @@ class _Resolver:
                 np = tree.tree("np")
                 assert np is not None
                 among = self.noun_phrase(np, [t for t in tree.trees() if t.name in _NMODS])
-                measure = self.measure(self.measure_tree(tree), window)
+                measure = self.rank_measure(tree, window)
+            case "rank_bare":
+                measure = self.rank_measure(tree, window)
             case "rank_spenders":
                 self.need_orders(tree)
                 measure = Spend(Events(ORDER, (), window))
@@ -1727,6 +1739,14 @@ class _Resolver:
             amount = 10
             self.warnings.append("No number was said: the first 10 are listed.")
         return Rank(measure, amount, chosen.percent, chosen.bottom, among)
+
+    def rank_measure(self, tree: Tree, window: Window) -> Measure:
+        """What is ranked by: a measure, or the number of an event ("by orders")."""
+        noun = tree.edge("EN")
+        if noun is None:
+            return self.measure(self.measure_tree(tree), window)
+        mention = self.mention(EventDraft(noun.first, noun.end, noun.meaning, noun=True))
+        return Count(Events(mention.event, mention.variants[0], window))
 
     def rank_share(self, core: Tree) -> Condition:
         top = core.edge("TOPN")
@@ -1777,7 +1797,8 @@ class _Resolver:
         if enp is not None:
             return self.enp_draft(enp)
         assert verb is not None
-        return EventDraft(head.first, head.end, verb.meaning)
+        noun = verb.end in self.names.lattice.at[verb.first].get("EN", {})
+        return EventDraft(head.first, head.end, verb.meaning, noun=noun)
 
     def enp_draft(self, enp: Tree) -> EventDraft:
         noun = enp.edge("EN")
@@ -1813,6 +1834,7 @@ class _Resolver:
                 draft.which = "last"
             case "ONLY":
                 draft.only = True
+                draft.always = self.text(edge).casefold() in ("always", "invariably")
             case "TIMES":
                 self.take_times(draft, edge)
             case _:
@@ -1938,8 +1960,10 @@ class _Resolver:
                 if draft.times is None and not events.where:
                     raise Refused("incomplete", draft.first, draft.end, "Only what? Name a value.")
                 raise Refused("unsupported", draft.first, draft.end, "This use of only is not read.")
-            if any(isinstance(f, Filter) and any(p.level == "item" for p in f.properties) for f in events.where) and events.event in _BASKETS:
-                raise Refused("unsupported", draft.first, draft.end, "Only such products, or only orders with one? Say it in two clauses.")
+            items = tuple(f for f in events.where if isinstance(f, Filter) and any(p.level == "item" for p in f.properties))
+            if items and events.event in _BASKETS and not draft.always:
+                others = tuple(f for f in events.where if f not in items)  # only (of an order): all of its items do
+                return Only(replace(events, where=()), filters(EveryItem(items), *others))
             return Only(replace(events, where=()), events.where)
         if draft.regular is not None:
             if draft.which:
@@ -1966,7 +1990,7 @@ class _Resolver:
         if bound != AT_LEAST_ONCE:
             if bound.upper is not None or bound.comparison not in (">=", ">", "=") or each != 1:
                 raise self.no(edge, "This number of times in a rhythm is not read.")
-            if bound.comparison == "=" :
+            if bound.comparison == "=" and rhythm.how != "any":
                 raise self.no(edge, "Say at least how often in each of them.")
             each = int(bound.value) + (1 if bound.comparison == ">" else 0)
         match rhythm.how:

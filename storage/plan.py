@@ -1361,7 +1361,7 @@ class _Planner:
             case q.AttributeBreakdown(name, ranked, limit):
                 return AttributesOut(self.attribute(name), ranked, limit), test
             case q.EventBreakdown(of, events, ranked, limit):
-                facts, cell = self.property_facts(events, of, number=False, whole=True)
+                facts, cell = self.property_facts(events, of, number=False, whole=not ranked)
                 return FactsOut(facts, cell, ranked, limit), test
             case q.Rows(of):
                 return RowsOut(tuple((row.label, self.test(row.condition)) for row in of)), test

@@ -25,16 +25,9 @@ _ROWS: Final = 2_000  # rows of a table that are in memory as objects at once
 _LONGEST_CELL: Final = 2**31 - 1
 
 
-@dataclass(slots=True)  # not frozen: one is made for every line, and a frozen one takes three times as long
-class Record:
-    """One thing that was handed in. `raw` is its JSON; or, where there is an `error`, what came instead.
-
-    `line` is its place in the source, from 1: the line of a text file, else the number of the record.
-    """
-
-    line: int
-    raw: bytes
-    error: EventError | None = None
+Record: TypeAlias = tuple[int, bytes, EventError | None]
+"""One thing that was handed in: its place in the source, from 1 (the line of a text file, else the number of the record);
+its JSON; and, where it has none, why not: then the bytes are what came instead. A plain tuple, for there is one a line."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +110,7 @@ def _lines(path: Path) -> Iterator[Record]:
         for number, line in enumerate(file, 1):
             raw = (line.removeprefix(b"\xef\xbb\xbf") if number == 1 else line).rstrip(b"\r\n")
             if raw and not raw.isspace():
-                yield Record(number, raw)
+                yield (number, raw, None)
 
 
 def _payload(content: bytes) -> Iterator[Record]:
@@ -133,13 +126,13 @@ def _payload(content: bytes) -> Iterator[Record]:
             elif bytes(data).lstrip().startswith(b"["):
                 entries = msgspec.json.decode(data, type=list[msgspec.Raw])
             else:
-                yield Record(1, content, EventError("data", "not_array", "data must be an array"))
+                yield (1, content, EventError("data", "not_array", "data must be an array"))
                 return
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        yield Record(1, content, EventError("", "not_json", f"the file is no JSON: {error}"))
+        yield (1, content, EventError("", "not_json", f"the file is no JSON: {error}"))
         return
     for number, entry in enumerate(entries, 1):
-        yield Record(number, bytes(entry))
+        yield (number, bytes(entry), None)
 
 
 def _parquet(path: Path, what: What, digest: str) -> Records:
@@ -185,7 +178,7 @@ def _csv_records(path: Path, what: What) -> Iterator[Record]:
                 line = reader.line_num
             except csv.Error as error:
                 line = reader.line_num
-                yield Record(
+                yield (
                     start, _raw("".join(came)), EventError("", "wrong_columns", f"the line is no CSV: {error}")
                 )
                 continue
@@ -195,10 +188,10 @@ def _csv_records(path: Path, what: What) -> Iterator[Record]:
                 continue
             raw = "".join(came)
             if not raw.isascii() and any("\udc80" <= character <= "\udcff" for character in raw):
-                yield Record(start, _raw(raw), EventError("", "not_text", "the line is no UTF-8 text"))
+                yield (start, _raw(raw), EventError("", "not_text", "the line is no UTF-8 text"))
             elif len(cells) != len(header):
                 message = f"the line has {len(cells)} columns, the header {len(header)}"
-                yield Record(start, _raw(raw), EventError("", "wrong_columns", message))
+                yield (start, _raw(raw), EventError("", "wrong_columns", message))
             else:
                 row = {name: _parsed(cell) for name, cell in zip(header, cells, strict=True) if cell != ""}
                 yield _record(start, placed(row))
@@ -297,9 +290,9 @@ def _parsed(cell: Any) -> Any:
 
 def _record(line: int, thing: Any) -> Record:
     try:
-        return Record(line, msgspec.json.encode(thing, enc_hook=_plain))
+        return (line, msgspec.json.encode(thing, enc_hook=_plain), None)
     except (TypeError, ValueError, RecursionError, OverflowError, msgspec.MsgspecError) as error:
-        return Record(line, _shown(thing), EventError("", "not_representable", f"this has no JSON form: {error}"))
+        return (line, _shown(thing), EventError("", "not_representable", f"this has no JSON form: {error}"))
 
 
 def _shown(thing: Any) -> bytes:

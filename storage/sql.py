@@ -669,7 +669,7 @@ class _Speller:
             case p.Frequent():
                 return self.frequent(part)
             case p.GivenBack():
-                return [(part.name, self.given_back(part))]
+                return self.given_back(part)
             case p.Returned():
                 return [(part.name, self.returned(part))]
             case p.Chain():
@@ -766,25 +766,28 @@ class _Speller:
         select = _select([_column("contact")], _sub(counts, "r"), group=[_column("contact")], having=having)
         return [(every, rows), (part.name, select)]
 
-    def given_back(self, part: p.GivenBack) -> exp.Select:
-        def by_order(facts: p.Facts, how: p.How, cell: p.Cell | None, name: str) -> exp.Select:
+    def given_back(self, part: p.GivenBack) -> list[Named]:
+        """Only the orders of contacts who gave something back are looked at."""
+        back = f"{part.name}_back"
+
+        def by_order(facts: p.Facts, how: p.How, cell: p.Cell | None, name: str, only: Sequence[str]) -> exp.Select:
             rows = self.rows(facts)
             where = self.facts_where(rows, facts)
+            where += [_in(rows.column("contact"), _select([_column("contact")], _table(table))) for table in only]
             order_id = rows.key(part.order_id)
             columns = [rows.column("contact"), _alias(order_id, "order_id")]
             columns.append(_alias(self.figures(rows, how, cell, many=False), name))
             return rows.select(columns, where, [rows.column("contact"), order_id.copy()])
 
-        back = by_order(part.facts, part.how, part.cell, "amount")
-        orders = by_order(part.orders, "total", part.worth, "worth")
-        on = [exp.EQ(this=_column(name, "r"), expression=_column(name, "o")) for name in ("contact", "order_id")]
-        taken = _call("least", _column("amount", "r"), _column("worth", "o"))
-        return _select(
-            [_column("contact", "r"), _alias(_call("fsum", taken), "value")],
-            _sub(back, "r"),
-            [_join(_sub(orders, "o"), on, side="LEFT")],
-            group=[_column("contact", "r")],
+        orders = by_order(part.orders, "total", part.worth, "worth", [back])
+        taken = _call("least", _column("amount", "a"), _column("worth", "b"))
+        value = _select(
+            [_column("contact", "a"), _alias(_call("fsum", taken), "value")],
+            _table(back, "a"),
+            [_join(_sub(orders, "b"), _equal(("contact", "order_id")), side="LEFT")],
+            group=[_column("contact", "a")],
         )
+        return [(back, by_order(part.facts, part.how, part.cell, "amount", [])), (part.name, value)]
 
     def returned(self, part: p.Returned) -> exp.Select:
         """With a start, only the last event before it and those after it are put in order."""

@@ -364,6 +364,14 @@ def worth(items: list[dict[str, Any]]) -> float:
     return sum(price * amount for price, amount in prices if price is not None)
 
 
+def order_value(event: Happening) -> float | None:
+    """What an order is worth; None where it has no total and no line item has a price: that is not known, not 0."""
+    total = number(event.properties.get("total"))
+    if total is None and any(number(item.get("price")) is not None for item in event.items):
+        return worth(event.items)
+    return total
+
+
 class World:
     """Contacts and their events as of an instant: what each node of a query means there."""
 
@@ -427,8 +435,7 @@ class World:
             case "item":
                 return None if item is None else dig(item, of.name)
             case "order value":
-                total = number(event.properties.get("total"))
-                return worth(event.items) if total is None else total
+                return order_value(event)
 
     def filter_holds(self, part: q.Filter | q.AnyFilter, event: Happening, item: dict[str, Any] | None) -> bool:
         if isinstance(part, q.AnyFilter):
@@ -517,7 +524,7 @@ class World:
         parts = [one for part in simple for one in (part.of if isinstance(part, q.AnyFilter) else (part,))]
         if any(of.level == "item" for part in parts for of in part.properties):
             return sum(worth(self.matching_items(events.where, event)) for event in happened)
-        return sum(self.value_of(q.ORDER_VALUE, event, None) for event in happened)
+        return sum(order_value(event) or 0 for event in happened)
 
     def given_back(self, events: q.Events, visitor: str) -> float:
         """Refunds and cancellations of the contact in the window, for one order no more than the order's worth."""
@@ -526,15 +533,15 @@ class World:
         for name in ("order-refunded", "order-cancelled"):
             for event in self.such(q.Events(name, (), events.window), visitor):
                 order = event.properties.get("order_id")
-                value = self.value_of(q.ORDER_VALUE, event, None)
+                value = order_value(event) or 0
                 if missing(order):
                     alone += value
                 else:
                     back[text(order)] = back.get(text(order), 0) + value
         for event in self.such(q.Events("order-completed"), visitor):
-            order = text(event.properties.get("order_id"))
-            if order in back:
-                back[order] = min(back[order], self.value_of(q.ORDER_VALUE, event, None))
+            order, most = text(event.properties.get("order_id")), order_value(event)
+            if order in back and most is not None:
+                back[order] = min(back[order], most)
         return alone + sum(back.values())
 
     def active_units(self, happened: list[Happening], unit: q.Unit, each: int) -> set[date]:
