@@ -1,7 +1,7 @@
 """A flat list of clauses to one condition: small rules, each a sentence of SEMANTICS, the same for both readers.
 
-    clauses ── keyed conditions to their event ── gaps, shared objects ── negation over lists ── windows (section 8)
-            ── sequences and references (section 7) ── and, or, but, either (section 11) ──► Condition
+clauses ── keyed conditions to their event ── gaps, shared objects ── negation over lists ── windows (section 8)
+        ── sequences and references (section 7) ── and, or, but, either (section 11) ──► Condition
 """
 
 from __future__ import annotations
@@ -19,8 +19,10 @@ from grammar.query import (
     AT_LEAST_ONCE,
     Condition,
     Count,
+    EventFilter,
     Events,
     Has,
+    Level,
     Property,
     Rolling,
     Spend,
@@ -61,7 +63,11 @@ def _attach_keyed(clauses: list[Clause], resolver: _Resolver) -> None:
         if clause.keyed is None:
             kept.append(clause)
             continue
-        before = kept[-1] if kept and kept[-1].event is not None and clause.link.kind in ("loose", "and", "start", "comma") else None
+        before = (
+            kept[-1]
+            if kept and kept[-1].event is not None and clause.link.kind in ("loose", "and", "start", "comma")
+            else None
+        )
         condition = resolver.keyed_clause(clause, before)
         if condition is not None:
             clause.condition, clause.keyed = condition, None
@@ -87,8 +93,12 @@ def _fill_gaps(clauses: list[Clause], resolver: _Resolver) -> None:
         model = before.event
         copied = EventDraft(clause.first, clause.end, model.hit, tails=list(model.tails))
         prep = next((e for e in clause.gap.children if not isinstance(e, Tree) and e.category in _PREPS), None)
-        copied.objects = [Tree("prepared", (Tree("prep", (prep,)), vlist)) if prep is not None else Tree("obj", (vlist,))]
-        copied.windows = [(e, False) for t in clause.gap.trees("late") for e in t.edges() if e.category == "WIN"] or list(model.windows)
+        copied.objects = [
+            Tree("prepared", (Tree("prep", (prep,)), vlist)) if prep is not None else Tree("obj", (vlist,))
+        ]
+        copied.windows = [
+            (e, False) for t in clause.gap.trees("late") for e in t.edges() if e.category == "WIN"
+        ] or list(model.windows)
         copied.ever = any(e.category == "EVER" for t in clause.gap.trees("late") for e in t.edges()) or model.ever
         clause.event, clause.gap = copied, None
 
@@ -134,14 +144,21 @@ def _in_scope(negation: Negation, clause: Clause, resolver: _Resolver) -> bool:
         return clause.link.kind == "nor" and clause.event is not None
     if clause.link.kind == "nor":
         return True
-    if clause.link.kind not in ("and", "or", "comma") or clause.link.also or (clause.link.comma and clause.link.kind == "and"):
+    if (
+        clause.link.kind not in ("and", "or", "comma")
+        or clause.link.also
+        or (clause.link.comma and clause.link.kind == "and")
+    ):
         return False
     if clause.event.withins:
         return False
     if negation.tense != "simple" or negation.never:
         return True
     word = resolver.names.lattice.words[clause.event.first].low
-    return not (word.endswith("ed") or (word in lexicon.IRREGULAR_STEMS and lexicon.IRREGULAR_STEMS[word] != word and stem(word) != word))
+    return not (
+        word.endswith("ed")
+        or (word in lexicon.IRREGULAR_STEMS and lexicon.IRREGULAR_STEMS[word] != word and stem(word) != word)
+    )
 
 
 def _share_objects(clauses: list[Clause], resolver: _Resolver) -> None:
@@ -151,7 +168,18 @@ def _share_objects(clauses: list[Clause], resolver: _Resolver) -> None:
         if here.event is None or after.event is None or after.who or after.link.kind not in JOINTS or after.link.also:
             continue
         draft = here.event
-        if draft.noun or draft.objects or draft.pre or draft.tails or draft.times or draft.windows or draft.ever or draft.regular or draft.withins or draft.which:
+        if (
+            draft.noun
+            or draft.objects
+            or draft.pre
+            or draft.tails
+            or draft.times
+            or draft.windows
+            or draft.ever
+            or draft.regular
+            or draft.withins
+            or draft.which
+        ):
             continue
         shared = [t for t in after.event.objects if t.name == "obj" and t.tree("vlist") is not None]
         if not shared or after.event.noun or draft.hit is None:
@@ -195,7 +223,7 @@ def _own(clause: Clause) -> bool:
         return any(e.category in ("WIN", "EVER", "WITHIN") for t in clause.spent.trees("spentarg") for e in t.leaves())
     draft = clause.event
     assert draft is not None
-    return bool(draft.windows) or draft.ever or draft.regular is not None and draft.regular.meaning.how == "blocks"
+    return bool(draft.windows) or draft.ever or (draft.regular is not None and draft.regular.meaning.how == "blocks")
 
 
 def _timeless(clause: Clause) -> bool:
@@ -205,7 +233,13 @@ def _timeless(clause: Clause) -> bool:
 def _after(clause: Clause) -> list[Edge]:
     """The windows that stand after a clause's verb."""
     if clause.spent is not None:
-        return [e for t in clause.spent.trees("spentarg") for late in t.trees("late") for e in late.leaves() if e.category == "WIN"]
+        return [
+            e
+            for t in clause.spent.trees("spentarg")
+            for late in t.trees("late")
+            for e in late.leaves()
+            if e.category == "WIN"
+        ]
     return [e for e, before in clause.event.windows if not before] if clause.event is not None else []
 
 
@@ -214,7 +248,9 @@ def _before(clause: Clause) -> list[Edge]:
 
 
 def _chained(clause: Clause) -> bool:
-    return clause.link.kind in ("then", "after", "before") or (clause.event is not None and bool(clause.event.withins) and isinstance(clause.event.withins[0].meaning, Within))
+    return clause.link.kind in ("then", "after", "before") or (
+        clause.event is not None and bool(clause.event.withins) and isinstance(clause.event.withins[0].meaning, Within)
+    )
 
 
 def _reach(run: list[Clause], resolver: _Resolver) -> None:
@@ -243,9 +279,9 @@ def _reach(run: list[Clause], resolver: _Resolver) -> None:
             if not set_off:
                 if link.also:
                     break
-                if link.comma and link.kind in ("and", "but") and len(run) == 2:
-                    if not resolver.chooser.choose((True, False), resolver.text(edges[0])):
-                        break
+                bound = link.comma and link.kind in ("and", "but") and len(run) == 2
+                if bound and not resolver.chooser.choose((True, False), resolver.text(edges[0])):
+                    break
             if _needs_readings(here, run[k]) and not resolver.chooser.choose((True, False), resolver.text(edges[0])):
                 continue
             given[id(here)] = edges
@@ -307,7 +343,12 @@ def _chain_from(clauses: list[Clause], i: int, resolver: _Resolver) -> list[Clau
     # "A, B and C within N days", "A but not B within N days": the last one's gap makes the list a sequence
     j = i + 1
     listed = [clauses[i]]
-    while j < len(clauses) and clauses[j].event is not None and not clauses[j].who and clauses[j].link.kind in ("and", "but"):
+    while (
+        j < len(clauses)
+        and clauses[j].event is not None
+        and not clauses[j].who
+        and clauses[j].link.kind in ("and", "but")
+    ):
         listed.append(clauses[j])
         draft = clauses[j].event
         assert draft is not None
@@ -357,16 +398,26 @@ def _sequence(chain: list[Clause], resolver: _Resolver, mentions: list[tuple[Cla
         k = chain.index(clause)
         mention, draft = found[k], clause.event
         assert draft is not None
-        if len(mention.variants) != 1 or mention.measure != "count" or (draft.times is not None and draft.times.bound != AT_LEAST_ONCE):
+        if (
+            len(mention.variants) != 1
+            or mention.measure != "count"
+            or (draft.times is not None and draft.times.bound != AT_LEAST_ONCE)
+        ):
             raise Refused("unsupported", draft.first, draft.end, "A number or list in a sequence is not read.")
         if mention.bound != AT_LEAST_ONCE and not (draft.quant is not None and draft.quant.none):
             raise Refused("unsupported", draft.first, draft.end, "A number in a sequence is not read.")
-        absent = (clause.negation is not None and not (whole_negation and clause is ordered[0])) or (draft.quant is not None and draft.quant.none)
+        absent = (clause.negation is not None and not (whole_negation and clause is ordered[0])) or (
+            draft.quant is not None and draft.quant.none
+        )
         if absent and clause is not ordered[-1]:
-            raise Refused("unsupported", draft.first, draft.end, "Only the last step of a sequence may be what did not happen.")
+            raise Refused(
+                "unsupported", draft.first, draft.end, "Only the last step of a sequence may be what did not happen."
+            )
         if draft.which == "first":
             if clause is not ordered[0]:
-                raise Refused("unsupported", draft.first, draft.end, "Only the first step may be the first of its kind.")
+                raise Refused(
+                    "unsupported", draft.first, draft.end, "Only the first step may be the first of its kind."
+                )
             from_first = True
         own = resolver.draft_window(draft)
         if own == ALWAYS and len(distinct) == 1 and not draft.ever and not (absent and within is not None):
@@ -380,7 +431,9 @@ def _sequence(chain: list[Clause], resolver: _Resolver, mentions: list[tuple[Cla
     return all_of(negated(chain_condition) if whole_negation else chain_condition, *profile)
 
 
-def _referred(mention: Mention, mentions: Sequence[tuple[Clause, Mention]], draft: EventDraft, resolver: _Resolver) -> Mention:
+def _referred(
+    mention: Mention, mentions: Sequence[tuple[Clause, Mention]], draft: EventDraft, resolver: _Resolver
+) -> Mention:
     """ "it": the object of the nearest earlier clause that has one; without a value, the same one (product None)."""
     if not mention.refers:
         return mention
@@ -391,8 +444,13 @@ def _referred(mention: Mention, mentions: Sequence[tuple[Clause, Mention]], draf
             keys = resolver.names.keys(mention.event or "")
             for part in earlier.product:
                 names = [p for f in _filters(part) for p in f.properties]
-                if not all(any(k.name == p.name and (k.level == p.level or p.level == "order value") for k in keys) for p in names):
-                    raise Refused("wrong key", draft.first, draft.end, f"{mention.event} does not have what it refers to.")
+                if not all(
+                    any(k.name == p.name and (k.level == p.level or p.level == "order value") for k in keys)
+                    for p in names
+                ):
+                    raise Refused(
+                        "wrong key", draft.first, draft.end, f"{mention.event} does not have what it refers to."
+                    )
             where = tuple(sorted(dict.fromkeys((*mention.variants[0], *earlier.product)), key=repr))
             return replace(mention, variants=(where,), refers=False, product=earlier.product)
     if not mentions:
@@ -417,9 +475,12 @@ def _shared_property(mention: Mention, partner: Mention | None, draft: EventDraf
     mine, theirs = resolver.names.keys(mention.event or ""), resolver.names.keys(partner.event or "")
 
     def common(name: str) -> Property | None:
-        for level in ("item", "event"):
-            if any(k.name == name and k.level == level for k in mine) and any(k.name == name and k.level == level for k in theirs):
-                return Property(name, level)  # type: ignore[arg-type]
+        levels: tuple[Level, ...] = ("item", "event")
+        for level in levels:
+            if any(k.name == name and k.level == level for k in mine) and any(
+                k.name == name and k.level == level for k in theirs
+            ):
+                return Property(name, level)
         return None
 
     wanted = mention.same or "product"
@@ -434,7 +495,9 @@ def _shared_property(mention: Mention, partner: Mention | None, draft: EventDraf
                 return shared
     elif wanted.startswith("?"):
         word = stem(wanted[1:].split()[-1])
-        names = sorted({k.name for k in mine if word in {stem(w) for w in k.name.split("_")}} & {k.name for k in theirs})
+        names = sorted(
+            {k.name for k in mine if word in {stem(w) for w in k.name.split("_")}} & {k.name for k in theirs}
+        )
         ids = [n for n in names if n.endswith("_id")] or names
         if ids:
             shared = common(ids[0])
@@ -448,7 +511,11 @@ def _shared_property(mention: Mention, partner: Mention | None, draft: EventDraf
 
 
 def _single(
-    clauses: list[Clause], i: int, resolver: _Resolver, mentions: list[tuple[Clause, Mention]], parts: list[tuple[Clause, Condition]]
+    clauses: list[Clause],
+    i: int,
+    resolver: _Resolver,
+    mentions: list[tuple[Clause, Mention]],
+    parts: list[tuple[Clause, Condition]],
 ) -> Condition:
     """One clause by itself, or with the clause before it that it refers to."""
     clause = clauses[i]
@@ -463,7 +530,7 @@ def _single(
     draft = clause.event
     if draft is None:
         raise Refused("unsupported", clause.first, clause.end, "This is not read here.")
-    if draft.within_of is not None or draft.which is not None and draft.hit is None:
+    if draft.within_of is not None or (draft.which is not None and draft.hit is None):
         return resolver.event_condition(draft, _window(clause, resolver), negation=clause.negation)
     mention = resolver.mention(draft)
     mention = _referred(mention, mentions, draft, resolver)
@@ -483,7 +550,11 @@ def _window(clause: Clause, resolver: _Resolver) -> Window:
 
 
 def _with_partner(
-    clause: Clause, mention: Mention, mentions: list[tuple[Clause, Mention]], parts: list[tuple[Clause, Condition]], resolver: _Resolver
+    clause: Clause,
+    mention: Mention,
+    mentions: list[tuple[Clause, Mention]],
+    parts: list[tuple[Clause, Condition]],
+    resolver: _Resolver,
 ) -> Condition:
     """Two clauses that share a value, or "another" of a type: one sequence, which takes the earlier clause's place."""
     draft = clause.event
@@ -496,10 +567,20 @@ def _with_partner(
     if clause.link.kind not in ("and", "but") or other_clause.negation is not None or clause.who:
         raise Refused("unsupported", draft.first, draft.end, "Such a reference is not read here.")
     for one, said in ((other, earlier), (mention, draft)):
-        if len(one.variants) != 1 or one.bound != AT_LEAST_ONCE or said.times is not None or said.regular or said.which or said.only or said.prior:
+        if (
+            len(one.variants) != 1
+            or one.bound != AT_LEAST_ONCE
+            or said.times is not None
+            or said.regular
+            or said.which
+            or said.only
+            or said.prior
+        ):
             raise Refused("unsupported", draft.first, draft.end, "A number in such a pair is not read.")
     first = Step(Events(other.event, other.variants[0], _window(other_clause, resolver)))
-    second = Step(Events(mention.event, mention.variants[0], _window(clause, resolver)), absent=clause.negation is not None)
+    second = Step(
+        Events(mention.event, mention.variants[0], _window(clause, resolver)), absent=clause.negation is not None
+    )
     if mention.another:
         if clause.negation is not None or other.event != mention.event:
             raise Refused("unsupported", draft.first, draft.end, "Another of which event?")
@@ -525,7 +606,7 @@ def _spent(clause: Clause, resolver: _Resolver) -> Condition:
     if edge.category == "NUM":
         bound = Bound(">=", bound.value)
     window = clause.window
-    filters: tuple = ()  # type: ignore[type-arg]
+    filters: tuple[EventFilter, ...] = ()
     edges: list[Edge] = []
     ever = False
     for arg in tree.trees("spentarg"):
@@ -573,8 +654,7 @@ def _logic(parts: list[tuple[Clause, Condition]]) -> Condition:
         segments[-1].append((clause, condition))
     wholes: list[tuple[str, Condition]] = []
     for segment in segments:
-        kind = segment[0][0].link.kind
-        wholes.append(("or" if kind == "or" else "and", _segment(segment)))
+        wholes.append(("or" if segment[0][0].link.kind == "or" else "and", _segment(segment)))
     groups: list[list[Condition]] = [[]]
     for kind, condition in wholes:
         if kind == "or" and groups[-1]:

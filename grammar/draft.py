@@ -102,7 +102,7 @@ LinkKind = Literal["start", "and", "or", "but", "comma", "nor", "then", "after",
 
 @dataclass(frozen=True, slots=True)
 class Link:
-    """How a clause is joined to the one before it; `comma`: set off by one; `also`: "still", "also", which open a new clause."""
+    """How a clause is joined to the one before it; `comma`: set off by one; `also`: "still" or "also" opens a new clause."""
 
     kind: LinkKind
     comma: bool = False
@@ -132,7 +132,8 @@ class EventDraft:
     first: int
     end: int
     hit: EventHit | None  # None: any event
-    noun: bool = False
+    noun: bool = False  # said as a noun: "placed an order"
+    nominal: bool = False  # a verb whose words may be a noun: an amount beside it is the event's
     quant: Quant | None = None
     which: Literal["first", "last"] | None = None
     another: bool = False
@@ -148,7 +149,9 @@ class EventDraft:
     prior: Edge | None = None
     regular: Edge | None = None
     in_one: bool = False
-    objects: list[Tree] = field(default_factory=list)  # obj, ref, same, text_object, distinct_*, prepared, keyed, amount
+    objects: list[Tree] = field(
+        default_factory=list
+    )  # obj, ref, same, text_object, distinct_*, prepared, keyed, amount
     tails: list[Edge] = field(default_factory=list)
     pre: list[Tree] = field(default_factory=list)  # vlists before the noun
 

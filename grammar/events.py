@@ -1,6 +1,6 @@
 """Event mentions: words to Events. Chooses the event by type: it must have every key and value that stands beside it.
 
-    words of one mention ── candidates by tier (full name, everyday word, part) ──► the events that fit ──► filters, bound
+words of one mention ── candidates by tier (full name, everyday word, part) ──► the events that fit ──► filters, bound
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from grammar import lexicon
 from grammar.draft import EventDraft, Refused, Tree
 from grammar.mentions import Edge, Lattice, ValueHit
 from grammar.names import Candidate, Index, stem
-from grammar.numbers import Amount
+from grammar.numbers import Amount, Duration
 from grammar.query import (
     AT_LEAST_ONCE,
     ORDER_VALUE,
@@ -82,7 +82,7 @@ class Names:
 
 def properties(keys: Iterable[Key]) -> tuple[Property, ...]:
     """Keys of an event as properties, in one order."""
-    found = {Property(k.name, k.level): None for k in keys if k.level != "attribute"}  # type: ignore[arg-type]
+    found = {Property(k.name, k.level): None for k in keys if k.level != "attribute"}
     return tuple(sorted(found, key=repr))
 
 
@@ -104,7 +104,9 @@ def value_options(names: Names, event: str | None, edge: Edge, prep: str | None)
         found = [v for v in here if v.key.level == "item" and v.key.name == name]
         if found:
             if name in ("name", "product_id", "sku"):
-                found += [v for v in here if v.key.level == "item" and v.key.name in ("product_id", "sku") and v not in found]
+                found += [
+                    v for v in here if v.key.level == "item" and v.key.name in ("product_id", "sku") and v not in found
+                ]
             return [_one(found)]
     own = [v for v in here if v.key.level in ("event", "item")]
     if own:
@@ -116,7 +118,13 @@ def _one(values: Sequence[Value]) -> Filter:
     return Filter(properties(v.key for v in values), Text("is", canonical(v.text for v in values)))
 
 
-_ALIKE = (frozenset({"title", "name"}), frozenset({"name", "label"}), frozenset({"title", "label"}), frozenset({"title", "page"}), frozenset({"os", "platform"}))
+_ALIKE = (
+    frozenset({"title", "name"}),
+    frozenset({"name", "label"}),
+    frozenset({"title", "label"}),
+    frozenset({"title", "page"}),
+    frozenset({"os", "platform"}),
+)
 
 
 def _grouped(values: Sequence[Value]) -> list[Filter]:
@@ -126,7 +134,9 @@ def _grouped(values: Sequence[Value]) -> list[Filter]:
         by_key.setdefault((v.key.level, v.key.name), []).append(v)
     groups: list[list[Value]] = []
     for (_, name), found in by_key.items():
-        home = next((g for g in groups if any(frozenset({name, v.key.name}) in _ALIKE or name == v.key.name for v in g)), None)
+        home = next(
+            (g for g in groups if any(frozenset({name, v.key.name}) in _ALIKE or name == v.key.name for v in g)), None
+        )
         if home is None:
             groups.append(list(found))
         else:
@@ -162,11 +172,15 @@ def unknown(names: Names, edge: Edge, event: str | None, keys: Sequence[Key] | N
     offered = tuple(dict.fromkeys(v.text.strip() for v in near if fold(v.text) != fold(text)))
     on = f" on {event}" if event else ""
     if text.casefold() in lexicon.VAGUE:
-        return Refused("vague", edge.first, edge.end, f'"{text}" could mean several things: say it with a number or a time.')
+        return Refused(
+            "vague", edge.first, edge.end, f'"{text}" could mean several things: say it with a number or a time.'
+        )
     if isinstance(edge.meaning, ValueHit) and edge.meaning.values:
         held = edge.meaning.values[0].key
         place = f"the {held.name} of {held.event}" if held.event else f"the attribute {held.name}"
-        return Refused("unknown value", edge.first, edge.end, f'No property{on} holds "{text}"; it is a value of {place}.')
+        return Refused(
+            "unknown value", edge.first, edge.end, f'No property{on} holds "{text}"; it is a value of {place}.'
+        )
     hint = f' Did you mean "{offered[0]}"?' if offered else ""
     return Refused("unknown value", edge.first, edge.end, f'No value "{text}" is known{on}.{hint}', offered)
 
@@ -198,7 +212,9 @@ def key_test(
             edge = cond.edge("BOUND")
             assert edge is not None
             if negated:
-                raise Refused("unsupported", edge.first, edge.end, "A negated comparison is not read; say the opposite one.")
+                raise Refused(
+                    "unsupported", edge.first, edge.end, "A negated comparison is not read; say the opposite one."
+                )
             if "number" not in holds:
                 raise Refused("wrong key", edge.first, edge.end, f'"{key}" holds no numbers to compare.')
             return Numeric(edge.meaning.bound), ()
@@ -260,18 +276,19 @@ _SECONDS = {"millisecond": 0.001, "second": 1, "minute": 60, "hour": 3600, "day"
 
 def converted(edge: Edge, key: Key) -> Bound:
     """A bound on a duration in the unit of the property's suffix; without one, the unit as it was said."""
-    said = edge.meaning
+    said: Duration = edge.meaning
     suffix = lexicon.DURATION_SUFFIXES.get(key.name.lower().replace(".", "_").split("_")[-1])
     if suffix is None or suffix == said.unit:
-        bound: Bound = said.bound
-        return bound
+        return said.bound
     factor = _SECONDS[said.unit] / _SECONDS[suffix]
 
     def scaled(value: float) -> float | int:
         number = value * factor
         return int(number) if float(number).is_integer() else number
 
-    return replace(said.bound, value=scaled(said.bound.value), upper=None if said.bound.upper is None else scaled(said.bound.upper))
+    return replace(
+        said.bound, value=scaled(said.bound.value), upper=None if said.bound.upper is None else scaled(said.bound.upper)
+    )
 
 
 def duration_keys(names: Names, event: str) -> list[Key]:
@@ -300,7 +317,13 @@ def key_values(names: Names, tree: Tree, keys: Sequence[Key]) -> tuple[tuple[str
     for group in groups:
         said = said_text(names, group).strip()
         folded = fold(said)
-        held = [v for e in group if isinstance(e.meaning, ValueHit) and len(group) == 1 for v in e.meaning.values if v.key in keys]
+        held = [
+            v
+            for e in group
+            if isinstance(e.meaning, ValueHit) and len(group) == 1
+            for v in e.meaning.values
+            if v.key in keys
+        ]
         if not held:
             held = [v for v in names.vocabulary.values([folded]).get(folded, ()) if v.key in keys]
         if held:
@@ -361,7 +384,7 @@ def _for_event(names: Names, draft: EventDraft, event: str | None, windows: Call
         parts.quant_of = "event"
     for tree in draft.pre:
         parts.values(tree, None)
-    parts.noun = draft.noun
+    parts.noun = draft.noun or draft.nominal
     for n, tree in enumerate(draft.objects):
         if tree.name == "amount" and any(t.name == "obj" for t in draft.objects[n + 1 :]):
             raise parts.refuse(tree, f'"{names.lattice.text(tree.first, tree.end)}" stands before what it measures.')
@@ -371,7 +394,12 @@ def _for_event(names: Names, draft: EventDraft, event: str | None, windows: Call
     if draft.in_one:
         parts.in_one()
     if draft.distinct is not None and parts.measure != "distinct":
-        raise Refused("no place", draft.distinct.first, draft.distinct.end, "It is not said of what the different ones are counted.")
+        raise Refused(
+            "no place",
+            draft.distinct.first,
+            draft.distinct.end,
+            "It is not said of what the different ones are counted.",
+        )
     if draft.another:
         parts.another = True
     return parts.mentions(bare=not draft.objects and not draft.pre and draft.quant is None and draft.times is None)
@@ -441,7 +469,13 @@ class _Parts:
             self.values(vlist, None)
         if thing is not None or vlist is not None:
             self.thing = True
-        if thing is not None and self.event is not None and not self.names.keys(self.event, "item") and thing.meaning == "product" and vlist is None:
+        if (
+            thing is not None
+            and self.event is not None
+            and not self.names.keys(self.event, "item")
+            and thing.meaning == "product"
+            and vlist is None
+        ):
             raise self.refuse(thing, f"{self.event} is not about products.")
         if quant is not None:
             self.count_things(quant, tree)
@@ -605,7 +639,9 @@ class _Parts:
             word = self.names.lattice.text(edge.first, edge.end)
             if not holders:
                 raise self.refuse(edge, f'{self.event} has no key "{word}".', "wrong key")
-            raise self.refuse(edge, f'{self.event} has no key "{word}"; it is a key of {", ".join(holders[:4])}.', "wrong key")
+            raise self.refuse(
+                edge, f'{self.event} has no key "{word}"; it is a key of {", ".join(holders[:4])}.', "wrong key"
+            )
         own = [k for k in found if k.level != "context"]
         return own or found
 
@@ -700,7 +736,12 @@ class _Parts:
         if said is None or self.event is None or not self.has("event", "currency"):
             return
         held = self.names.vocabulary.values([code.casefold() for code in set(lexicon.CURRENCIES.values())])
-        codes = {v.text.strip().casefold() for values in held.values() for v in values if v.key.event == self.event and v.key.name == "currency"}
+        codes = {
+            v.text.strip().casefold()
+            for values in held.values()
+            for v in values
+            if v.key.event == self.event and v.key.name == "currency"
+        }
         if len(codes) < 2:
             return
         if not any(c.isalpha() for c in re.sub(r"[0-9.,]+[a-z]*", "", words)):
@@ -793,7 +834,9 @@ def _merged_or(groups: Sequence[tuple[EventFilter, ...]]) -> tuple[EventFilter, 
             by_property.setdefault((single.properties, single.test.negated), []).extend(single.test.values)
         else:
             others.append(single)
-    merged = [Filter(props, Text("is", canonical(texts), negated)) for (props, negated), texts in by_property.items()] + others
+    merged = [
+        Filter(props, Text("is", canonical(texts), negated)) for (props, negated), texts in by_property.items()
+    ] + others
     if len(merged) == 1:
         return (*common, merged[0])
     return (*common, AnyFilter(tuple(sorted(merged, key=repr))))
@@ -866,5 +909,3 @@ def attribute_value(names: Names, edge: Edge) -> list[Condition]:
         keys = tuple(sorted(places)) if name == "?place" else (name,)
         conditions.append(AttributeCondition(keys, Text("is", canonical(v.text for v in values))))
     return conditions
-
-

@@ -6,6 +6,8 @@ phonebook, is unknown, and a question that holds it is refused.
 
 from __future__ import annotations
 
+from typing import Literal
+
 CONTRACTIONS = {
     "can't": "can not", "won't": "will not", "shan't": "shall not", "ain't": "are not", "who's": "who is",
     "what's": "what is", "that's": "that is", "there's": "there is", "it's": "it is", "let's": "let us",
@@ -127,8 +129,12 @@ def bare(word: str) -> str:
 Phrase = tuple[str, ...]
 
 
-def _everyday() -> dict[str, tuple[tuple[Phrase, str, str], ...]]:
-    table: dict[str, list[tuple[Phrase, str, str]]] = {}
+Form = Literal["verb", "noun", "agent", "tail"]
+
+
+def _everyday() -> dict[str, tuple[tuple[Phrase, Form, str], ...]]:
+    table: dict[str, list[tuple[Phrase, Form, str]]] = {}
+    form: Form
     for event, verbs, nouns, agents in (
         (
             "order-completed",
@@ -146,7 +152,12 @@ def _everyday() -> dict[str, tuple[tuple[Phrase, str, str], ...]]:
             "product view|product views|view|views|viewing of|viewings of",
             "viewers|viewer",
         ),
-        ("product-clicked", "clicked|click|clicks|clicking|clicked on|click on|clicking on|tapped|tapped on", "click|clicks|product click|product clicks", "clickers"),
+        (
+            "product-clicked",
+            "clicked|click|clicks|clicking|clicked on|click on|clicking on|tapped|tapped on",
+            "click|clicks|product click|product clicks",
+            "clickers",
+        ),
         (
             "product-searched",
             "searched|search|searches|searching|searched for|search for|searching for|looked for|looking for|ran search for|did search for",
@@ -187,7 +198,12 @@ def _everyday() -> dict[str, tuple[tuple[Phrase, str, str], ...]]:
             "list view|list views|product list view|product list views|collection view|collection views",
             "",
         ),
-        ("order-updated", "changed order|changed orders|change order|changing order|modified order|updated order|edited order|amended order", "order update|order updates|order change|order changes", ""),
+        (
+            "order-updated",
+            "changed order|changed orders|change order|changing order|modified order|updated order|edited order|amended order",
+            "order update|order updates|order change|order changes",
+            "",
+        ),
         (
             "order-cancelled",
             "cancelled|canceled|cancel|cancels|cancelling|canceling|cancelled order|cancelled orders|canceled order|canceled orders|cancel order|called off order",
@@ -216,7 +232,8 @@ def _everyday() -> dict[str, tuple[tuple[Phrase, str, str], ...]]:
             "",
         ),
     ):
-        for form, phrases in (("verb", verbs), ("noun", nouns), ("agent", agents)):
+        forms: tuple[tuple[Form, str], ...] = (("verb", verbs), ("noun", nouns), ("agent", agents))
+        for form, phrases in forms:
             for phrase in phrases.split("|"):
                 words = tuple(phrase.split())
                 if words:
@@ -230,11 +247,23 @@ EVERYDAY = _everyday()
 _SPLIT_ROWS = (
     ("add-to-cart", "put|placed|stuck", "in basket|in cart|into cart|into basket|in bag|in shopping cart|to cart"),
     ("add-to-cart", "added|add|adding|adds", "to cart|to basket|to bag|to shopping cart|in cart"),
-    ("remove-from-cart", "took|take|taken|taking|removed|remove|removing|dropped|deleted|pulled", "out of cart|from cart|out of basket|from basket|off cart|from shopping cart"),
+    (
+        "remove-from-cart",
+        "took|take|taken|taking|removed|remove|removing|dropped|deleted|pulled",
+        "out of cart|from cart|out of basket|from basket|off cart|from shopping cart",
+    ),
     ("product-added-to-wishlist", "saved|save|saving", "for later"),
-    ("product-added-to-wishlist", "added|add|adding|put", "to wishlist|to wish list|on wishlist|in wishlist|on wish list"),
+    (
+        "product-added-to-wishlist",
+        "added|add|adding|put",
+        "to wishlist|to wish list|on wishlist|in wishlist|on wish list",
+    ),
     ("page-view", "opened|open|visited|viewed|hit|saw", "page|pages|web page|webpage"),
-    ("product-list-viewed", "browsed|viewed|looked at|browse|view|saw", "list|collection|lists|collections|product list"),
+    (
+        "product-list-viewed",
+        "browsed|viewed|looked at|browse|view|saw",
+        "list|collection|lists|collections|product list",
+    ),
 )
 SPLIT: dict[str, tuple[tuple[Phrase, Phrase, str], ...]] = {}
 for _event, _heads, _split_tails in _SPLIT_ROWS:
@@ -279,7 +308,18 @@ KEY_WORDS: dict[str, tuple[str, ...]] = {
 
 BIRTH_KEYS = ("birth_date", "date_of_birth", "birthdate", "dob", "birthday", "birth_day", "born", "born_on")
 AGE_KEYS = ("age", "age_year")
-PLACE_KEYS = ("city", "town", "state", "province", "region", "country", "location", "county", "home_city", "home_country")
+PLACE_KEYS = (
+    "city",
+    "town",
+    "state",
+    "province",
+    "region",
+    "country",
+    "location",
+    "county",
+    "home_city",
+    "home_country",
+)
 SIGNUP_KEYS = (
     "signup_date", "signed_up", "signed_up_at", "signed_up_on", "sign_up_date", "joined", "joined_on", "joined_at", "join_date", "created",
     "created_at", "created_on", "registered", "registered_at", "registered_on", "registration_date", "member_since", "customer_since",
@@ -296,10 +336,28 @@ DURATION_SUFFIXES = {
     "minute": "minute", "minutes": "minute", "h": "hour", "hr": "hour", "hrs": "hour", "hour": "hour", "hours": "hour",
     "day": "day", "days": "day", "ms": "millisecond",
 }  # fmt: skip
-OTHER_SUFFIXES = {"mb": "", "kb": "", "gb": "", "km": "", "kg": "", "usd": "", "inr": "", "eur": "", "pct": "", "percent": ""}
+OTHER_SUFFIXES = {
+    "mb": "",
+    "kb": "",
+    "gb": "",
+    "km": "",
+    "kg": "",
+    "usd": "",
+    "inr": "",
+    "eur": "",
+    "pct": "",
+    "percent": "",
+}
 ID_KEYS = ("product_id", "sku", "variant_id")
 PRODUCT_LOOKUP = ("name", "category", "brand", "variant", "sku", "product_id", "variant_id")
-PRODUCT_EVENTS_QUANTITY = ("order-completed", "order-updated", "order-cancelled", "order-refunded", "add-to-cart", "remove-from-cart")
+PRODUCT_EVENTS_QUANTITY = (
+    "order-completed",
+    "order-updated",
+    "order-cancelled",
+    "order-refunded",
+    "add-to-cart",
+    "remove-from-cart",
+)
 TO_KEYS = ("to", "destination", "arrival", "dest", "recipient", "target")
 FROM_KEYS = ("from", "origin", "departure", "source")
 
@@ -345,7 +403,14 @@ COMPARISONS: dict[str, str] = {
     "not exceeding": "<=", "atmost": "<=", "not over": "<=", "not above": "<=",
     "exactly": "=", "precisely": "=", "equal to": "=", "equals": "=", "=": "=", "only": "=", "just": "=", "exactly equal to": "=",
 }  # fmt: skip
-AGE_COMPARISONS = {"older than": ">", "younger than": "<", "aged over": ">", "aged above": ">", "aged under": "<", "aged below": "<"}
+AGE_COMPARISONS = {
+    "older than": ">",
+    "younger than": "<",
+    "aged over": ">",
+    "aged above": ">",
+    "aged under": "<",
+    "aged below": "<",
+}
 
 VAGUE = frozenset(
     """recently recent many few several lots lot big large loyal frequent frequently often rarely sometimes regularly regular heavy
@@ -353,4 +418,4 @@ VAGUE = frozenset(
     cheap huge small enough plenty numerous occasional occasionally vip whales whale couple handful""".split()
 )
 
-SILENT = frozenset(". ! ? … - – — \" ` ´ : ;".split())
+SILENT = frozenset('. ! ? … - – — " ` ´ : ;'.split())

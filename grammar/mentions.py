@@ -148,7 +148,9 @@ class EventHit:
     candidates: tuple[Candidate, ...]
 
 
-_EVERY_LENGTH = frozenset({"EV", "EN", "AGENT", "VALUE", "KEY", "TAIL"})  # a shorter name may be meant; elsewhere the longest
+_EVERY_LENGTH = frozenset(
+    {"EV", "EN", "AGENT", "VALUE", "KEY", "TAIL"}
+)  # a shorter name may be meant; elsewhere the longest
 _RANKS = {"full": 0, "everyday": 1, "partial": 2}
 
 
@@ -209,7 +211,12 @@ def _lattice(
         _names(put, i, lows, names, occurring)
         for j in range(min(len(words), i + LONGEST_RUN), i, -1):
             run = fold(" ".join(lows[i:j]))
-            if run in found and lows[j - 1] not in ",;:()" and word.low not in ",;:()" and not any(w.quoted for w in words[i:j]):
+            if (
+                run in found
+                and lows[j - 1] not in ",;:()"
+                and word.low not in ",;:()"
+                and not any(w.quoted for w in words[i:j])
+            ):
                 put("VALUE", i, j, ValueHit(question[word.start : words[j - 1].end], found[run]))
     _cut_lead(table)
     _labels(put, lows)
@@ -254,7 +261,9 @@ def _runs(words: tuple[Word, ...]) -> set[str]:
     return runs
 
 
-def _quoted(put: Any, i: int, word: Word, found: Mapping[str, tuple[Value, ...]], names: Any, occurring: frozenset[str]) -> None:
+def _quoted(
+    put: Any, i: int, word: Word, found: Mapping[str, tuple[Value, ...]], names: Any, occurring: frozenset[str]
+) -> None:
     put("QUOTED", i, i + 1, ValueHit(word.raw, found.get(fold(word.raw), ())))
     inner = tuple(w.low for w in tokens(word.raw) if not w.quoted)
     if not inner:
@@ -275,7 +284,9 @@ def _closed(put: Any, i: int, lows: list[str]) -> None:
             put(category, i, i + length, meaning)
     if i == 0:
         end = 0
-        while end < len(lows) and (lows[end] in LEADS or (lows[end] == "," and 0 < end < 4 and end + 1 < len(lows) and lows[end + 1] in LEADS)):
+        while end < len(lows) and (
+            lows[end] in LEADS or (lows[end] == "," and 0 < end < 4 and end + 1 < len(lows) and lows[end + 1] in LEADS)
+        ):
             end += 1
         if end:
             put("LEAD", 0, end)
@@ -299,7 +310,16 @@ _TIMES = {
 }  # fmt: skip
 
 
-_AFTERWARDS = (("after",), ("afterwards",), ("later",), ("thereafter",), ("of", "that"), ("of", "it"), ("after", "that"), ("of", "doing", "so"))
+_AFTERWARDS = (
+    ("after",),
+    ("afterwards",),
+    ("later",),
+    ("thereafter",),
+    ("of", "that"),
+    ("of", "it"),
+    ("after", "that"),
+    ("of", "doing", "so"),
+)
 
 
 def _time(put: Any, i: int, phrases: Sequence[when.TimePhrase], width: int | None = None) -> None:
@@ -326,9 +346,9 @@ def _names(put: Any, i: int, lows: list[str], names: Any, occurring: frozenset[s
         put("KEY", i, end, keys)
     signup = lexicon.SIGNUP.get(lows[i])
     if signup is not None:
-        end = phrase_end(signup, lows, i)
-        if end is not None:
-            put("SIGNUP", i, end)
+        after = phrase_end(signup, lows, i)
+        if after is not None:
+            put("SIGNUP", i, after)
     boolean = find_booleans(names, lows, i)
     if boolean:
         put("BOOL", i, boolean[0], boolean[1])
@@ -366,7 +386,9 @@ def _written(put: Any, words: tuple[Word, ...], table: list[dict[str, dict[int, 
                     put("WORDS", first, end, words[first].raw)
 
 
-_LINKS = frozenset("WIN WITHIN EVER AND OR BUT COMMA THEN WHO WHOSE TIMES REG NEG LP RP PER PRIOR IN FROM WITH ON TO BY FOR VIA AT WITHOUT SORT BE HAVE".split())
+_LINKS = frozenset(
+    "WIN WITHIN EVER AND OR BUT COMMA THEN WHO WHOSE TIMES REG NEG LP RP PER PRIOR IN FROM WITH ON TO BY FOR VIA AT WITHOUT SORT BE HAVE".split()
+)
 
 
 def _ends_text(edges: dict[str, dict[int, Edge]]) -> bool:
@@ -376,7 +398,28 @@ def _ends_text(edges: dict[str, dict[int, Edge]]) -> bool:
 
 
 def _stops(edges: dict[str, dict[int, Edge]]) -> bool:
-    return any(c in edges for c in ("WIN", "WITHIN", "EVER", "AND", "OR", "BUT", "COMMA", "THEN", "WHO", "WHOSE", "TIMES", "REG", "NEG", "LP", "RP", "PER", "PRIOR"))
+    return any(
+        c in edges
+        for c in (
+            "WIN",
+            "WITHIN",
+            "EVER",
+            "AND",
+            "OR",
+            "BUT",
+            "COMMA",
+            "THEN",
+            "WHO",
+            "WHOSE",
+            "TIMES",
+            "REG",
+            "NEG",
+            "LP",
+            "RP",
+            "PER",
+            "PRIOR",
+        )
+    )
 
 
 def _countries(found: dict[str, tuple[Value, ...]], words: tuple[Word, ...], vocabulary: Vocabulary) -> None:

@@ -1,7 +1,7 @@
 """How event types and keys are named in English: stems, particles, synonyms, agent nouns, and parts of names.
 
-    support-ticket-created ── stems ──► {support, ticket, creat}   verb: creat
-    "created a support ticket", "support ticket creation" ── stems of a run without determiners ──► the same set
+support-ticket-created ── stems ──► {support, ticket, creat}   verb: creat
+"created a support ticket", "support ticket creation" ── stems of a run without determiners ──► the same set
 """
 
 from __future__ import annotations
@@ -12,10 +12,10 @@ from functools import lru_cache
 from typing import Literal
 
 from grammar import lexicon
+from grammar.lexicon import Form
 from grammar.vocabulary import EventType, Key, singular, words_of
 
 Tier = Literal["full", "everyday", "partial"]
-Form = Literal["verb", "noun", "agent", "tail"]
 LONGEST_NAME = 9  # words of a run that may name an event, determiners included
 
 
@@ -53,7 +53,7 @@ _ENDINGS = (
     ("ings", 3),
     ("ing", 3),
     ("ion", 4),
-        ("er", 3),
+    ("er", 3),
     ("or", 4),
     ("ed", 3),
     ("ure", 4),
@@ -300,9 +300,7 @@ def _matched(name: EventName, said: Sequence[str]) -> list[str] | None:
     return matched
 
 
-def _forms(
-    name: EventName, run: list[tuple[str, str]], matched: list[str], whole: bool, verb: bool
-) -> Iterable[Form]:
+def _forms(name: EventName, run: list[tuple[str, str]], matched: list[str], whole: bool, verb: bool) -> Iterable[Form]:
     """The grammatical forms that a run of a name can have, from where its verb stands and how it is inflected."""
     first_is_verb = matched[0] in name.verbs
     verb_word = next((word for (s, word), m in zip(run, matched, strict=True) if m in name.verbs), None)
@@ -321,9 +319,7 @@ def _forms(
         yield "verb"
     elif inflected and matched[-1] in name.verbs:
         yield "verb"  # the name as it is written: "ticket created"
-    if whole and not (first_is_verb and inflected and len(run) > 1):
-        yield "noun"
-    elif not whole and not inflected and not agent:
+    if (whole and not (first_is_verb and inflected and len(run) > 1)) or (not whole and not inflected and not agent):
         yield "noun"
 
 
@@ -359,7 +355,10 @@ def find_booleans(names: Index, lows: Sequence[str], i: int) -> tuple[int, tuple
     best: tuple[int, tuple[Key, ...]] | None = None
     run: list[str] = []
     for j in range(i, min(len(lows), i + 7)):
-        if j > i and (lows[j] in lexicon.DETERMINERS or lows[j] in ("to", "for", "with", "in", "into") and not _particle_here(run, lows[j])):
+        if j > i and (
+            lows[j] in lexicon.DETERMINERS
+            or (lows[j] in ("to", "for", "with", "in", "into") and not _particle_here(run, lows[j]))
+        ):
             continue
         parts = words_of(lows[j])
         if not parts:

@@ -37,14 +37,24 @@ def _in_words(words: Sequence[str], i: int) -> tuple[int, Number] | None:
     total, current, j, seen = 0, 0, i, False
     if words[i] in ("a", "an") and i + 1 < len(words) and (words[i + 1] in lexicon.SCALES or words[i + 1] == "dozen"):
         current, j = 1, i + 1
-    elif words[i] == "half" and words[i + 1 : i + 2] == ["a"] and words[i + 2 : i + 3] and words[i + 2] in (*lexicon.SCALES, "dozen"):
+    elif (
+        words[i] == "half"
+        and words[i + 1 : i + 2] == ["a"]
+        and words[i + 2 : i + 3]
+        and words[i + 2] in (*lexicon.SCALES, "dozen")
+    ):
         return i + 3, (6 if words[i + 2] == "dozen" else lexicon.SCALES[words[i + 2]] // 2)
     while j < len(words):
         word = words[j]
         if word == "dozen" and (seen or current):
             current = (current or 1) * 12
         elif word in lexicon.NUMBERS:
-            if seen and not (current and current % 10 == 0 and lexicon.NUMBERS[word] < 10) and current % 1000 and current % 100:
+            if (
+                seen
+                and not (current and current % 10 == 0 and lexicon.NUMBERS[word] < 10)
+                and current % 1000
+                and current % 100
+            ):
                 break
             current += lexicon.NUMBERS[word]
         elif word in lexicon.SCALES and (seen or current):
@@ -53,7 +63,13 @@ def _in_words(words: Sequence[str], i: int) -> tuple[int, Number] | None:
             else:
                 total += (current or 1) * lexicon.SCALES[word]
                 current = 0
-        elif word == "and" and seen and words[j - 1] in lexicon.SCALES and j + 1 < len(words) and words[j + 1] in lexicon.NUMBERS:
+        elif (
+            word == "and"
+            and seen
+            and words[j - 1] in lexicon.SCALES
+            and j + 1 < len(words)
+            and words[j + 1] in lexicon.NUMBERS
+        ):
             pass
         else:
             break
@@ -143,11 +159,10 @@ _AFTER = (
 def _between(words: Sequence[str], i: int) -> tuple[int, Amount] | None:
     if i >= len(words):
         return None
-    opening, joints = words[i], ("and", "to", "-")
+    opening: str = words[i]
+    joints: tuple[str, ...] = ("and", "to", "-")
     j = i + 1 if opening in ("between", "from") else i
-    if opening == "from":
-        joints = ("to", "-")
-    elif opening != "between":
+    if opening == "from" or opening != "between":
         joints = ("to", "-")
     low = amount_at(words, j)
     if low is None or low[0] >= len(words) or words[low[0]] not in joints:
@@ -165,14 +180,13 @@ def _between(words: Sequence[str], i: int) -> tuple[int, Amount] | None:
 
 
 _TIMES = {"once": 1, "twice": 2, "thrice": 3}
-_MANY = {("multiple", "times"), ("repeatedly",), ("more", "than", "once"), ("several", "times", "over")}
 
 
 def times_at(words: Sequence[str], i: int) -> tuple[int, Bound] | None:
     """How many times: "3 times", "once", "at least twice", "between 2 and 4 times", "more than once", "never more than twice"."""
-    for phrase in (("multiple", "times"), ("repeatedly",), ("more", "than", "once"), ("again", "and", "again")):
-        if tuple(words[i : i + len(phrase)]) == phrase:
-            return i + len(phrase), Bound(">=", 2)
+    for repeatedly in (["multiple", "times"], ["repeatedly"], ["more", "than", "once"], ["again", "and", "again"]):
+        if list(words[i : i + len(repeatedly)]) == repeatedly:
+            return i + len(repeatedly), Bound(">=", 2)
     compared = comparison_at(words, i)
     j = compared[0] if compared else i
     if j < len(words) and words[j] in _TIMES:
@@ -229,7 +243,7 @@ def regularity_at(words: Sequence[str], i: int) -> tuple[int, Regularity] | None
 
 
 def _last(words: Sequence[str], j: int) -> tuple[int, int, Unit, bool] | None:
-    """"the last 4 (calendar) weeks" from word j: end, number, unit, calendar."""
+    """ "the last 4 (calendar) weeks" from word j: end, number, unit, calendar."""
     while j < len(words) and words[j] in ("the", "out", "of", "in", "for", "over", "during", "these", "our"):
         j += 1
     if j >= len(words) or words[j] not in ("last", "past", "previous"):
@@ -302,7 +316,11 @@ def _run(words: Sequence[str], i: int) -> tuple[int, Regularity] | None:
         return j + 2, Regularity("run", _UNITS[words[j + 1]], bound[1].bound)
     if j + 3 <= len(words) and words[j] in _UNITS and list(words[j + 1 : j + 4]) == ["in", "a", "row"]:
         return j + 4, Regularity("run", _UNITS[words[j]], bound[1].bound)
-    if j + 2 <= len(words) and words[j] in _UNITS and list(words[j + 1 : j + 2]) in (["running"], ["straight"], ["consecutively"]):
+    if (
+        j + 2 <= len(words)
+        and words[j] in _UNITS
+        and list(words[j + 1 : j + 2]) in (["running"], ["straight"], ["consecutively"])
+    ):
         return j + 2, Regularity("run", _UNITS[words[j]], bound[1].bound)
     return None
 
@@ -325,7 +343,7 @@ def _different(words: Sequence[str], i: int) -> tuple[int, Regularity] | None:
 
 
 def _per_unit(words: Sequence[str], i: int) -> tuple[int, Regularity] | None:
-    """"at least 3 times a week in the last 4 weeks"; "in any month"."""
+    """ "at least 3 times a week in the last 4 weeks"; "in any month"."""
     if words[i] == "in" and words[i + 1 : i + 2] and words[i + 1] in ("any", "one", "a") and i + 2 < len(words):
         k = i + 3 if words[i + 2] in ("single", "calendar", "given") else i + 2
         if k < len(words) and words[k] in _SINGLE and words[k] != "day":
@@ -397,7 +415,13 @@ def age_at(words: Sequence[str], i: int) -> tuple[int, Bound] | None:
         number = number_at(words, j)
         if number and words[i] == "aged":
             end = _years(words, number[0])
-            for after, sign in ((["or", "older"], ">="), (["and", "older"], ">="), (["or", "younger"], "<="), (["and", "younger"], "<="), (["and", "up"], ">=")):
+            for after, sign in (
+                (["or", "older"], ">="),
+                (["and", "older"], ">="),
+                (["or", "younger"], "<="),
+                (["and", "younger"], "<="),
+                (["and", "up"], ">="),
+            ):
                 if list(words[end : end + 2]) == after:
                     return end + 2, Bound(sign, number[1])  # type: ignore[arg-type]
             return end, Bound("=", number[1])
@@ -418,7 +442,14 @@ def age_at(words: Sequence[str], i: int) -> tuple[int, Bound] | None:
         end = _years(words, number[0], required=True)
         if end:
             after = list(words[end : end + 2])
-            if after in (["or", "older"], ["and", "older"], ["or", "above"], ["and", "above"], ["and", "over"], ["or", "over"]):
+            if after in (
+                ["or", "older"],
+                ["and", "older"],
+                ["or", "above"],
+                ["and", "above"],
+                ["and", "over"],
+                ["or", "over"],
+            ):
                 return end + 2, Bound(">=", number[1])
             if after in (["or", "younger"], ["and", "younger"], ["and", "under"], ["or", "under"]):
                 return end + 2, Bound("<=", number[1])
@@ -464,8 +495,10 @@ class Top:
 
 
 def top_at(words: Sequence[str], i: int) -> tuple[int, Top] | None:
-    """"top 10", "bottom five", "top 5%", "10 top", "the 10 highest" that start at word i."""
-    bottom = {"top": False, "highest": False, "best": False, "bottom": True, "lowest": True, "least": True}.get(words[i])
+    """ "top 10", "bottom five", "top 5%", "10 top", "the 10 highest" that start at word i."""
+    bottom = {"top": False, "highest": False, "best": False, "bottom": True, "lowest": True, "least": True}.get(
+        words[i]
+    )
     if bottom is None:
         return None
     number = number_at(words, i + 1)
@@ -483,7 +516,7 @@ def top_at(words: Sequence[str], i: int) -> tuple[int, Top] | None:
 
 
 def limit_at(words: Sequence[str], i: int) -> tuple[int, int] | None:
-    """"first 50", "limit 10", "only the first 20" that start at word i: how many rows."""
+    """ "first 50", "limit 10", "only the first 20" that start at word i: how many rows."""
     j = i
     while j < len(words) and words[j] in ("only", "the", "just", "show"):
         j += 1
@@ -503,7 +536,7 @@ def limit_at(words: Sequence[str], i: int) -> tuple[int, int] | None:
 
 
 def _share_at(words: Sequence[str], i: int) -> tuple[int, Amount] | None:
-    """"at least 150% of": a bound in percent of something."""
+    """ "at least 150% of": a bound in percent of something."""
     bound = bound_at(words, i)
     if bound is None or bound[0] >= len(words) or words[bound[0]] not in ("%", "percent"):
         return None
@@ -512,14 +545,14 @@ def _share_at(words: Sequence[str], i: int) -> tuple[int, Amount] | None:
 
 
 def span_bound_at(words: Sequence[str], i: int) -> tuple[int, tuple[str, Span]] | None:
-    """"more than 60 days", "at least 2 weeks", "60 days": a length of time, with a comparison if one was said."""
+    """ "more than 60 days", "at least 2 weeks", "60 days": a length of time, with a comparison if one was said."""
     compared = comparison_at(words, i)
     span = when.span_at(words, compared[0] if compared else i)
     return (span[0], (compared[1] if compared else ">", span[1])) if span else None
 
 
 def several_at(words: Sequence[str], i: int) -> tuple[int, Bound] | None:
-    """"at least two of (the following)": how many conditions must hold."""
+    """ "at least two of (the following)": how many conditions must hold."""
     bound = bound_at(words, i)
     if bound is None:
         number = number_at(words, i)
@@ -527,7 +560,14 @@ def several_at(words: Sequence[str], i: int) -> tuple[int, Bound] | None:
     if bound is None or list(words[bound[0] : bound[0] + 1]) != ["of"]:
         return None
     j = bound[0] + 1
-    for phrase in (["the", "following"], ["these"], ["the", "following", "conditions"], ["these", "conditions"], ["these", "things"], ["those"]):
+    for phrase in (
+        ["the", "following"],
+        ["these"],
+        ["the", "following", "conditions"],
+        ["these", "conditions"],
+        ["these", "things"],
+        ["those"],
+    ):
         if list(words[j : j + len(phrase)]) == phrase:
             return j + len(phrase), bound[1].bound
     return (j, bound[1].bound) if list(words[j : j + 1]) == [":"] else None
@@ -547,6 +587,11 @@ def duration_at(words: Sequence[str], i: int) -> tuple[int, Duration] | None:
     if bound is None:
         number = number_at(words, i)
         bound = (number[0], Amount(Bound(">=", number[1]))) if number else None
-    if bound is None or bound[0] >= len(words) or words[bound[0]] not in lexicon.DURATION_SUFFIXES or len(words[bound[0]]) < 2:
+    if (
+        bound is None
+        or bound[0] >= len(words)
+        or words[bound[0]] not in lexicon.DURATION_SUFFIXES
+        or len(words[bound[0]]) < 2
+    ):
         return None
     return bound[0] + 1, Duration(bound[1].bound, lexicon.DURATION_SUFFIXES[words[bound[0]]])

@@ -894,6 +894,11 @@ def _hints(node: type) -> dict[str, Any]:
     return get_type_hints(node)
 
 
+def _class(node: Any) -> type:
+    assert isinstance(node, type)
+    return node
+
+
 def _from_plain(wanted: Any, plain: Any, where: str) -> Any:
     """The value of this type hint that the plain JSON value stands for; ValueError names the place where there is none."""
     origin, options = get_origin(wanted), get_args(wanted)
@@ -909,7 +914,9 @@ def _from_plain(wanted: Any, plain: Any, where: str) -> Any:
         inner = options[:1] * len(plain) if options[-1] is Ellipsis else options
         if len(inner) != len(plain):
             raise ValueError(f"{where}: {len(inner)} values are needed, not {len(plain)}")
-        return tuple(_from_plain(part, value, f"{where}[{i}]") for i, (part, value) in enumerate(zip(inner, plain, strict=True)))
+        return tuple(
+            _from_plain(part, value, f"{where}[{i}]") for i, (part, value) in enumerate(zip(inner, plain, strict=True))
+        )
     if wanted is date:
         try:
             return date.fromisoformat(plain)
@@ -918,7 +925,7 @@ def _from_plain(wanted: Any, plain: Any, where: str) -> Any:
     if is_dataclass(wanted):
         if not isinstance(plain, dict):
             raise ValueError(f"{where}: an object is needed, not {plain!r}")
-        hints = _hints(wanted)  # type: ignore[arg-type]
+        hints = _hints(_class(wanted))
         for key in plain:
             if key not in hints:
                 raise ValueError(f"{where}: unknown key {key!r}; known are {', '.join(hints)}")
@@ -936,7 +943,11 @@ def _from_union(options: tuple[Any, ...], plain: Any, where: str) -> Any:
     """The one member of a union that fits: nodes are told apart by their kind, the rest by their plain type."""
     if plain is None and type(None) in options:
         return None
-    nodes = {get_args(_hints(option)["kind"])[0]: option for option in options if is_dataclass(option) and "kind" in _hints(option)}  # type: ignore[arg-type]
+    nodes = {
+        get_args(_hints(_class(option))["kind"])[0]: option
+        for option in options
+        if is_dataclass(option) and "kind" in _hints(_class(option))
+    }
     if nodes and isinstance(plain, dict):
         kind = plain.get("kind")
         if kind not in nodes:

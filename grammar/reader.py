@@ -42,7 +42,12 @@ def read(question: str, vocabulary: Vocabulary) -> Read:
         raise NotUnderstood("empty", [], "Nothing was asked.")
     if len(words) > LONGEST:
         first = question[words[LONGEST].start :][:40]
-        raise NotUnderstood("too long", [first], f"The question has {len(words)} words; {LONGEST} are read.", position=words[LONGEST].start)
+        raise NotUnderstood(
+            "too long",
+            [first],
+            f"The question has {len(words)} words; {LONGEST} are read.",
+            position=words[LONGEST].start,
+        )
     found = lattice(question, vocabulary)
     return _one(found, vocabulary)
 
@@ -51,7 +56,9 @@ def _one(words: Lattice, vocabulary: Vocabulary) -> Read:
     try:
         candidates = trees(words)
     except TooTangled:
-        raise NotUnderstood("too long", [words.question[:40]], "The question has too many ways to be read; say it in shorter sentences.") from None
+        raise NotUnderstood(
+            "too long", [words.question[:40]], "The question has too many ways to be read; say it in shorter sentences."
+        ) from None
     except NoTree as nothing:
         raise _misplaced(words, nothing, vocabulary) from None
     resolved: dict[Query, tuple[tuple[int, ...], Resolved]] = {}
@@ -102,10 +109,42 @@ def _rank(tree: Tree, words: Lattice) -> tuple[int, ...]:
 
 def _ordinary(words: Lattice, i: int) -> bool:
     """Whether a word has a closed-class sense too."""
-    return any(category not in ("VALUE", "UNK", "KEY", "EV", "EN", "TAIL", "AGENT", "LEAD", "QUOTED", "LABEL", "TEXT", "BOOL", "BOOLNOUN", "EQ") for category in words.at[i])
+    return any(
+        category
+        not in (
+            "VALUE",
+            "UNK",
+            "KEY",
+            "EV",
+            "EN",
+            "TAIL",
+            "AGENT",
+            "LEAD",
+            "QUOTED",
+            "LABEL",
+            "TEXT",
+            "BOOL",
+            "BOOLNOUN",
+            "EQ",
+        )
+        for category in words.at[i]
+    )
 
 
-_WHOLE = ("WIN", "WITHIN", "LASTING", "FUTURE", "VALUE", "EV", "EN", "KEY", "TIMES", "BOUND", "REG", "TOPN")  # quoted as one
+_WHOLE = (
+    "WIN",
+    "WITHIN",
+    "LASTING",
+    "FUTURE",
+    "VALUE",
+    "EV",
+    "EN",
+    "KEY",
+    "TIMES",
+    "BOUND",
+    "REG",
+    "TOPN",
+)  # quoted as one
 
 
 def _unknown(words: Lattice) -> list[int]:
@@ -121,8 +160,12 @@ def _misplaced(words: Lattice, nothing: NoTree, vocabulary: Vocabulary) -> NotUn
     ends = [end for category, found in words.at[at].items() if category in _WHOLE for end in found]
     text = words.text(at, max(ends, default=at + 1))
     if nothing.position >= len(words.words):
-        return NotUnderstood("incomplete", [text], f'Something is missing after "{text}".', position=words.words[at].start)
-    return NotUnderstood("no place", [text], f'"{text}" has no place in the question as it stands.', position=words.words[at].start)
+        return NotUnderstood(
+            "incomplete", [text], f'Something is missing after "{text}".', position=words.words[at].start
+        )
+    return NotUnderstood(
+        "no place", [text], f'"{text}" has no place in the question as it stands.', position=words.words[at].start
+    )
 
 
 def _unknown_words(words: Lattice, unknown: list[int], vocabulary: Vocabulary) -> NotUnderstood:
@@ -133,7 +176,9 @@ def _unknown_words(words: Lattice, unknown: list[int], vocabulary: Vocabulary) -
     position = words.words[unknown[0]].start
     if vague and len(vague) == len(said):
         measures = "spend, number of orders, number of an event, days since the last one"
-        return NotUnderstood("vague", said, f"{quoted} could mean several things: say it with a number ({measures}).", position=position)
+        return NotUnderstood(
+            "vague", said, f"{quoted} could mean several things: say it with a number ({measures}).", position=position
+        )
     reason = f"{quoted} {'are' if len(said) > 1 else 'is'} not known."
     found = _nearest(words, unknown, vocabulary)
     if found is None:

@@ -9,7 +9,7 @@ reading. A rule without a case here is refused: nothing is read over.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
@@ -36,7 +36,7 @@ from grammar.events import (
     unknown,
     vlist_groups,
 )
-from grammar.mentions import Edge, EventHit, Lattice, ValueHit
+from grammar.mentions import Edge, EventHit, Lattice
 from grammar.names import Candidate, index
 from grammar.numbers import Amount, Regularity, Top
 from grammar.query import (
@@ -47,6 +47,7 @@ from grammar.query import (
     ActivePeriods,
     Age,
     Aggregate,
+    Aggregation,
     Attribute,
     AttributeBreakdown,
     AttributeColumn,
@@ -66,8 +67,8 @@ from grammar.query import (
     EventFilter,
     Events,
     EveryItem,
-    EveryPeriod,
     Everyone,
+    EveryPeriod,
     Extreme,
     Favourite,
     Filter,
@@ -92,7 +93,6 @@ from grammar.query import (
     Rank,
     Row,
     Rows,
-    Sequence as Chain,
     Several,
     Spend,
     Step,
@@ -107,8 +107,11 @@ from grammar.query import (
     filters,
     negated,
 )
+from grammar.query import (
+    Sequence as Chain,
+)
 from grammar.vocabulary import Key, Vocabulary, fold
-from grammar.when import Lasting, Prior, Within, merge
+from grammar.when import merge
 
 T = TypeVar("T")
 ORDER = "order-completed"
@@ -202,7 +205,9 @@ def _account(tree: Tree, lattice: Lattice) -> None:
 def names_of(lattice: Lattice, vocabulary: Vocabulary) -> Names:
     """The names that a question is resolved with."""
     types = vocabulary.event_types()
-    return Names(lattice, vocabulary, index(types, vocabulary.attributes()), {t.name: t for t in types}, vocabulary.attributes())
+    return Names(
+        lattice, vocabulary, index(types, vocabulary.attributes()), {t.name: t for t in types}, vocabulary.attributes()
+    )
 
 
 class _Resolver:
@@ -302,7 +307,9 @@ class _Resolver:
                 assert columns is not None
                 population = tree.tree(*_POPULATIONS)
                 assert population is not None
-                return self.population(population), Users(tuple(self.column_of_key(e) for e in columns.edges() if e.category == "KEY"))
+                return self.population(population), Users(
+                    tuple(self.column_of_key(e) for e in columns.edges() if e.category == "KEY")
+                )
             case "top_values":
                 return self.top_values(tree)
             case "everyone_by":
@@ -401,8 +408,7 @@ class _Resolver:
                 spend = measure_tree.edge("SPEND")
                 assert spend is not None
                 self.need_orders(spend)
-                how = "average" if self.text(spend).casefold().startswith(("average", "avg", "mean")) else "total"
-                return population, Value(how, self.spend(measure_tree, window))  # type: ignore[arg-type]
+                return population, Value("total", self.spend(measure_tree, window))
             case "average_spend":
                 spend = measure_tree.edge("SPEND")
                 assert spend is not None and agg is not None
@@ -415,16 +421,23 @@ class _Resolver:
                 return population, Pooled(edge.meaning, Events(ORDER, (), window), ORDER_VALUE)
             case "count_of":
                 draft, mention = self.measured_event(measure_tree)
-                how = agg.meaning if agg is not None else "total"
+                how: Aggregation = agg.meaning if agg is not None else "total"
                 if how == "total":
                     return population, CountEvents(Events(mention.event, mention.variants[0], self.join(draft, window)))
-                return population, Value(how, Count(Events(mention.event, mention.variants[0], self.join(draft, window))))
+                return population, Value(
+                    how, Count(Events(mention.event, mention.variants[0], self.join(draft, window)))
+                )
             case "aggregate" | "aggregate_event":
                 assert agg is not None
                 key = measure_tree.edge("KEY")
                 assert key is not None
                 attribute = self.attribute_keys(key)
-                if measure_tree.name == "aggregate" and attribute and not measure_tree.trees() and measure_tree.edge("EV") is None:
+                if (
+                    measure_tree.name == "aggregate"
+                    and attribute
+                    and not measure_tree.trees()
+                    and measure_tree.edge("EV") is None
+                ):
                     if not any("number" in k.holds for k in attribute):
                         raise self.no(key, f'"{self.text(key)}" holds no numbers.', "wrong key")
                     return population, Value(agg.meaning, AttributeNumber(attribute[0].name))
@@ -484,7 +497,9 @@ class _Resolver:
             case "show":
                 if not isinstance(output, Users):
                     raise self.no(tree, "Columns are shown of contacts only.")
-                return replace(output, columns=output.columns + tuple(self.sort_column(t) for t in tree.trees("sortkey")))
+                return replace(
+                    output, columns=output.columns + tuple(self.sort_column(t) for t in tree.trees("sortkey"))
+                )
         raise self.no(tree, "This ending is not read.", "unsupported")
 
     def breakdown(self, key: Edge, population: Condition, output: Output) -> Output:
@@ -667,7 +682,9 @@ class _Resolver:
             conditions.append(self.lapsed(lapsed, nmods))
             nmods = [t for t in nmods if t.name != "when"]
         if events is not None:
-            own = [t for t in nmods if t.name in ("when", "lasting_") or (t.name == "place" and self.belongs(t, events))]
+            own = [
+                t for t in nmods if t.name in ("when", "lasting_") or (t.name == "place" and self.belongs(t, events))
+            ]
             nmods = [t for t in nmods if t not in own]
             for tree in own:
                 if tree.name == "when":
@@ -714,7 +731,9 @@ class _Resolver:
         """ "new customers in W" has readings: first bought, signed up, or first seen in it."""
         wins = [e for t in nmods if t.name == "when" for e in t.edges() if e.category == "WIN"]
         if not wins:
-            raise self.no(edge, '"new" could mean first bought, signed up or first seen: say which, and since when.', "vague")
+            raise self.no(
+                edge, '"new" could mean first bought, signed up or first seen: say which, and since when.', "vague"
+            )
         window = self.windows(wins)
         options: list[Condition] = []
         if ORDER in self.names.types:
@@ -747,7 +766,13 @@ class _Resolver:
             alternatives.append(all_of(*(self.attribute_value(edge) for edge in group)))
         if joint == "and" and not self.list_attribute(alternatives):
             joint = "or"  # one value cannot be two: "gold and silver members" are either
-        return all_of(*alternatives) if joint == "and" else any_of(*alternatives) if len(alternatives) > 1 else alternatives[0]
+        return (
+            all_of(*alternatives)
+            if joint == "and"
+            else any_of(*alternatives)
+            if len(alternatives) > 1
+            else alternatives[0]
+        )
 
     def list_attribute(self, conditions: list[Condition]) -> bool:
         lists = {k.name for k in self.names.attributes if "list" in k.holds}
@@ -797,13 +822,33 @@ class _Resolver:
         if tree.name == "loose":
             return self.clause(tree.trees()[0], Link("loose"), False)
         link_tree, unit = tree.trees()[0], tree.trees()[1]
-        kinds = {"and_": "and", "or_": "or", "but_": "but", "comma": "comma", "nor_": "nor", "then": "then", "after": "after", "before": "before"}
+        kinds = {
+            "and_": "and",
+            "or_": "or",
+            "but_": "but",
+            "comma": "comma",
+            "nor_": "nor",
+            "then": "then",
+            "after": "after",
+            "before": "before",
+        }
         comma = link_tree.edge("COMMA") is not None
         also = link_tree.edge("ALSO") is not None
         link = Link(kinds[link_tree.name], comma, also)  # type: ignore[arg-type]
         inner = [t for t in unit.trees()]
         if inner[0].name == "np":
-            return [Clause(link, False, None, False, unit.first, unit.end, condition=self.noun_phrase(inner[0], inner[1:]), simple_noun=True)]
+            return [
+                Clause(
+                    link,
+                    False,
+                    None,
+                    False,
+                    unit.first,
+                    unit.end,
+                    condition=self.noun_phrase(inner[0], inner[1:]),
+                    simple_noun=True,
+                )
+            ]
         found = self.clause(inner[0], link, False)
         if link_tree.edge("EITHER") is not None:
             found[0].either = True
@@ -830,17 +875,21 @@ class _Resolver:
             case "gap":
                 return [Clause(link, who, self.negation(tree.edge("NEG")), False, tree.first, tree.end, gap=tree)]
             case "except":
-                inner = tree.trees()
-                if inner[0].name == "np":
-                    condition = self.noun_phrase(inner[0], inner[1:])
-                elif inner[0].name == "vlist":
-                    groups, _, _ = vlist_groups(inner[0])
+                excepted = tree.trees()
+                if excepted[0].name == "np":
+                    condition = self.noun_phrase(excepted[0], excepted[1:])
+                elif excepted[0].name == "vlist":
+                    groups, _, _ = vlist_groups(excepted[0])
                     condition = any_of(*(all_of(*(self.attribute_value(e) for e in g)) for g in groups))
                 else:
-                    condition = self.clauses([inner[0]], [])
-                return [Clause(link, who, None, False, tree.first, tree.end, condition=negated(condition), excluded=True)]
+                    condition = self.clauses([excepted[0]], [])
+                return [
+                    Clause(link, who, None, False, tree.first, tree.end, condition=negated(condition), excluded=True)
+                ]
             case "group":
-                return [Clause(link, who, None, False, tree.first, tree.end, condition=self.population(tree.trees()[0]))]
+                return [
+                    Clause(link, who, None, False, tree.first, tree.end, condition=self.population(tree.trees()[0]))
+                ]
             case "nofpart":
                 return [Clause(link, who, None, False, tree.first, tree.end, condition=self.several(tree))]
             case "bywhom":
@@ -861,7 +910,9 @@ class _Resolver:
         tense, word = edge.meaning
         return Negation(tense, word == "never")
 
-    def whole(self, tree: Tree, link: Link, who: bool, condition: Condition, negation: Negation | None = None) -> Clause:
+    def whole(
+        self, tree: Tree, link: Link, who: bool, condition: Condition, negation: Negation | None = None
+    ) -> Clause:
         if negation is not None:
             condition = negated(condition)
         return Clause(link, who, negation, False, tree.first, tree.end, condition=condition)
@@ -871,7 +922,11 @@ class _Resolver:
         negation = self.negation(neg)
         auxiliaries = [e for t in tree.trees("aux") for e in t.edges()]
         perfect = any(e.category == "HAVE" for e in auxiliaries)
-        if neg is not None and any(e.category == "HAVE" and e.end <= neg.first for e in auxiliaries) and negation is not None:
+        if (
+            neg is not None
+            and any(e.category == "HAVE" and e.end <= neg.first for e in auxiliaries)
+            and negation is not None
+        ):
             negation = replace(negation, tense="perfect")
         also = any(e.category == "ALSO" for e in auxiliaries) or tree.has("ALSO")
         if tree.name == "vp_be":
@@ -1093,7 +1148,9 @@ class _Resolver:
     def tagged(self, tree: Tree) -> Condition:
         vlist = tree.tree("vlist")
         assert vlist is not None
-        keys = [k for k in self.names.attributes if "list" in k.holds] or [k for k in self.names.attributes if k.name.lower() in ("tag", "tags")]
+        keys = [k for k in self.names.attributes if "list" in k.holds] or [
+            k for k in self.names.attributes if k.name.lower() in ("tag", "tags")
+        ]
         if not keys:
             raise self.no(tree, "The phonebook has no tags.", "unknown key")
         tags = [k for k in keys if "tag" in k.name.lower()] or keys
@@ -1105,10 +1162,18 @@ class _Resolver:
             if not held:
                 if group[0].category != "QUOTED":
                     near = self.names.vocabulary.near(said, tags, 3)
-                    raise Refused("unknown value", group[0].first, group[-1].end, f'No tag "{said}" is known.', tuple(v.text for v in near))
+                    raise Refused(
+                        "unknown value",
+                        group[0].first,
+                        group[-1].end,
+                        f'No tag "{said}" is known.',
+                        tuple(v.text for v in near),
+                    )
                 self.warnings.append(f'No tag is "{said}".')
             texts = tuple(sorted({v.text.strip().casefold() for v in held})) or (said.casefold(),)
-            conditions.append(Attribute(tuple(sorted({v.key.name for v in held})) or (tags[0].name,), Text("is", texts)))
+            conditions.append(
+                Attribute(tuple(sorted({v.key.name for v in held})) or (tags[0].name,), Text("is", texts))
+            )
         return all_of(*conditions) if joint == "and" else any_of(*conditions)
 
     def named(self, tree: Tree) -> Condition:
@@ -1149,7 +1214,9 @@ class _Resolver:
         wins = [e for t in nmods if t.name == "when" for e in t.edges()]
         if len(wins) != 1 or wins[0].category != "WIN":
             raise self.no(edge, f'"{self.text(edge)}" needs a number of days: lapsed customers (90 days).', "vague")
-        return all_of(Has(Count(Events(ORDER)), AT_LEAST_ONCE), Has(Count(Events(ORDER, (), self.window(wins[0]))), Bound("=", 0)))
+        return all_of(
+            Has(Count(Events(ORDER)), AT_LEAST_ONCE), Has(Count(Events(ORDER, (), self.window(wins[0]))), Bound("=", 0))
+        )
 
     def basket(self, tree: Tree) -> Condition:
         """ "with 10 or more items in a single order"."""
@@ -1213,7 +1280,10 @@ class _Resolver:
                 except Refused:
                     continue
             options.extend(
-                Has(Aggregate("total", Events(candidate.event, where, window), Property(key.name)), converted(edge, key)) for key in keys
+                Has(
+                    Aggregate("total", Events(candidate.event, where, window), Property(key.name)), converted(edge, key)
+                )
+                for key in keys
             )
         if not options:
             raise self.no(edge, "No duration is known of it.", "wrong key")
@@ -1228,7 +1298,11 @@ class _Resolver:
         window = self.late(core.trees("late"))
         sides: list[Measure] = []
         for noun in nouns:
-            found = [c for c in noun.meaning.candidates if verb is None or any(v.event == c.event for v in verb.meaning.candidates)]
+            found = [
+                c
+                for c in noun.meaning.candidates
+                if verb is None or any(v.event == c.event for v in verb.meaning.candidates)
+            ]
             best = [c for c in found if c.tier == found[0].tier]
             if not best:
                 raise self.no(noun, f'"{self.text(noun)}" is no event of that verb.')
@@ -1260,7 +1334,11 @@ class _Resolver:
         if orders[-1].meaning != "average":
             raise self.no(orders[-1], "Only the average of all is compared with.")
         window = self.late(tree.trees("late"))
-        return Versus(self.measure(self.measure_tree(tree), window), more.meaning, MeanOverEvents(Events(ORDER, (), window), ORDER_VALUE))
+        return Versus(
+            self.measure(self.measure_tree(tree), window),
+            more.meaning,
+            MeanOverEvents(Events(ORDER, (), window), ORDER_VALUE),
+        )
 
     def stopped(self, core: Tree) -> Condition:
         from grammar.query import Rolling
@@ -1293,11 +1371,18 @@ class _Resolver:
         if len(mention.variants) != 1 or len(mention.variants[0]) != 1:
             raise self.no(core, "Mostly is read of one value.")
         only = mention.variants[0][0]
-        if not isinstance(only, Filter) or len(only.properties) != 1 or not isinstance(only.test, Text) or only.test.how != "is":
+        if (
+            not isinstance(only, Filter)
+            or len(only.properties) != 1
+            or not isinstance(only.test, Text)
+            or only.test.how != "is"
+        ):
             raise self.no(core, "Mostly is read of one value of one key.")
         if mention.bound != AT_LEAST_ONCE:
             raise self.no(core, "Mostly is read of one value.")
-        return Favourite(Events(mention.event, (), self.draft_window(draft)), only.properties[0], only.test.values, mostly=True)
+        return Favourite(
+            Events(mention.event, (), self.draft_window(draft)), only.properties[0], only.test.values, mostly=True
+        )
 
     # ── attributes by key ──
 
@@ -1332,7 +1417,11 @@ class _Resolver:
             edge = cond.edge("BOUND", "NUM")
             assert edge is not None
             return Age(keys[0].name, edge.meaning.bound)
-        if keys[0].name.lower() in lexicon.BIRTH_KEYS and cond.name == "during" and "birthday" in self.text(key).casefold():
+        if (
+            keys[0].name.lower() in lexicon.BIRTH_KEYS
+            and cond.name == "during"
+            and "birthday" in self.text(key).casefold()
+        ):
             return self.birthday(Tree("birth", tuple(e for e in cond.edges() if e.category in ("WIN", "FUTURE"))))
         test, warnings = key_test(self.names, cond, keys[:1], self.window, attribute=True)
         self.warnings.extend(warnings)
@@ -1356,9 +1445,11 @@ class _Resolver:
         attribute = self.attribute_keys(key)
         draft = event.event if event is not None else None
         possible = False
-        if draft is not None and (key.meaning == "product" or draft.hit is None or any(
-            k.event == c.event for c in draft.hit.candidates for k in key.meaning
-        )):
+        if draft is not None and (
+            key.meaning == "product"
+            or draft.hit is None
+            or any(k.event == c.event for c in draft.hit.candidates for k in key.meaning)
+        ):
             possible = True
         if possible and attribute:
             word = self.text(key)
@@ -1373,7 +1464,9 @@ class _Resolver:
         if not attribute:
             holders = sorted({k.event for k in key.meaning if k.event}) if key.meaning != "product" else []
             where = f"; it is a key of {', '.join(holders[:4])}" if holders else ""
-            raise self.no(key, f'No attribute "{self.text(key)}" is known{where}.', "unknown key" if not holders else "wrong key")
+            raise self.no(
+                key, f'No attribute "{self.text(key)}" is known{where}.', "unknown key" if not holders else "wrong key"
+            )
         if tree.name == "keyed_bound":
             bound = tree.edge("BOUND")
             assert bound is not None
@@ -1435,7 +1528,7 @@ class _Resolver:
         if len(mention.variants) != 1:
             raise self.no(enp, "Only one event is the first or last.")
         events = Events(mention.event, mention.variants[0], ALWAYS)
-        about = EventDraft(tree.first, tree.end, draft.hit, noun=True)
+        about = EventDraft(tree.first, tree.end, draft.hit, nominal=True)
         self.take_args(about, said)
         if about.hit is not None:
             about.hit = EventHit(tuple(c for c in about.hit.candidates if c.event == mention.event))
@@ -1480,7 +1573,9 @@ class _Resolver:
         if ORDER not in self.names.types:
             money = sorted(f"{p.name} of {e}" for e in self.names.types for p in money_keys(self.names, e))
             offered = f" Money is in: {', '.join(money)}." if money else ""
-            raise self.no(node, f"The phonebook has no order-completed, so nobody's spend is known.{offered}", "unsupported")
+            raise self.no(
+                node, f"The phonebook has no order-completed, so nobody's spend is known.{offered}", "unsupported"
+            )
 
     def spend(self, tree: Tree, window: Window) -> Measure:
         edge = tree.edge("SPEND")
@@ -1540,7 +1635,9 @@ class _Resolver:
             draft.objects.append(Tree("prepared", (prep, vlist)))
         self.take_args(draft, [t for t in tree.trees() if t not in (enp, prep, vlist)])
         assert draft.hit is not None
-        having = tuple(c for c in draft.hit.candidates if any(k.event == c.event and "number" in k.holds for k in key.meaning))
+        having = tuple(
+            c for c in draft.hit.candidates if any(k.event == c.event and "number" in k.holds for k in key.meaning)
+        )
         if not having:
             events_named = ", ".join(sorted({c.event for c in draft.hit.candidates}))
             raise self.no(key, f'{events_named} has no number "{self.text(key)}".', "wrong key")
@@ -1548,7 +1645,9 @@ class _Resolver:
         mention = self.mention(draft)
         if len(mention.variants) != 1 or mention.bound != AT_LEAST_ONCE:
             raise self.no(tree, "One kind of event is measured.")
-        found = [k for k in key.meaning if k.event == mention.event and "number" in k.holds and k.level in ("event", "item")]
+        found = [
+            k for k in key.meaning if k.event == mention.event and "number" in k.holds and k.level in ("event", "item")
+        ]
         if not found:
             raise self.no(key, f'"{self.text(key)}" holds no numbers.', "wrong key")
         return Events(mention.event, mention.variants[0], self.join(draft, window)), properties(found)[0]
@@ -1623,14 +1722,18 @@ class _Resolver:
         if edge.category == "DURATION":
             if not isinstance(measure, Aggregate):
                 raise self.no(edge, "A length of time is compared with a duration only.")
-            key = next((k for k in self.names.keys(measure.events.event or "") if k.name == measure.property.name), None)
+            key = next(
+                (k for k in self.names.keys(measure.events.event or "") if k.name == measure.property.name), None
+            )
             assert key is not None
             return Has(measure, converted(edge, key))
         if isinstance(measure, AttributeNumber):
             if measure.name.lower() in lexicon.AGE_KEYS:
                 return Age(measure.name, bound)
             return Attribute((measure.name,), Numeric(bound))
-        if edge.category == "NUM" and (isinstance(measure, Spend) or (isinstance(measure, Aggregate) and measure.how == "total")):
+        if edge.category == "NUM" and (
+            isinstance(measure, Spend) or (isinstance(measure, Aggregate) and measure.how == "total")
+        ):
             bound = Bound(">=", bound.value)  # a bare amount after a sum is at least
         return Has(measure, bound)
 
@@ -1732,7 +1835,9 @@ class _Resolver:
                 measure = Count(Events(mention.event, mention.variants[0], self.draft_window(draft)))
             case _:
                 raise self.no(
-                    tree, f'"{self.text(tree)}" does not say by what: by spend, by orders, by number of an event, or by the total of a number.', "vague"
+                    tree,
+                    f'"{self.text(tree)}" does not say by what: by spend, by orders, by number of an event, or by the total of a number.',
+                    "vague",
                 )
         amount = chosen.amount
         if amount is None:
@@ -1798,7 +1903,7 @@ class _Resolver:
             return self.enp_draft(enp)
         assert verb is not None
         noun = verb.end in self.names.lattice.at[verb.first].get("EN", {})
-        return EventDraft(head.first, head.end, verb.meaning, noun=noun)
+        return EventDraft(head.first, head.end, verb.meaning, nominal=noun)
 
     def enp_draft(self, enp: Tree) -> EventDraft:
         noun = enp.edge("EN")
@@ -1851,7 +1956,21 @@ class _Resolver:
             leaf = arg.child()
             edge = leaf if isinstance(leaf, Edge) else None
             match arg.name:
-                case "obj" | "ref" | "same" | "another" | "text_object" | "distinct_key" | "distinct_thing" | "prepared" | "keyed" | "keyed_bound" | "amount" | "has_property" | "value_key":
+                case (
+                    "obj"
+                    | "ref"
+                    | "same"
+                    | "another"
+                    | "text_object"
+                    | "distinct_key"
+                    | "distinct_thing"
+                    | "prepared"
+                    | "keyed"
+                    | "keyed_bound"
+                    | "amount"
+                    | "has_property"
+                    | "value_key"
+                ):
                     draft.objects.append(arg)
                 case "tail_word":
                     assert edge is not None
@@ -1887,7 +2006,11 @@ class _Resolver:
                 case "only":
                     draft.only = True
                 case "totally":
-                    if not any(t.tree("quant") is not None for t in draft.objects) and draft.times is None and draft.quant is None:
+                    if (
+                        not any(t.tree("quant") is not None for t in draft.objects)
+                        and draft.times is None
+                        and draft.quant is None
+                    ):
                         raise self.no(arg, f'"{self.text(arg)}" has no number beside it.')
                 case "in_one":
                     draft.in_one = True
@@ -1912,7 +2035,13 @@ class _Resolver:
         return window
 
     def event_condition(
-        self, draft: EventDraft, window: Window, *, times: Bound | None = None, negation: Negation | None = None, mention: Mention | None = None
+        self,
+        draft: EventDraft,
+        window: Window,
+        *,
+        times: Bound | None = None,
+        negation: Negation | None = None,
+        mention: Mention | None = None,
     ) -> Condition:
         """Did such events so many times, in the window; with first, last, only, a rhythm."""
         from grammar.query import Rolling
@@ -1928,7 +2057,12 @@ class _Resolver:
             window = joined
         mention = mention or self.mention(draft)
         if mention.refers or mention.same is not None:
-            raise Refused("no place", draft.first, draft.end, f'"{self.names.lattice.text(draft.first, draft.end)}" refers to nothing before it.')
+            raise Refused(
+                "no place",
+                draft.first,
+                draft.end,
+                f'"{self.names.lattice.text(draft.first, draft.end)}" refers to nothing before it.',
+            )
         bound = mention.bound
         if draft.times is not None:
             if mention.bound != AT_LEAST_ONCE or mention.measure != "count":
@@ -1960,7 +2094,9 @@ class _Resolver:
                 if draft.times is None and not events.where:
                     raise Refused("incomplete", draft.first, draft.end, "Only what? Name a value.")
                 raise Refused("unsupported", draft.first, draft.end, "This use of only is not read.")
-            items = tuple(f for f in events.where if isinstance(f, Filter) and any(p.level == "item" for p in f.properties))
+            items = tuple(
+                f for f in events.where if isinstance(f, Filter) and any(p.level == "item" for p in f.properties)
+            )
             if items and events.event in _BASKETS and not draft.always:
                 others = tuple(f for f in events.where if f not in items)  # only (of an order): all of its items do
                 return Only(replace(events, where=()), filters(EveryItem(items), *others))
@@ -2001,7 +2137,10 @@ class _Resolver:
             case "periods":
                 return Has(ActivePeriods(events, rhythm.unit, each), rhythm.needed)
             case "run":
-                return Has(LongestRun(events, rhythm.unit, each), rhythm.needed if rhythm.needed.comparison != "=" else Bound(">=", rhythm.needed.value))
+                return Has(
+                    LongestRun(events, rhythm.unit, each),
+                    rhythm.needed if rhythm.needed.comparison != "=" else Bound(">=", rhythm.needed.value),
+                )
             case "any":
                 return Has(ActivePeriods(events, rhythm.unit, each), Bound(">=", 1))
             case "every":
@@ -2011,13 +2150,15 @@ class _Resolver:
         raise self.no(edge, "This rhythm is not read.", "unsupported")
 
     def within_of(self, draft: EventDraft, window: Window, negation: Negation | None) -> Condition:
-        """"B within N days of (their first) A"."""
+        """ "B within N days of (their first) A"."""
         tree = draft.within_of
         assert tree is not None
         gap = tree.edge("WITHIN")
         assert gap is not None
         enp, verb = tree.tree("enp", "enp_another"), tree.edge("EV")
-        anchor = self.enp_draft(enp) if enp is not None else EventDraft(tree.first, tree.end, verb.meaning if verb else None)
+        anchor = (
+            self.enp_draft(enp) if enp is not None else EventDraft(tree.first, tree.end, verb.meaning if verb else None)
+        )
         self.take_args(anchor, [t for t in tree.trees() if t is not enp])
         first = anchor.which == "first"
         if anchor.which == "last":
@@ -2060,7 +2201,17 @@ _VPS = frozenset({"vp", "vp_be", "vp_either", "vp_neither"})
 _RESTS = frozenset({"linked", "loose"})
 _POPULATIONS = ("population", "bracketed", "value_population")
 _CLAUSES = frozenset({"group", "who", "who_nof", "whose_", "bywhom", "except"})
-_MEASURES = ("spend", "average_spend", "order_value", "aggregate", "aggregate_event", "count_of", "number_key", "days_since", "aggregate_duration")
+_MEASURES = (
+    "spend",
+    "average_spend",
+    "order_value",
+    "aggregate",
+    "aggregate_event",
+    "count_of",
+    "number_key",
+    "days_since",
+    "aggregate_duration",
+)
 _OBJECTS = ("obj", "ref", "same", "another", "text_object", "distinct_key", "distinct_thing")
 _NMODS = frozenset(
     """place age age_bare tagged named has_key lacks_key bound_key measure_bound measure_average with_event without_event inactive active

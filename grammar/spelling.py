@@ -32,8 +32,8 @@ def _ordinary() -> frozenset[str]:
     for phrase in (*CLOSED, *lexicon.COMPARISONS):
         words.update(phrase.split())
     for rows in lexicon.EVERYDAY.values():
-        for phrase, _, _ in rows:
-            words.update(phrase)
+        for said, _, _ in rows:
+            words.update(said)
     return frozenset(w for w in words if len(w) >= SHORTEST - 1 and w.isalpha())
 
 
@@ -66,7 +66,13 @@ def correction(word: str, index: Index, vocabulary: Vocabulary) -> str | None:
     if len({stem(c) for c in best}) > 1:
         return None
     for value in vocabulary.near(word, None, 3):
-        if min((OSA.distance(word, w, score_cutoff=least) for w in (fold(value.text), *words_of(value.text))), default=9) <= least:
+        if (
+            min(
+                (OSA.distance(word, w, score_cutoff=least) for w in (fold(value.text), *words_of(value.text))),
+                default=9,
+            )
+            <= least
+        ):
             return None
     frequency = _english().word_frequency
     return max(sorted(best), key=lambda c: frequency[c])

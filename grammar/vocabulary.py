@@ -156,7 +156,8 @@ class StaticVocabulary:
         from rapidfuzz import fuzz, process
 
         known = {
-            run: next((v for v in values if keys is None or v.key in keys), None) for run, values in self._values.items()
+            run: next((v for v in values if keys is None or v.key in keys), None)
+            for run, values in self._values.items()
         }
         choices = [run for run, value in known.items() if value is not None]
         found = process.extract(fold(text), choices, scorer=fuzz.ratio, score_cutoff=70, limit=limit)
@@ -164,9 +165,7 @@ class StaticVocabulary:
 
     def contains(self, keys: Collection[Key], text: str) -> bool:
         wanted = text.strip().casefold()
-        return any(
-            v.key in keys and wanted in v.text.casefold() for values in self._values.values() for v in values
-        )
+        return any(v.key in keys and wanted in v.text.casefold() for values in self._values.values() for v in values)
 
     def terms(self) -> Mapping[str, Condition]:
         return self._terms

@@ -356,7 +356,20 @@ _CLOCK_TOKEN = re.compile(r"(\d{1,2})(:\d\d)? ?(am|pm)?")
 
 # The words of time that a misspelt word may be corrected to.
 ORDINARY_WORDS = frozenset(
-    {*UNIT_WORDS, *_MONTHS_SAID, *_WEEKDAYS, *_DAYPARTS_SAID, "today", "yesterday", "within", "since", "between", "during", "before", "after"}
+    {
+        *UNIT_WORDS,
+        *_MONTHS_SAID,
+        *_WEEKDAYS,
+        *_DAYPARTS_SAID,
+        "today",
+        "yesterday",
+        "within",
+        "since",
+        "between",
+        "during",
+        "before",
+        "after",
+    }
 )
 
 _THE = {"the", "these", "this", "their"}

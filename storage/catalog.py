@@ -128,7 +128,13 @@ class _Seen:
         """Takes in the values that the events have, one each."""
         kinds = set(map(type, values))
         self.take_texts(Counter(values if kinds == {str} else [value for value in values if type(value) is str]))
-        if kinds - {str}:
+        if kinds <= {str, int, float} and not _number_names(key):
+            amounts = len(values) if str not in kinds else sum(type(value) is not str for value in values)
+            if amounts:
+                self.json_types.add("number")
+                self.holds.add("number")
+                self.count += amounts
+        else:
             for value in values:
                 if type(value) is not str:
                     self.take_one(key, [value])

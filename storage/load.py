@@ -7,12 +7,12 @@ interrupted goes on where it stopped, and a file that is imported again adds not
 
 from __future__ import annotations
 
-import gc
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field, fields, replace
 from datetime import UTC, datetime
-from typing import Any, Final, TypeAlias
+from functools import partial
+from typing import Any, Final, TypeAlias, TypeVar
 from zoneinfo import ZoneInfo
 
 import msgspec
@@ -50,6 +50,8 @@ Progress: TypeAlias = Callable[[int, int | None], None]
 
 Clock: TypeAlias = Callable[[], datetime]
 """Naive UTC."""
+
+_Ready = TypeVar("_Ready")
 
 _RECORDS: Final = 20_000
 _BYTES: Final = 32 * 2**20
@@ -117,32 +119,42 @@ def _import(
 ) -> Report:
     records = read(source, what)
     done = _lines_done(backend, book, records, what)
-    report, count = Report(), 0
-    for batch in _batches(records.records):
-        with _uncollected():
-            match what:
-                case "event":
-                    report += _import_events(backend, book, records, batch, done, clock())
-                case "contact":
-                    report += _import_contacts(backend, book, records, batch, done, clock())
-                case "product":
-                    report += _import_products(backend, book, records, batch, done, clock())
-        count += len(batch)
+    batches = _batches(records.records)
+
+    def reports() -> Iterator[tuple[int, Report]]:
+        match what:
+            case "event":
+                for batch, events in _prepared(batches, partial(_prepare_events, book, done)):
+                    yield len(batch), _import_events(backend, book, records, batch, events, clock())
+            case "contact":
+                for batch, contacts in _prepared(batches, partial(_prepare_keyed, "visitor_id", book.strict)):
+                    yield len(batch), _import_contacts(backend, book, records, batch, contacts, done, clock())
+            case "product":
+                for batch, products in _prepared(batches, partial(_prepare_keyed, "product_id", book.strict)):
+                    yield len(batch), _import_products(backend, book, records, batch, products, done, clock())
+
+    total, count = Report(), 0
+    for size, report in reports():
+        total += report
+        count += size
         if progress:
             progress(count, records.total)
-    return report
+    return total
 
 
-@contextmanager
-def _uncollected() -> Iterator[None]:
-    """Without garbage collection: a batch makes a million objects and no cycles, and looking for them takes a fifth."""
-    enabled = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if enabled:
-            gc.enable()
+def _prepared(
+    batches: Iterable[list[Record]], prepare: Callable[[list[Record]], _Ready]
+) -> Iterator[tuple[list[Record], _Ready]]:
+    """Each batch with what is prepared of it: in a thread of its own, while the batch before is being stored."""
+    with ThreadPoolExecutor(max_workers=1) as thread:
+        waiting: tuple[list[Record], Future[_Ready]] | None = None
+        for batch in batches:
+            started = batch, thread.submit(prepare, batch)
+            if waiting:
+                yield waiting[0], waiting[1].result()
+            waiting = started
+        if waiting:
+            yield waiting[0], waiting[1].result()
 
 
 def _batches(records: Iterable[Record]) -> Iterator[list[Record]]:
@@ -150,7 +162,7 @@ def _batches(records: Iterable[Record]) -> Iterator[list[Record]]:
     size = 0
     for record in records:
         batch.append(record)
-        size += len(record.raw)
+        size += len(record[1])
         if len(batch) == _RECORDS or size > _BYTES:
             yield batch
             batch, size = [], 0
@@ -219,6 +231,7 @@ _Envelope: Any = msgspec.defstruct(
         ("message_id", Any, None),
     ],
     forbid_unknown_fields=True,
+    gc=False,
 )
 _EVENT_COLUMNS: Final = event_columns()
 _ITEM_COLUMNS: Final = dict.fromkeys((*ITEM_TEXTS, *ITEM_NUMBERS, *PRODUCT_KEYS))
@@ -251,33 +264,50 @@ class _Told:
         return _Told(*([getattr(self, column.name)[row] for row in rows] for column in fields(self)))
 
 
-def _import_events(
-    backend: Backend, book: PhonebookRow, records: Records, batch: Sequence[Record], done: int, now: datetime
-) -> Report:
-    new = [record for record in batch if record.line > done] if done else batch
-    if not new:
-        return Report(duplicates=len(batch))
+@dataclass(frozen=True, slots=True)
+class _ReadEvents:
+    """What is known of a batch before the store is asked: events with a valid envelope, by type; what is wrong with the
+    properties of some of them, by row; the failures; and the objects that contexts are."""
+
+    told: _Told
+    groups: list[Group]
+    faults: dict[int, list[EventError]]
+    failures: list[_Failure]
+    contexts: dict[bytes, dict[str, Any]]
+
+
+def _prepare_events(book: PhonebookRow, done: int, batch: Sequence[Record]) -> _ReadEvents:
     contexts: dict[bytes, dict[str, Any]] = {}
-    told, failures = _read_events(new, book, contexts)
+    told, failures = _read_events([record for record in batch if record[0] > done] if done else batch, book, contexts)
     groups = _groups(told)
-    faults = _faults(told, groups, book.strict)
+    return _ReadEvents(told, groups, _faults(told, groups, book.strict), failures, contexts)
+
+
+def _import_events(
+    backend: Backend, book: PhonebookRow, records: Records, batch: Sequence[Record], read_in: _ReadEvents, now: datetime
+) -> Report:
+    told, groups = read_in.told, read_in.groups
+    if not told.lines and not read_in.failures:
+        return Report(duplicates=len(batch))
     with backend.write() as tx:
-        contacts = _known_contacts(tx, book, {*told.visitors, *(f.visitor for f in failures if f.visitor)})
+        visitors = {*told.visitors, *(failure.visitor for failure in read_in.failures if failure.visitor)}
+        contacts = _known_contacts(tx, book, visitors)
         failures = [
-            replace(failure, errors=failure.errors + _unknown(failure.visitor, contacts)) for failure in failures
+            replace(failure, errors=failure.errors + _unknown(failure.visitor, contacts))
+            for failure in read_in.failures
         ]
         for row, visitor in enumerate(told.visitors):
-            if row in faults or visitor not in contacts:
-                errors = faults.pop(row, []) + _unknown(visitor, contacts)
+            if row in read_in.faults or visitor not in contacts:
+                errors = read_in.faults.get(row, []) + _unknown(visitor, contacts)
                 failures.append(_Failure(told.lines[row], told.raws[row], errors, visitor, told.message_ids[row]))
         rows, failures = _sent_once(tx, book, told, sorted(failures, key=lambda failure: failure.line))
         if len(rows) < len(told.lines):
             told = told.only(rows)
             groups = _groups(told)
         if rows:
-            _store_events(tx, book, told, groups, contexts, contacts, now)
+            _store_events(tx, book, told, groups, read_in.contexts, contacts, now)
         _keep_failures(tx, book, records, "event", failures, now)
-        _mark_done(tx, book, records, "event", batch[-1].line)
+        _mark_done(tx, book, records, "event", batch[-1][0])
         bump(tx, book)
     return Report(len(rows), 0, len(batch) - len(rows) - len(failures), len(failures))
 
@@ -290,30 +320,28 @@ def _read_events(
     zone = UTC if book.zone == "UTC" else ZoneInfo(book.zone)
     told, failures = _Told(), []
     names: dict[str, str] = {}
-    for record in records:
-        if record.error:
-            failures.append(_Failure(record.line, record.raw, [record.error]))
+    for line, raw, fault in records:
+        if fault:
+            failures.append(_Failure(line, raw, [fault]))
             continue
         extra: dict[str, msgspec.Raw] = {}
         try:
             try:
-                envelope = _decode_envelope(record.raw)
+                envelope = _decode_envelope(raw)
             except msgspec.ValidationError:
                 # Not an object, or one with other keys: they are kept. Among them is created_at, which is ours to set.
-                payload = _decode(record.raw)
+                payload = _decode(raw)
                 if not isinstance(payload, dict):
-                    failures.append(_Failure(record.line, record.raw, validate(payload)))
+                    failures.append(_Failure(line, raw, validate(payload)))
                     continue
-                parts = _decode_parts(record.raw)
+                parts = _decode_parts(raw)
                 extra = {key: part for key, part in parts.items() if key not in _KNOWN}
                 envelope = _decode_envelope(msgspec.json.encode({k: v for k, v in parts.items() if k in _KNOWN}))
             properties = _decode(envelope.event_properties)
             context_raw = bytes(envelope.context)
             context = contexts.get(context_raw) or _decode(context_raw)
         except _UNREADABLE as error:
-            failures.append(
-                _Failure(record.line, record.raw, [EventError("", "not_json", f"this is no JSON: {error}")])
-            )
+            failures.append(_Failure(line, raw, [EventError("", "not_json", f"this is no JSON: {error}")]))
             continue
         came, visitor, kind, message_id = envelope.event_name, envelope.visitor_id, envelope.type, envelope.message_id
         timestamp = envelope.event_timestamp
@@ -342,7 +370,7 @@ def _read_events(
             came, visitor, kind = text_of(came), text_of(visitor), text_of(kind)
             message_id = text_of(message_id)
             if errors:
-                failures.append(_Failure(record.line, record.raw, errors, visitor, message_id or None))
+                failures.append(_Failure(line, raw, errors, visitor, message_id or None))
                 continue
         name = names.get(came)
         if name is None:
@@ -351,8 +379,8 @@ def _read_events(
             extra["event_name"] = msgspec.Raw(msgspec.json.encode(came))
         if type(context) is dict:
             contexts[context_raw] = context
-        told.lines.append(record.line)
-        told.raws.append(record.raw)
+        told.lines.append(line)
+        told.raws.append(raw)
         told.names.append(name)
         told.visitors.append(visitor)
         told.times.append(time)
@@ -556,17 +584,32 @@ def _json(raws: Sequence[bytes | None]) -> pa.Array:
 # ── contacts ──────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def _import_contacts(
-    backend: Backend, book: PhonebookRow, records: Records, batch: Sequence[Record], done: int, now: datetime
-) -> Report:
+_ReadKeyed: TypeAlias = tuple[list[tuple[str, dict[str, Any]]], list[_Failure]]
+"""Records that are known by one key, as (that key's text, everything else), and the failures."""
+
+
+def _prepare_keyed(key: str, strict: bool, batch: Sequence[Record]) -> _ReadKeyed:
     told: list[tuple[str, dict[str, Any]]] = []
     failures: list[_Failure] = []
     for record in batch:
-        found = _read_keyed(record, "visitor_id", book.strict)
+        found = _read_keyed(record, key, strict)
         if isinstance(found, _Failure):
             failures.append(found)
         else:
             told.append(found)
+    return told, failures
+
+
+def _import_contacts(
+    backend: Backend,
+    book: PhonebookRow,
+    records: Records,
+    batch: Sequence[Record],
+    read_in: _ReadKeyed,
+    done: int,
+    now: datetime,
+) -> Report:
+    told, failures = read_in
     with backend.write() as tx:
         tx.put("asked_visitors", pa.table({"visitor_id": pa.array(list({v for v, _ in told}), pa.string())}))
         old = {
@@ -594,21 +637,22 @@ def _import_contacts(
         # The failures of a file that is imported again are there already.
         kept = [failure for failure in failures if failure.line > done]
         _keep_failures(tx, book, records, "contact", kept, now)
-        _mark_done(tx, book, records, "contact", max(done, batch[-1].line))
+        _mark_done(tx, book, records, "contact", max(done, batch[-1][0]))
     duplicates += len(failures) - len(kept)
     return Report(len(told) - updated - duplicates + (len(failures) - len(kept)), updated, duplicates, len(kept))
 
 
 def _read_keyed(record: Record, key: str, strict: bool) -> tuple[str, dict[str, Any]] | _Failure:
     """A record that is known by one key: that key's text, and everything else of it."""
-    if record.error:
-        return _Failure(record.line, record.raw, [record.error])
+    line, raw, fault = record
+    if fault:
+        return _Failure(line, raw, [fault])
     try:
-        told = _decode(record.raw)
+        told = _decode(raw)
     except _UNREADABLE as error:
-        return _Failure(record.line, record.raw, [EventError("", "not_json", f"this is no JSON: {error}")])
+        return _Failure(line, raw, [EventError("", "not_json", f"this is no JSON: {error}")])
     if not isinstance(told, dict):
-        return _Failure(record.line, record.raw, [EventError("", "not_object", "this is no object")])
+        return _Failure(line, raw, [EventError("", "not_object", "this is no object")])
     value = told.pop(key, None)
     name = text_of(value)
     wrong: EventError | None = None
@@ -621,7 +665,7 @@ def _read_keyed(record: Record, key: str, strict: bool) -> tuple[str, dict[str, 
     elif strict and not isinstance(value, str):
         wrong = EventError(key, "number_for_string", f"{key} must be a string, not a number")
     if wrong:
-        return _Failure(record.line, record.raw, [wrong])
+        return _Failure(line, raw, [wrong])
     assert name is not None
     return name, told
 
@@ -669,23 +713,22 @@ def _store_contacts(
 
 
 def _import_products(
-    backend: Backend, book: PhonebookRow, records: Records, batch: Sequence[Record], done: int, now: datetime
+    backend: Backend,
+    book: PhonebookRow,
+    records: Records,
+    batch: Sequence[Record],
+    read_in: _ReadKeyed,
+    done: int,
+    now: datetime,
 ) -> Report:
-    told: list[dict[str, Any]] = []
-    failures: list[_Failure] = []
-    for record in batch:
-        found = _read_keyed(record, "product_id", book.strict)
-        if isinstance(found, _Failure):
-            failures.append(found)
-        else:
-            told.append({"product_id": found[0], **found[1]})
+    told, failures = [{"product_id": product_id, **rest} for product_id, rest in read_in[0]], read_in[1]
     columns = {key: _column(key, [product.get(key) for product in told], len(told)) for key in PRODUCT_KEYS}
     columns["ts"] = pa.array([now] * len(told), pa.timestamp("us"))
     with backend.write() as tx:
         accepted = record_products(tx, book.schema, pa.table(columns))
         kept = [failure for failure in failures if failure.line > done]
         _keep_failures(tx, book, records, "product", kept, now)
-        _mark_done(tx, book, records, "product", max(done, batch[-1].line))
+        _mark_done(tx, book, records, "product", max(done, batch[-1][0]))
     return Report(accepted, len(told) - accepted, len(failures) - len(kept), len(kept))
 
 

@@ -1378,7 +1378,7 @@ class _Planner:
         for column in columns:
             if column == q.AttributeColumn("visitor_id"):
                 continue
-            name = base = _column_name(column)
+            name = base = _column_name(column) or "column"
             count = 1
             while name in named or name.lower() == "visitor_id":
                 count += 1

@@ -178,9 +178,7 @@ def _csv_records(path: Path, what: What) -> Iterator[Record]:
                 line = reader.line_num
             except csv.Error as error:
                 line = reader.line_num
-                yield (
-                    start, _raw("".join(came)), EventError("", "wrong_columns", f"the line is no CSV: {error}")
-                )
+                yield (start, _raw("".join(came)), EventError("", "wrong_columns", f"the line is no CSV: {error}"))
                 continue
             if cells is None:
                 return

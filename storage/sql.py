@@ -20,6 +20,7 @@ Expr: TypeAlias = exp.Expression
 _EPOCH = datetime(1970, 1, 1)
 _MONDAY = datetime(1900, 1, 1)  # weeks are counted from here; before any event, since // rounds towards 0
 _DAY = r"\d{4}-\d{2}-\d{2}"
+_HALF = re.compile("[\ud800-\udfff]")  # half a character: no stored text has one, and SQL text cannot
 _OFFSET = r":\d{2}(\.\d+)?([zZ]|[+-]\d{2}(:?\d{2})?)$"
 
 
@@ -43,7 +44,7 @@ def _column(name: str, table: str | None = None) -> exp.Column:
 
 
 def _string(text: str) -> exp.Literal:
-    return exp.Literal(this=text, is_string=True)
+    return exp.Literal(this=_HALF.sub("\ufffd", text), is_string=True)
 
 
 def _number(value: q.Number) -> Expr:
@@ -123,7 +124,7 @@ def _alias(this: Expr, name: str) -> exp.Alias:
 
 def _titled(this: Expr, title: str) -> exp.Alias:
     """A column of the answer: its name is no name of ours, so it is quoted."""
-    return exp.Alias(this=this, alias=exp.Identifier(this=title, quoted=True))
+    return exp.Alias(this=this, alias=exp.Identifier(this=_HALF.sub("\ufffd", title), quoted=True))
 
 
 def _compare(this: Expr, comparison: q.Comparison, with_: Expr) -> Expr:
@@ -278,20 +279,17 @@ class _Source:
 def _json_text(cell: p.Json) -> Expr:
     """A JSON value as text. A dotted key is a path, or one key with a dot in it, or the key of a list's objects."""
     whole = _column(cell.column)
-    inner = exp.JSONExtractScalar(this=whole, expression=_string(_path(cell.keys)))
-    if len(cell.keys) == 1:
-        return inner
-    parent = _path(cell.keys[:-1])
-    inside = _call("json_extract", whole.copy(), _string(parent + "[*]" + _path(cell.keys[-1:])[1:]))
-    return _call(
-        "coalesce",
-        inner,
-        exp.JSONExtractScalar(this=whole.copy(), expression=_string(_path([".".join(cell.keys)]))),
-        _case(
-            exp.EQ(this=_call("json_type", whole.copy(), _string(parent)), expression=_string("ARRAY")),
-            _cast(_call("to_json", inside), exp.DType.VARCHAR),
-        ),
-    )
+    name = ".".join(cell.keys)
+    paths = [_path(keys) for keys in dict.fromkeys([cell.keys, (name,)]) if all(keys)]  # no path has an empty key
+    found: list[Expr] = [exp.JSONExtractScalar(this=whole.copy(), expression=_string(path)) for path in paths]
+    if len(cell.keys) > 1 and all(cell.keys):
+        parent = _path(cell.keys[:-1])
+        inside = _call("json_extract", whole.copy(), _string(f"{parent}[*]{_path(cell.keys[-1:])[1:]}"))
+        is_list = exp.EQ(this=_call("json_type", whole, _string(parent)), expression=_string("ARRAY"))
+        found.append(_case(is_list, _cast(_call("to_json", inside), exp.DType.VARCHAR)))
+    if not found:
+        return _cast(exp.Null(), exp.DType.VARCHAR)
+    return found[0] if len(found) == 1 else _call("coalesce", *found)
 
 
 class _Rows:
