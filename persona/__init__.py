@@ -14,12 +14,11 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from storage.errors import StorageError
-
     from grammar.errors import NotUnderstood, QuestionError, Reading
     from grammar.query import Query
     from persona.answer import Answer
     from persona.engine import Ambiguous, ModelNotConfigured, Phonebook, connect
+    from storage.errors import StorageError
 
 __all__ = [
     "Ambiguous",

@@ -612,6 +612,16 @@ def _does_not_fit(row: Mapping[str, Any], number: bool) -> bool:
     return bool(types & {"array", "object"}) or (number and bool((types & {"boolean"}) | (holds - {"number"})))
 
 
+@dataclass(frozen=True, slots=True)
+class _IndexRow:
+    folded: str
+    level: KeyLevel
+    type: int | None
+    key: str
+    text: str
+    count: int
+
+
 class StoreVocabulary:
     """The words of one phonebook, answered from its catalog as of one version of it."""
 
@@ -647,7 +657,7 @@ class StoreVocabulary:
         marks = ", ".join("?" * len(wanted))
         found: dict[str, list[Value]] = {}
         for row in self._rows(f"WHERE folded IN ({marks}) ORDER BY count DESC, level, type, key, text", wanted):
-            found.setdefault(row["folded"], []).append(self._value(row))
+            found.setdefault(row.folded, []).append(self._value(row))
         return {run: tuple(values) for run, values in found.items()}
 
     def near(self, text: str, keys: Collection[Key] | None = None, limit: int = 3) -> tuple[Value, ...]:
@@ -671,9 +681,9 @@ class StoreVocabulary:
                 len(folded),
             ],
         )
-        first: dict[str, Mapping[str, Any]] = {}
+        first: dict[str, _IndexRow] = {}
         for row in rows:
-            first.setdefault(row["folded"], row)
+            first.setdefault(row.folded, row)
         near = process.extract(folded, first.keys(), scorer=fuzz.ratio, score_cutoff=70, limit=limit)
         return tuple(self._value(first[run]) for run, _, _ in near)
 
@@ -690,10 +700,13 @@ class StoreVocabulary:
             self._terms = {row["name"]: Query.from_json(row["query"]).population for row in rows}
         return self._terms
 
-    def _rows(self, rest: str, parameters: Sequence[Any]) -> list[dict[str, Any]]:
-        query = f"SELECT folded, level, type, key, text, count FROM {self._schema}.value_index {rest}"
-        rows: list[dict[str, Any]] = self._backend.query(query, parameters).to_pylist()
-        return rows
+    def _rows(self, rest: str, parameters: Sequence[Any]) -> list[_IndexRow]:
+        return [
+            _IndexRow(*row)
+            for row in self._backend.rows(
+                f"SELECT folded, level, type, key, text, count FROM {self._schema}.value_index {rest}", parameters
+            )
+        ]
 
     def _of_keys(self, keys: Collection[Key] | None) -> tuple[str, list[Any]]:
         """A condition that keeps the values of these keys, and its parameters."""
@@ -710,13 +723,12 @@ class StoreVocabulary:
         ]
         return f"AND (level, coalesce(type, -1), key) IN ({marks})", flat_marks
 
-    def _value(self, row: Mapping[str, Any]) -> Value:
+    def _value(self, row: _IndexRow) -> Value:
         self.event_types()
-        level, number, name = row["level"], row["type"], row["key"]
-        key = self._keys.get((level, number, name))
+        key = self._keys.get((row.level, row.type, row.key))
         if key is None:  # written after this version was read
-            key = Key(name, level, self._numbers.get(number), frozenset({"text"}))
-        return Value(key, row["text"], row["count"])
+            key = Key(row.key, row.level, self._numbers.get(row.type), frozenset({"text"}))
+        return Value(key, row.text, row.count)
 
     def _load(self) -> None:
         query, schema = self._backend.query, self._schema
@@ -726,17 +738,20 @@ class StoreVocabulary:
         ).to_pylist()
         types = query(f"SELECT type, name, is_default, count FROM {schema}.event_type ORDER BY name").to_pylist()
         attributes = query(f"SELECT key, holds, count FROM {schema}.attribute WHERE count > 0 ORDER BY key").to_pylist()
-        self._numbers = {row["type"]: row["name"] for row in types} | {None: None}
+        names: dict[int | None, str | None] = {row["type"]: row["name"] for row in types} | {None: None}
+        known: dict[tuple[str, int | None, str], Key] = {}
         grouped: dict[int, list[Key]] = {}
         for row in keys:
-            key = Key(row["key"], row["level"], self._numbers.get(row["type"]), frozenset(row["holds"]), row["count"])
+            key = Key(row["key"], row["level"], names.get(row["type"]), frozenset(row["holds"]), row["count"])
             grouped.setdefault(row["type"], []).append(key)
-            self._keys[row["level"], row["type"], row["key"]] = key
+            known[row["level"], row["type"], row["key"]] = key
+        for row in attributes:
+            known["attribute", None, row["key"]] = Key(
+                row["key"], "attribute", None, frozenset(row["holds"]), row["count"]
+            )
+        self._numbers, self._keys = names, known
+        self._attributes = tuple(key for (level, _, _), key in known.items() if level == "attribute")
         self._event_types = tuple(
             EventType(row["name"], row["is_default"], row["count"], tuple(grouped.get(row["type"], ())))
             for row in types
         )
-        self._attributes = tuple(
-            Key(row["key"], "attribute", None, frozenset(row["holds"]), row["count"]) for row in attributes
-        )
-        self._keys.update({("attribute", None, key.name): key for key in self._attributes})

@@ -7,12 +7,13 @@ interrupted goes on where it stopped, and a file that is imported again adds not
 
 from __future__ import annotations
 
+import gc
+import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass, field, fields, replace
 from datetime import UTC, datetime
-from functools import partial
-from typing import Any, Final, TypeAlias, TypeVar
+from typing import Any, Final, TypeAlias
 from zoneinfo import ZoneInfo
 
 import msgspec
@@ -50,8 +51,6 @@ Progress: TypeAlias = Callable[[int, int | None], None]
 
 Clock: TypeAlias = Callable[[], datetime]
 """Naive UTC."""
-
-_Ready = TypeVar("_Ready")
 
 _RECORDS: Final = 20_000
 _BYTES: Final = 32 * 2**20
@@ -119,42 +118,42 @@ def _import(
 ) -> Report:
     records = read(source, what)
     done = _lines_done(backend, book, records, what)
-    batches = _batches(records.records)
-
-    def reports() -> Iterator[tuple[int, Report]]:
-        match what:
-            case "event":
-                for batch, events in _prepared(batches, partial(_prepare_events, book, done)):
-                    yield len(batch), _import_events(backend, book, records, batch, events, clock())
-            case "contact":
-                for batch, contacts in _prepared(batches, partial(_prepare_keyed, "visitor_id", book.strict)):
-                    yield len(batch), _import_contacts(backend, book, records, batch, contacts, done, clock())
-            case "product":
-                for batch, products in _prepared(batches, partial(_prepare_keyed, "product_id", book.strict)):
-                    yield len(batch), _import_products(backend, book, records, batch, products, done, clock())
-
-    total, count = Report(), 0
-    for size, report in reports():
-        total += report
-        count += size
+    store: Callable[..., Report]
+    match what:
+        case "event":
+            store = _import_events
+        case "contact":
+            store = _import_contacts
+        case "product":
+            store = _import_products
+    report, count = Report(), 0
+    for batch in _batches(records.records):
+        with _uncollected():
+            report += store(backend, book, records, batch, done, clock())
+        count += len(batch)
         if progress:
             progress(count, records.total)
-    return total
+    return report
 
 
-def _prepared(
-    batches: Iterable[list[Record]], prepare: Callable[[list[Record]], _Ready]
-) -> Iterator[tuple[list[Record], _Ready]]:
-    """Each batch with what is prepared of it: in a thread of its own, while the batch before is being stored."""
-    with ThreadPoolExecutor(max_workers=1) as thread:
-        waiting: tuple[list[Record], Future[_Ready]] | None = None
-        for batch in batches:
-            started = batch, thread.submit(prepare, batch)
-            if waiting:
-                yield waiting[0], waiting[1].result()
-            waiting = started
-        if waiting:
-            yield waiting[0], waiting[1].result()
+_COLLECTOR: Final = threading.Lock()
+
+
+@contextmanager
+def _uncollected() -> Iterator[None]:
+    """Without garbage collection: a batch makes a million objects and no cycles, and looking for some takes a quarter
+    of the time. The collector is the whole process's, so only one import at a time may switch it."""
+    if not _COLLECTOR.acquire(blocking=False):
+        yield
+        return
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if enabled:
+            gc.enable()
+        _COLLECTOR.release()
 
 
 def _batches(records: Iterable[Record]) -> Iterator[list[Record]]:
@@ -264,48 +263,31 @@ class _Told:
         return _Told(*([getattr(self, column.name)[row] for row in rows] for column in fields(self)))
 
 
-@dataclass(frozen=True, slots=True)
-class _ReadEvents:
-    """What is known of a batch before the store is asked: events with a valid envelope, by type; what is wrong with the
-    properties of some of them, by row; the failures; and the objects that contexts are."""
-
-    told: _Told
-    groups: list[Group]
-    faults: dict[int, list[EventError]]
-    failures: list[_Failure]
-    contexts: dict[bytes, dict[str, Any]]
-
-
-def _prepare_events(book: PhonebookRow, done: int, batch: Sequence[Record]) -> _ReadEvents:
-    contexts: dict[bytes, dict[str, Any]] = {}
-    told, failures = _read_events([record for record in batch if record[0] > done] if done else batch, book, contexts)
-    groups = _groups(told)
-    return _ReadEvents(told, groups, _faults(told, groups, book.strict), failures, contexts)
-
-
 def _import_events(
-    backend: Backend, book: PhonebookRow, records: Records, batch: Sequence[Record], read_in: _ReadEvents, now: datetime
+    backend: Backend, book: PhonebookRow, records: Records, batch: Sequence[Record], done: int, now: datetime
 ) -> Report:
-    told, groups = read_in.told, read_in.groups
-    if not told.lines and not read_in.failures:
+    new = [record for record in batch if record[0] > done] if done else batch
+    if not new:
         return Report(duplicates=len(batch))
+    contexts: dict[bytes, dict[str, Any]] = {}
+    told, failures = _read_events(new, book, contexts)
+    groups = _groups(told)
+    faults = _faults(told, groups, book.strict)
     with backend.write() as tx:
-        visitors = {*told.visitors, *(failure.visitor for failure in read_in.failures if failure.visitor)}
-        contacts = _known_contacts(tx, book, visitors)
+        contacts = _known_contacts(tx, book, {*told.visitors, *(f.visitor for f in failures if f.visitor)})
         failures = [
-            replace(failure, errors=failure.errors + _unknown(failure.visitor, contacts))
-            for failure in read_in.failures
+            replace(failure, errors=failure.errors + _unknown(failure.visitor, contacts)) for failure in failures
         ]
         for row, visitor in enumerate(told.visitors):
-            if row in read_in.faults or visitor not in contacts:
-                errors = read_in.faults.get(row, []) + _unknown(visitor, contacts)
+            if row in faults or visitor not in contacts:
+                errors = faults.get(row, []) + _unknown(visitor, contacts)
                 failures.append(_Failure(told.lines[row], told.raws[row], errors, visitor, told.message_ids[row]))
         rows, failures = _sent_once(tx, book, told, sorted(failures, key=lambda failure: failure.line))
         if len(rows) < len(told.lines):
             told = told.only(rows)
             groups = _groups(told)
         if rows:
-            _store_events(tx, book, told, groups, read_in.contexts, contacts, now)
+            _store_events(tx, book, told, groups, contexts, contacts, now)
         _keep_failures(tx, book, records, "event", failures, now)
         _mark_done(tx, book, records, "event", batch[-1][0])
         bump(tx, book)
@@ -584,11 +566,10 @@ def _json(raws: Sequence[bytes | None]) -> pa.Array:
 # ── contacts ──────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-_ReadKeyed: TypeAlias = tuple[list[tuple[str, dict[str, Any]]], list[_Failure]]
-"""Records that are known by one key, as (that key's text, everything else), and the failures."""
-
-
-def _prepare_keyed(key: str, strict: bool, batch: Sequence[Record]) -> _ReadKeyed:
+def _read_all_keyed(
+    batch: Sequence[Record], key: str, strict: bool
+) -> tuple[list[tuple[str, dict[str, Any]]], list[_Failure]]:
+    """Records that are known by one key, as (that key's text, everything else), and the failures."""
     told: list[tuple[str, dict[str, Any]]] = []
     failures: list[_Failure] = []
     for record in batch:
@@ -605,11 +586,10 @@ def _import_contacts(
     book: PhonebookRow,
     records: Records,
     batch: Sequence[Record],
-    read_in: _ReadKeyed,
     done: int,
     now: datetime,
 ) -> Report:
-    told, failures = read_in
+    told, failures = _read_all_keyed(batch, "visitor_id", book.strict)
     with backend.write() as tx:
         tx.put("asked_visitors", pa.table({"visitor_id": pa.array(list({v for v, _ in told}), pa.string())}))
         old = {
@@ -717,11 +697,11 @@ def _import_products(
     book: PhonebookRow,
     records: Records,
     batch: Sequence[Record],
-    read_in: _ReadKeyed,
     done: int,
     now: datetime,
 ) -> Report:
-    told, failures = [{"product_id": product_id, **rest} for product_id, rest in read_in[0]], read_in[1]
+    found, failures = _read_all_keyed(batch, "product_id", book.strict)
+    told = [{"product_id": product_id, **rest} for product_id, rest in found]
     columns = {key: _column(key, [product.get(key) for product in told], len(told)) for key in PRODUCT_KEYS}
     columns["ts"] = pa.array([now] * len(told), pa.timestamp("us"))
     with backend.write() as tx:

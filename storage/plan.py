@@ -13,18 +13,17 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterable
-from collections.abc import Sequence as Listed
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 from functools import lru_cache
-from itertools import pairwise
 from typing import Literal, TypeAlias, assert_never
 from zoneinfo import ZoneInfo
 
 from grammar import query as q
 from grammar import when
 from storage.errors import Unsupported
-from storage.schema import NUMBER_STRIP, NUMBER_TEXT, Layout
+from storage.event import number_in
+from storage.schema import Layout
 
 Kind: TypeAlias = Literal["users", "count", "percentage", "value", "breakdown"]
 Table: TypeAlias = Literal["event", "item", "contact"]
@@ -42,6 +41,7 @@ _MICROSECONDS: dict[q.Unit, int] = {
     "year": 31_556_952_000_000,
 }
 _MONTHS: dict[q.Unit, int] = {"month": 1, "quarter": 3, "year": 12}
+_MOST = 100_000  # so many calendar units are looked at one by one
 _ORDERS = frozenset({"order-completed", "order-updated", "order-cancelled", "order-refunded"})
 _GIVEN_BACK = ("order-cancelled", "order-refunded")
 
@@ -749,26 +749,21 @@ def _stretches(hours: tuple[int, int] | None) -> list[tuple[int, int]]:
 
 
 def _length(span: q.Span) -> Length:
+    """The span, or 3,000 years of it: more cannot be added to a timestamp, and no store reaches so far."""
     if span.unit in _MONTHS:
-        return Length(0, span.amount * _MONTHS[span.unit])
-    return Length(span.amount * _MICROSECONDS[span.unit], 0)
+        return Length(0, min(span.amount * _MONTHS[span.unit], 36_000))
+    return Length(min(span.amount * _MICROSECONDS[span.unit], 3_000 * _MICROSECONDS["year"]), 0)
 
 
 # ── values as text and number ─────────────────────────────────────────────────────────────────────────────────────
 
 
-def folded(text: str) -> str:
+def _folded(text: str) -> str:
     """A text as texts are compared: without outer spaces, lower-case."""
     return text.strip(" ").lower()
 
 
-def number_in(text: str) -> float | None:
-    """The number that a text holds, read as SQL reads it."""
-    bare = re.sub(NUMBER_STRIP, "", text)
-    return float(bare.replace(",", "")) if re.fullmatch(NUMBER_TEXT, bare) else None
-
-
-def holds(bound: q.Bound, value: float) -> bool:
+def _holds(bound: q.Bound, value: float) -> bool:
     """Whether a number is within the bound."""
     if bound.upper is not None:
         return bound.value <= value <= bound.upper
@@ -806,21 +801,6 @@ def _has_item_filter(where: tuple[q.EventFilter, ...]) -> bool:
         if isinstance(each, q.Filter)
         for of in each.properties
     )
-
-
-def adds_up(measure: q.Measure) -> bool:
-    """Whether a contact without anything to measure has 0 of it, rather than no value."""
-    match measure:
-        case q.Aggregate(how):
-            return how == "total"
-        case q.Elapsed() | q.AttributeNumber():
-            return False
-        case (
-            q.Count() | q.Quantity() | q.Distinct() | q.Spend() | q.ActivePeriods() | q.LongestRun() | q.ActiveBlocks()
-        ):
-            return True
-        case _:
-            assert_never(measure)
 
 
 # ── names of columns ──────────────────────────────────────────────────────────────────────────────────────────────
@@ -961,10 +941,10 @@ class _Planner:
         match test:
             case q.Text("is", values, negated):
                 numbers = tuple(dict.fromkeys(n for value in values if (n := number_in(value)) is not None))
-                return Equal(tuple(dict.fromkeys(map(folded, values))), numbers, negated)
+                return Equal(tuple(dict.fromkeys(map(_folded, values))), numbers, negated)
             case q.Text(how, values, negated):
                 assert how != "is"
-                return Like(how, tuple(dict.fromkeys(map(folded, values))), negated)
+                return Like(how, tuple(dict.fromkeys(map(_folded, values))), negated)
             case q.Numeric(bound):
                 return Inside(bound)
             case q.During(window):
@@ -1019,7 +999,7 @@ class _Planner:
                 case q.Basket(bound, distinct):
                     cell = None if distinct is None else self.cell(q.Property(distinct, "item"), event, number=False)
                     base = self.item_base(tuple(tests))
-                    sets.append(EventSet(base, tuple(tests), held=bound, distinct=cell, inside=not holds(bound, 0)))
+                    sets.append(EventSet(base, tuple(tests), held=bound, distinct=cell, inside=not _holds(bound, 0)))
                 case q.Filter() | q.AnyFilter():
                     pass
                 case _:
@@ -1031,7 +1011,7 @@ class _Planner:
         """Where line items are read for these tests: alone, or with their event."""
         return "item of event" if any(cell.table == "event" for test in tests for cell, _ in test.of) else "item"
 
-    def row_base(self, tests: Listed[RowTest]) -> Base:
+    def row_base(self, tests: list[RowTest]) -> Base:
         """Where a row is looked for that passes these tests: a line item, or an event that has none."""
         return self.item_base(tests) if any(map(_needs_item, tests)) else "event or item"
 
@@ -1090,7 +1070,7 @@ class _Planner:
         cell = self.cell(of, events.event, number)
         if of.level == "item":
             return self.facts(events, "rows" if whole else "items", (cell,)), cell
-        return self.facts(events, "events", (cell,) if not isinstance(cell, Worth) else (Worth(),)), cell
+        return self.facts(events, "events", (cell,)), cell
 
     # ── parts ──
 
@@ -1177,19 +1157,20 @@ class _Planner:
         return Ref(self.part(Periods("", facts, by, each, longest, node)), "value", zero=True)
 
     def blocks(self, events: q.Events, unit: q.Unit, of: int, each: int, calendar: bool, node: Node) -> Ref:
-        where = when.blocks(unit, of, calendar, self.aware, self.zone)
-        facts = self.facts(events)
-        starts = [block.start for block in where if block.start is not None]
-        end = where[0].end if where else self.now
+        exact = unit in ("minute", "hour") or (unit == "week" and not calendar)
+        where = when.blocks(unit, 1 if exact else min(of, _MOST), calendar, self.aware, self.zone)
+        end, starts = where[0].end, [block.start for block in where if block.start is not None]
         assert end is not None
-        edges = [end, *starts]
-        widths = {late - early for late, early in pairwise(edges)}
-        start = max(starts[-1], facts.times.start) if facts.times.start and starts else starts[-1] if starts else end
+        by: Widths | Cuts
+        if exact:
+            width = _MICROSECONDS[unit]
+            by, earliest = Widths(end, width), end - min(of * width, (end - starts[-1].min) // _TICK) * _TICK
+        else:
+            by, earliest = Cuts(tuple(starts[:-1])), starts[-1]
+        facts = self.facts(events)
+        start = max(earliest, facts.times.start or earliest)
         facts = replace(facts, times=replace(facts.times, start=start, end=min(end, facts.times.end)))
-        if len(widths) == 1:
-            width = widths.pop()
-            return self.periods(facts, Widths(end, width // _TICK), each, False, node)
-        return self.periods(facts, Cuts(tuple(starts[:-1])), each, False, node)
+        return self.periods(facts, by, each, False, node)
 
     # ── conditions ──
 
@@ -1230,7 +1211,7 @@ class _Planner:
                 return self.every_period(events, unit, each, condition)
             case q.Favourite(events, of, values, mostly):
                 facts, cell = self.property_facts(events, of, number=False)
-                wanted = tuple(dict.fromkeys(map(folded, values)))
+                wanted = tuple(dict.fromkeys(map(_folded, values)))
                 return In(self.part(Frequent("", facts, cell, wanted, mostly, condition)), condition)
             case q.Attribute(names, test):
                 check = self.check(test)
@@ -1278,8 +1259,8 @@ class _Planner:
     def every_period(self, events: q.Events, unit: q.Unit, each: int, node: Node) -> Test:
         facts = self.facts(events)
         start, end = facts.times.start, facts.times.end
-        if start is None:  # a window without a start touches endlessly many units
-            return Constant(False, node)
+        if start is None or (end - start) // _TICK > _MOST * _MICROSECONDS[unit]:
+            return Constant(False, node)  # endlessly many units, or more than anybody has events in
         touched = 0
         for whole in when.periods(unit, when.Bounds(start, end), self.aware, self.zone):
             assert whole.start is not None and whole.end is not None

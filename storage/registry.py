@@ -108,7 +108,7 @@ def bump(tx: Transaction, book: PhonebookRow) -> None:
 
 def version(backend: Backend, book: PhonebookRow) -> int:
     """Which version of its vocabulary the phonebook is at."""
-    return int(backend.query(f"SELECT version FROM {META}.phonebook WHERE id = ?", [book.id]).column(0)[0].as_py())
+    return int(backend.rows(f"SELECT version FROM {META}.phonebook WHERE id = ?", [book.id])[0][0])
 
 
 def define(backend: Backend, book: PhonebookRow, term: TermRow, now: datetime) -> None:

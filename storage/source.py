@@ -26,8 +26,8 @@ _LONGEST_CELL: Final = 2**31 - 1
 
 
 Record: TypeAlias = tuple[int, bytes, EventError | None]
-"""One thing that was handed in: its place in the source, from 1 (the line of a text file, else the number of the record);
-its JSON; and, where it has none, why not: then the bytes are what came instead. A plain tuple, for there is one a line."""
+"""One thing that was handed in: its place in the source, from 1 (the line of a text file, else the number of the
+record); its JSON; and, where it has none, why not: then the bytes are what came instead."""
 
 
 @dataclass(frozen=True, slots=True)

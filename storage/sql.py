@@ -50,6 +50,8 @@ def _string(text: str) -> exp.Literal:
 def _number(value: q.Number) -> Expr:
     if value < 0:
         return exp.Neg(this=_number(-value))
+    if not value < 1e300:  # no literal holds it
+        return _cast(_string("nan" if value != value else "inf"), exp.DType.DOUBLE)
     text = repr(value) if isinstance(value, int) or not value.is_integer() or value >= 1e15 else str(int(value))
     return exp.Literal(this=text, is_string=False)
 
@@ -68,6 +70,10 @@ def _at(instant: datetime) -> Expr:
 
 def _on(day: date) -> Expr:
     return _cast(_string(day.isoformat()), exp.DType.DATE)
+
+
+def _clock(minutes: int) -> Expr:
+    return _cast(_string(f"{minutes // 60:02}:{minutes % 60:02}:00"), exp.DType.TIME)
 
 
 def _call(function: str, *arguments: Expr) -> exp.Anonymous:
@@ -171,7 +177,7 @@ def _select(
         group=exp.Group(expressions=list(group)) if group else None,
         having=None if having is None else exp.Having(this=having),
         order=exp.Order(expressions=list(order)) if order else None,
-        limit=None if limit is None else exp.Limit(expression=_number(limit)),
+        limit=None if limit is None else exp.Limit(expression=_number(min(limit, 2**62))),
     )
 
 
@@ -349,7 +355,7 @@ class _Rows:
     def label(self, cell: p.Cell) -> Expr:
         """The text as it is shown: JSON numbers without a trailing .0."""
         text = self.text(cell)
-        if not isinstance(cell, p.Json):
+        if not isinstance(cell, p.Json) or not all(cell.keys):
             return text
         kind = _call("json_type", self.sources[cell.table].column(cell.column), _string(_path(cell.keys)))
         double = exp.And(
@@ -512,12 +518,9 @@ class _Speller:
             tests.append(_one_of(_call("isodow", local.copy()), [_number(day) for day in weekdays]))
         if hours is not None:
             start, end = hours
-            hour = exp.Mul(this=_call("hour", local.copy()), expression=_number(60))
-            minute = exp.Add(this=hour, expression=_call("minute", local.copy()))
-            edges: list[Expr] = [
-                exp.GTE(this=minute, expression=_number(start)),
-                exp.LT(this=minute.copy(), expression=_number(end)),
-            ]
+            clock = _cast(local, exp.DType.TIME)
+            edges: list[Expr] = [exp.GTE(this=clock, expression=_clock(start))] if start > 0 else []
+            edges += [exp.LT(this=clock.copy(), expression=_clock(end))] if end < 1440 else []
             tests.append(_all(edges) if start <= end else _any(edges))
         return tests
 

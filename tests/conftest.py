@@ -11,6 +11,10 @@ import persona
 from persona import sample
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--golden", action="store_true", help="write the golden SQL and the README's answers anew")
+
+
 @pytest.fixture(scope="session")
 def shop() -> sample.Sample:
     return sample.shop()

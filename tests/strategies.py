@@ -127,7 +127,8 @@ class _Maker:
         self.clock = oracle.Clock(self.now, self.zone)
         self.spans = tuple(q.Span(*span) for span in rng.sample(SPANS, 3))
         self.instants: dict[str, list[datetime]] = defaultdict(list)
-        self.orders: list[dict[str, Any]] = []
+        self.orders: dict[str, list[dict[str, Any]]] = defaultdict(list)
+        self.visitor = ""  # whose event is being made
 
     def world(self) -> World:
         contacts = [self.contact(number) for number in range(self.rng.choice((5, 8, 8, 12, 25)))]
@@ -210,6 +211,7 @@ class _Maker:
 
     def event(self, kinds: Sequence[Kind], visitor: str) -> dict[str, Any]:
         rng = self.rng
+        self.visitor = visitor
         name, properties = rng.choice(kinds)()
         event = {
             "event_name": name,
@@ -228,20 +230,21 @@ class _Maker:
             return lambda: (name, {**self.item(), **more})
 
         def order() -> tuple[str, dict[str, Any]]:
-            placed = {"order_id": f"O{len(self.orders)}", "products": self.items()}
+            placed = {"order_id": f"O{sum(map(len, self.orders.values()))}", "products": self.items()}
             money = {
                 "total": rng.choice((250, 1299.5, "2,499.00", 4000, 55)),
                 "shipping": rng.choice((0, 49.5)),
                 "coupon": rng.choice(("SAVE10", "FREE")),
                 "currency": "INR",
             }
-            self.orders.append({**placed, **self.maybe(money, 0.85)})
-            spelled = rng.choice(("order-completed", "order-completed", "Order Completed"))
-            return spelled, self.orders[-1]
+            mine = self.orders[self.visitor]
+            mine.append({**placed, **self.maybe(money, 0.85)})
+            return rng.choice(("order-completed", "order-completed", "Order Completed")), mine[-1]
 
         def after_order(name: str) -> Kind:
             def made() -> tuple[str, dict[str, Any]]:
-                known = rng.choice(self.orders) if self.orders and rng.random() < 0.8 else {"products": self.items()}
+                mine = self.orders[self.visitor]
+                known = rng.choice(mine) if mine and rng.random() < 0.8 else {"products": self.items()}
                 total = rng.choice((known.get("total", 100), 100, 750.25))
                 return name, {**self.maybe({"order_id": known.get("order_id", "O99")}, 0.9), "total": total} | {
                     "products": known["products"]
@@ -888,6 +891,7 @@ def edges(zone: str, now: str) -> tuple[World, list[q.Query]]:
     clock, today, spans = oracle.Clock(at, zone), at.date(), [q.Span(*span) for span in SPANS]
     contacts: list[dict[str, Any]] = []
     events: list[dict[str, Any]] = []
+    tied: list[dict[str, Any]] = []  # with others at one instant, any of which may be the first or last
 
     def contact(*happened: tuple[str, datetime], **attributes: Any) -> None:
         contacts.append({"visitor_id": f"u{len(contacts):03d}", **attributes})
@@ -908,6 +912,8 @@ def edges(zone: str, now: str) -> tuple[World, list[q.Query]]:
             contact(("A", clock.add(clock.now, span, -2) + nudge))
             contact(("A", start), ("B", clock.add(start, span) + nudge))
         contact(("A", start), ("B", start + nudge))
+        contact(("A", start + nudge), ("A", start + nudge), ("A", start))
+        tied += events[-3:]
         for days in (0, 1, 7, 31):
             for hour in (0, 6, 9, 22):
                 day = today - timedelta(days=days)
@@ -939,8 +945,10 @@ def edges(zone: str, now: str) -> tuple[World, list[q.Query]]:
     for span in (*spans, None):
         for first, absent in ((False, False), (True, False), (False, True)):
             asked.append(q.Sequence((q.Step(a), q.Step(b, absent)), span, from_first=first))
-    for span in spans:
-        asked.append(q.CameBack(span))
+    asked += [q.CameBack(span) for span in spans]
+    for event in tied:
+        numbered = q.Filter((q.Property("n"),), q.Numeric(q.Bound("=", event["event_properties"]["n"])))
+        asked += [q.Extreme("first", a, has=(numbered,)), q.Extreme("last", a, has=(numbered,))]
     for unit in (*UNITS, "hour"):
         blocks = q.ActiveBlocks(a, unit, 3)
         asked += [q.Has(one, q.Bound(">=", 1)) for one in (blocks, replace(blocks, of=1))]

@@ -1,11 +1,10 @@
 """The README cannot lie: its answers are run again, its Python too, and its links lead somewhere.
 
-After a change that is meant, `PERSONA_REWRITE=1 pytest tests/test_readme.py` writes the answers anew.
+After a change that is meant, `pytest --golden tests/test_readme.py` writes the answers anew.
 """
 
 from __future__ import annotations
 
-import os
 import re
 import shlex
 import subprocess
@@ -28,12 +27,12 @@ def says(command: str, store: Path) -> str:
     return f"$ {command}\n{done.stdout}"
 
 
-def test_the_answers_are_real(shop_store: Path) -> None:
+def test_the_answers_are_real(shop_store: Path, pytestconfig: pytest.Config) -> None:
     text = README.read_text()
     found = ANSWER.findall(text)
     assert len(found) >= 2
     real = ANSWER.sub(lambda hit: f"{hit[1]}{says(hit['command'], shop_store)}{hit[4]}", text)
-    if os.environ.get("PERSONA_REWRITE"):
+    if pytestconfig.getoption("--golden"):
         README.write_text(real)
     assert README.read_text() == real
 

@@ -37,6 +37,10 @@ class Backend(Protocol):
         """The rows of a query, on a connection of its own that is limited in time and memory and cannot reach files."""
         ...
 
+    def rows(self, sql: str, parameters: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
+        """As `query`, for few rows: they come as tuples, and sooner."""
+        ...
+
     def close(self) -> None:
         """Lets go of the store. Nothing may be asked of it afterwards."""
         ...

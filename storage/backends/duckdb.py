@@ -67,12 +67,21 @@ class DuckDB:
                 transaction.forget()
 
     def query(self, sql: str, parameters: Sequence[Any] = ()) -> pa.Table:
+        with self._reader() as cursor:
+            return cursor.sql(sql, params=list(parameters)).to_arrow_table()
+
+    def rows(self, sql: str, parameters: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
+        with self._reader() as cursor:
+            return cursor.execute(sql, list(parameters)).fetchall()
+
+    @contextmanager
+    def _reader(self) -> Iterator[duckdb.DuckDBPyConnection]:
         try:
             cursor = self._writer.cursor()
             try:
                 cursor.execute(f"SET max_execution_time = {self._milliseconds}")
                 cursor.execute("BEGIN TRANSACTION READ ONLY")
-                return cursor.sql(sql, params=list(parameters)).to_arrow_table()
+                yield cursor
             finally:
                 cursor.close()
         except duckdb.Error as error:
