@@ -22,7 +22,7 @@ _ROWS: tuple[tuple[str, Any, str], ...] = (
     ("GENDER", "female", "women|woman|female|females|ladies|lady|girls"),
     ("GENDER", "male", "men|man|male|males|gents|gentlemen|guys|boys"),
     # relatives
-    ("WHO", None, "who|that|which|who all|and who|whoever|who also|where they|such that they|they|he|she"),
+    ("WHO", None, "who|that|which|who all|and who|whoever|who also|where they|such that they|they|he|she|having"),
     ("WHOSE", None, "whose|with their|where their|where the user 's|where the|whose own"),
     ("BYWHOM", None, "by whom|from whom|for whom"),
     ("PRON", None, "they|he|she|it|them"),
@@ -50,7 +50,7 @@ _ROWS: tuple[tuple[str, Any, str], ...] = (
     ("AFTER", None, "after|after having|once"),
     ("BEFORE", None, "before|prior to|before they|before ever"),
     ("WITHOUT", None, "without|w / o|lacking"),
-    ("WITH", None, "with|having|containing|w /"),
+    ("WITH", None, "with|containing|w /"),
     ("ACTIVEADJ", None, "active"),
     ("EXCEPT", None, "except|excluding|other than|apart from|but not|except for|besides|leaving out|barring|minus|aside from|exclude"),
     ("LP", None, "("),
@@ -66,6 +66,7 @@ _ROWS: tuple[tuple[str, Any, str], ...] = (
     ),
     ("THING", "product", "product|products|item|items|unit|units|piece|pieces|goods|good|line item|line items|merchandise|article|articles"),
     ("THING", "any", "something|anything|stuff|things|thing|any product|any products|any item|any items|some product|a product|one product|some products|nothing else"),
+    ("ANYEVENTS", None, "events|actions|activities|interactions|event|activity"),
     ("REF", None, "it|them|that product|this product|that item|that one|those products|those items|these products|that very product|that"),
     ("SAME", None, "the same|that same|same|this same|the very same|that very"),
     ("ANOTHER", None, "another|again a|a further|one more|a second|another such"),
@@ -87,7 +88,7 @@ _ROWS: tuple[tuple[str, Any, str], ...] = (
     ("WHERE", None, "where|where the|whose|in which|in which the|for which|for which the|when|such that|such that the|wherein"),
     ("INONE", None, "in one order|in a single order|in one go|in the same order|in one purchase|in a single purchase|at once|in one transaction|in a single transaction|in an order|per order"),
     # conditions on a value
-    ("EQ", None, "equal to|equals|=|equal|set to|as|of|matching|named|called|: |being|exactly|namely|marked|marked as|listed as"),
+    ("EQ", None, "equal to|equals|=|equal|set to|as|of|matching|named|called|being|exactly|namely|marked|marked as|listed as|one of|any of|either of|any one of|among"),
     ("CONTAINS", None, "contains|contain|containing|includes|include|including|contained|has the word|having the word|with the word|mentions|mention|mentioning|matches"),
     ("STARTS", None, "starts with|start with|starting with|begins with|begin with|beginning with|started with"),
     ("ENDS", None, "ends with|end with|ending with|ends in|end in|ending in|ended with"),
@@ -186,3 +187,6 @@ LEADS = frozenset(
     gimme every i'd we'd i'm we're trying interested in only those these any whole entire complete full down bring provide break down
     hand over print them that 've""".split()
 )  # fmt: skip
+
+# Of these, a word that the phonebook holds as a value is that value.
+CONTENT_LEADS = frozenset("team full complete entire whole dear quick set build create display include segment share".split())

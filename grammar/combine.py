@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from grammar import lexicon
 from grammar.draft import Clause, EventDraft, Link, Negation, Refused, Tree
-from grammar.events import Mention, resolve_mention
+from grammar.events import Mention, resolve_mention, vlist_groups
 from grammar.names import stem
 from grammar.query import (
     ALWAYS,
@@ -23,6 +23,7 @@ from grammar.query import (
     Events,
     Has,
     Level,
+    Preceding,
     Property,
     Rolling,
     Spend,
@@ -52,6 +53,7 @@ def attach_windows(clauses: list[Clause], resolver: _Resolver) -> None:
     _spread_negation(clauses, resolver)
     _share_objects(clauses, resolver)
     _settle_commas(clauses)
+    _place_prior(clauses, resolver)
     for run in _runs(clauses):
         _reach(run, resolver)
 
@@ -82,24 +84,31 @@ def _fill_gaps(clauses: list[Clause], resolver: _Resolver) -> None:
             continue
         before = next((c for c in reversed(clauses[:i]) if c.event is not None), None)
         vlist = clause.gap.tree("vlist")
-        assert vlist is not None
+        again = clause.gap.tree("obj")
         if before is None or before.event is None:
-            from grammar.events import vlist_groups
-
+            if vlist is None:
+                raise Refused("no place", clause.first, clause.end, "There is no event before that this could be about.")
             groups, joint, _ = vlist_groups(vlist)
             clause.condition = negated(resolver.attribute_list(vlist, groups, "or" if joint else ""))
             clause.gap = None
             continue
         model = before.event
         copied = EventDraft(clause.first, clause.end, model.hit, tails=list(model.tails))
-        prep = next((e for e in clause.gap.children if not isinstance(e, Tree) and e.category in _PREPS), None)
-        copied.objects = [
-            Tree("prepared", (Tree("prep", (prep,)), vlist)) if prep is not None else Tree("obj", (vlist,))
-        ]
-        copied.windows = [
-            (e, False) for t in clause.gap.trees("late") for e in t.edges() if e.category == "WIN"
-        ] or list(model.windows)
-        copied.ever = any(e.category == "EVER" for t in clause.gap.trees("late") for e in t.edges()) or model.ever
+        late = [e for t in clause.gap.trees("late") for e in t.edges()]
+        other = [e for e in late if e.category not in ("WIN", "EVER")]
+        if other:
+            raise Refused("no place", other[0].first, other[0].end, "This has no part after a negation.")
+        prep = next(iter(clause.gap.own(*_PREPS)), None)
+        if again is not None:  # "bought a product under 30 and a product over 300": the verb again
+            copied.objects = [again]
+        elif vlist is None:  # "bought in 2025 but not in 2026": all of it again
+            copied.objects, copied.pre = list(model.objects), list(model.pre)
+        elif prep is not None:
+            copied.objects = [Tree("prepared", (Tree("prep", (prep,)), vlist))]
+        else:
+            copied.objects = [Tree("obj", (vlist,))]
+        copied.windows = [(e, False) for e in late if e.category == "WIN"] or list(model.windows)
+        copied.ever = any(e.category == "EVER" for e in late) or model.ever
         clause.event, clause.gap = copied, None
 
 
@@ -199,6 +208,21 @@ def _settle_commas(clauses: list[Clause]) -> None:
             continue
         following = next((c.link.kind for c in clauses[i + 1 :] if c.link.kind != "comma" or c.who), "and")
         clause.link = replace(clause.link, kind="or" if following == "or" and not clause.who else "and", comma=False)
+
+
+def _place_prior(clauses: list[Clause], resolver: _Resolver) -> None:
+    """ "the 30 days prior": just before the window that was named before."""
+    for i, clause in enumerate(clauses):
+        draft = clause.event
+        if draft is None or draft.prior is None:
+            continue
+        named = next((e for c in reversed(clauses[:i]) if c.event is not None for e, _ in reversed(c.event.windows)), None)
+        period = resolver.window(named).period if named is not None else None
+        if period is None:
+            raise Refused("no place", draft.prior.first, draft.prior.end, "There is no window before that this could precede.")
+        window = Window(Preceding(draft.prior.meaning.span, period))
+        draft.windows.append((replace(draft.prior, category="WIN", meaning=(window,)), False))
+        draft.prior = None
 
 
 # ── windows ───────────────────────────────────────────────────────────────────────────────────────────────────────

@@ -152,6 +152,7 @@ class EventDraft:
     objects: list[Tree] = field(
         default_factory=list
     )  # obj, ref, same, text_object, distinct_*, prepared, keyed, amount
+    none_of: Tree | None = None  # "neither X nor Y"
     tails: list[Edge] = field(default_factory=list)
     pre: list[Tree] = field(default_factory=list)  # vlists before the noun
 

@@ -14,7 +14,7 @@ from typing import Any
 from grammar import lexicon
 from grammar.draft import EventDraft, Refused, Tree
 from grammar.mentions import Edge, Lattice, ValueHit
-from grammar.names import Candidate, Index, stem
+from grammar.names import Candidate, Index, name_stems, stem
 from grammar.numbers import Amount, Duration
 from grammar.query import (
     AT_LEAST_ONCE,
@@ -23,7 +23,9 @@ from grammar.query import (
     Basket,
     Bound,
     Condition,
+    During,
     EventFilter,
+    EveryItem,
     Filter,
     Known,
     Numeric,
@@ -206,6 +208,10 @@ def key_test(
         case "is_":
             tree = cond.tree("vlist")
             assert tree is not None
+            explicit = cond.has("EQ", "BE") or negated
+            unknown_word = next((e for e in tree.leaves() if e.category == "UNK"), None)
+            if unknown_word is not None and not explicit:
+                raise unknown(names, unknown_word, keys[0].event, keys)
             texts, warnings = key_values(names, tree, keys)
             return Text("is", texts, negated and not attribute), warnings
         case "bound":
@@ -225,6 +231,9 @@ def key_test(
                 return Text("is", (f"{edge.meaning.bound.value:g}",), True), ()
             if "number" in holds:
                 return Numeric(edge.meaning.bound), ()
+            said = fold(names.lattice.text(edge.first, edge.end))
+            if not any(v.key in keys for v in names.vocabulary.values([said]).get(said, ())):
+                raise Refused("wrong key", edge.first, edge.end, f'"{key}" holds no numbers.')
             return Text("is", (names.lattice.text(edge.first, edge.end).casefold(),)), ()
         case "duration":
             edge = cond.edge("DURATION")
@@ -239,6 +248,11 @@ def key_test(
                 raise Refused("no place", cond.first, cond.end, f'"{key}" is no list.')
             texts, warnings = key_values(names, tree, keys)
             return Text("is", texts), warnings
+        case "numbers":
+            said_numbers = cond.own("NUM")
+            if any(e.meaning.currency for e in said_numbers):
+                raise Refused("unsupported", cond.first, cond.end, "A list of amounts is not read.")
+            return Text("is", tuple(sorted(f"{e.meaning.bound.value}" for e in said_numbers)), negated and not attribute), ()
         case "contains" | "starts" | "ends":
             text = cond.tree("text")
             assert text is not None
@@ -265,8 +279,6 @@ def key_test(
                 raise Refused("wrong key", edge.first, edge.end, f'"{key}" holds no dates.')
             if negated:
                 raise Refused("unsupported", edge.first, edge.end, "A negated date is not read here.")
-            from grammar.query import During
-
             return During(windows(edge)), ()
     raise Refused("unsupported", cond.first, cond.end, "This comparison is not read.")
 
@@ -277,7 +289,8 @@ _SECONDS = {"millisecond": 0.001, "second": 1, "minute": 60, "hour": 3600, "day"
 def converted(edge: Edge, key: Key) -> Bound:
     """A bound on a duration in the unit of the property's suffix; without one, the unit as it was said."""
     said: Duration = edge.meaning
-    suffix = lexicon.DURATION_SUFFIXES.get(key.name.lower().replace(".", "_").split("_")[-1])
+    parts = key.name.lower().replace(".", "_").split("_")
+    suffix = next((lexicon.DURATION_SUFFIXES[part] for part in reversed(parts) if part in lexicon.DURATION_SUFFIXES), None)
     if suffix is None or suffix == said.unit:
         return said.bound
     factor = _SECONDS[said.unit] / _SECONDS[suffix]
@@ -296,7 +309,7 @@ def duration_keys(names: Names, event: str) -> list[Key]:
     found = []
     for key in names.keys(event, "event"):
         parts = key.name.lower().replace(".", "_").split("_")
-        if "number" in key.holds and (parts[-1] in lexicon.DURATION_SUFFIXES or "duration" in parts):
+        if "number" in key.holds and any(part in lexicon.DURATION_SUFFIXES or part == "duration" for part in parts):
             found.append(key)
     return found
 
@@ -344,7 +357,7 @@ def resolve_mention(names: Names, draft: EventDraft, windows: Callable[[Edge], W
     if draft.hit is None:
         return _for_event(names, draft, None, windows)
     failure: Refused | None = None
-    for tier in ("full", "everyday", "partial"):
+    for tier in ("full", "everyday", "partial", "noun"):
         found: list[Mention] = []
         for candidate in [c for c in draft.hit.candidates if c.tier == tier]:
             try:
@@ -371,8 +384,6 @@ def _tails_fit(names: Names, draft: EventDraft, candidate: Candidate) -> None:
 def _names_event_thing(names: Names, tail: Edge, event: str) -> bool:
     """Everyday nouns of default events: a page is visited, an order is placed."""
     words = {stem(w) for w in names.lattice.text(tail.first, tail.end).casefold().split()}
-    from grammar.names import name_stems
-
     return bool(words) and words <= set(name_stems(event)) | {"product", "item", "websit", "sit", "stor"}
 
 
@@ -388,7 +399,7 @@ def _for_event(names: Names, draft: EventDraft, event: str | None, windows: Call
     for n, tree in enumerate(draft.objects):
         if tree.name == "amount" and any(t.name == "obj" for t in draft.objects[n + 1 :]):
             raise parts.refuse(tree, f'"{names.lattice.text(tree.first, tree.end)}" stands before what it measures.')
-        if tree.name == "has_property" and any(t.first == tree.end for t in draft.objects):
+        if tree.name == "has_property" and any(t.first == tree.end and t.name in ("obj", "amount") for t in draft.objects):
             raise parts.refuse(tree, f'A value stands right after "{names.lattice.text(tree.first, tree.end)}".')
         parts.take(tree)
     if draft.in_one:
@@ -452,6 +463,16 @@ class _Parts:
                 self.keyed_bound(tree)
             case "amount":
                 self.amount(tree, product=self.thing)
+            case "named_thing":
+                self.named_thing(tree)
+            case "dated":
+                self.dated(tree)
+            case "only_items":
+                self.only_items(tree)
+            case "in_key":
+                self.in_key(tree)
+            case "counted_tail":
+                self.counted_tail(tree)
             case "has_property":
                 self.has_property(tree)
             case "value_key":
@@ -511,12 +532,29 @@ class _Parts:
                 raise self.refuse(thing, f"{self.event} is not about products.")
             self.distinct = Property("product_id", "item")
             return
-        assert key is not None
-        found = self.event_keys(key)
+        tail = tree.edge("TAIL")
+        self.not_a_key(tail)
+        found = self.event_keys(key) if key is not None else self.noun_keys(tail) if tail is not None else []
         chosen = [p for p in properties(found) if p.level == "item"] or list(properties(found))
         if len(chosen) != 1:
-            raise self.refuse(key, "More than one key could be counted.")
+            raise self.refuse(tree, "It is not clear which key is counted.")
         self.distinct = chosen[0]
+
+    def not_a_key(self, tail: Edge | None) -> None:
+        """A word that is a key of the event is that key, not a part of the event's name."""
+        keys = self.names.lattice.at[tail.first].get("KEY", {}) if tail is not None else {}
+        if tail is not None and tail.end in keys and any(k.event == self.event for k in keys[tail.end].meaning):
+            raise self.refuse(tail, "The key of that name is meant.")
+
+    def noun_keys(self, tail: Edge) -> list[Key]:
+        """The keys that tell apart what a noun of the event names: hotel → hotel_id, else hotel_name, else hotel."""
+        word = stem(self.names.lattice.text(tail.first, tail.end).casefold().split()[-1])
+        named = [k for k in self.names.keys(self.event or "", "event") if word in {stem(w) for w in k.name.lower().split("_")}]
+        for ending in ("_id", "_name", ""):
+            found = [k for k in named if k.name.endswith(ending) and (ending or "_" not in k.name)]
+            if len(found) == 1:
+                return found
+        return []
 
     def has(self, level: str, name: str) -> bool:
         return self.event is not None and any(k.level == level and k.name == name for k in self.names.keys(self.event))
@@ -529,6 +567,7 @@ class _Parts:
                 raise self.refuse(key, f"{self.event} has no such key.", "wrong key")
             self.same = found[0].name
         elif tail is not None:
+            self.not_a_key(tail)
             self.same = "?" + self.names.lattice.text(tail.first, tail.end).casefold()
         else:
             self.same = "product"
@@ -772,9 +811,80 @@ class _Parts:
             self.values(vlist, None)
             return
         keys = self.event_keys(key)
+        words = self.names.lattice.text(key.first, key.end)
+        if {stem(w) for w in words.casefold().split()} & set(name_stems(self.event or "")):
+            raise self.refuse(key, f'"{words}" is the event\'s own noun, not a key.')
+        strange = next((e for e in vlist.leaves() if e.category == "UNK"), None)
+        if strange is not None and "number" in {h for k in keys for h in k.holds}:
+            raise unknown(self.names, strange, self.event, keys)
         texts, warnings = key_values(self.names, vlist, keys)
         self.warnings.extend(warnings)
         self.options.append([(Filter(properties(keys), Text("is", texts)),)])
+
+    def named_thing(self, tree: Tree) -> None:
+        """ "a hotel named X": the name key of what the event is about."""
+        text = tree.tree("text")
+        assert text is not None
+        edges = list(text.edges())
+        if self.names.keys(self.event or "", "item"):
+            self.options.append([(self.named_product(edges),)])
+            return
+        said = said_text(self.names, edges).strip()
+        held = self.names.vocabulary.values([fold(said)]).get(fold(said), ())
+        keys = [k for k in self.names.keys(self.event or "", "event") if k.name == "name" or k.name.endswith(("_name", "title"))]
+        keys = [k for k in keys if any(v.key == k for v in held)] or keys[:1]
+        if not keys:
+            raise self.refuse(tree, f"{self.event} has no name.", "wrong key")
+        if not held:
+            self.warnings.append(f'No {keys[0].name} is "{said}".')
+        self.options.append([(Filter(properties(keys), Text("is", canonical([said]))),)])
+
+    def dated(self, tree: Tree) -> None:
+        """ "departing in August": a date of the event, by the stem of its key."""
+        key, edge = tree.edge("DATEKEY"), tree.edge("WIN", "FUTURE")
+        assert key is not None and edge is not None
+        keys = [k for k in key.meaning if k.event == self.event]
+        if not keys:
+            raise self.refuse(key, f"{self.event} has no such date.", "wrong key")
+        self.options.append([(Filter(properties(keys), During(self.windows(edge))),)])
+
+    def only_items(self, tree: Tree) -> None:
+        """ "with only Nike items": all of an order's items do."""
+        vlist = tree.tree("vlist")
+        assert vlist is not None
+        groups, joint, _ = vlist_groups(vlist)
+        if joint == "and" or not self.names.keys(self.event or "", "item"):
+            raise self.refuse(tree, "Only items of one kind are read.", "unsupported")
+        choices = [[f for f in (self.value(e, None)[0] for e in group)] for group in groups]
+        merged = _merged_or([tuple(c) for c in choices])
+        if merged is None:
+            raise self.refuse(tree, "Only items of one kind are read.", "unsupported")
+        items = tuple(f for f in merged if isinstance(f, Filter))
+        self.options.append([(EveryItem(items),)])
+
+    def in_key(self, tree: Tree) -> None:
+        """ "with 'Dress' in the name": the key contains it."""
+        key, said = tree.edge("KEY"), tree.edge("QUOTED", "VALUE", "UNK")
+        assert key is not None and said is not None
+        keys = self.event_keys(key)
+        text = said_text(self.names, [said]).strip().casefold()
+        if not self.names.vocabulary.contains(keys, text):
+            self.warnings.append(f'No {keys[0].name} contains "{text}".')
+        self.options.append([(Filter(properties(keys), Text("contains", (text,))),)])
+
+    def counted_tail(self, tree: Tree) -> None:
+        """ "booked 3 flights": the number of such events, by the noun of the event's own name."""
+        quant, tail = tree.tree("quant"), tree.edge("TAIL")
+        assert quant is not None and tail is not None
+        if all(c.event != self.event for c in tail.meaning.candidates):
+            raise self.refuse(tail, f'"{self.names.lattice.text(tail.first, tail.end)}" is no part of {self.event}.')
+        if self.quant is not None:
+            raise self.refuse(tree, "Two numbers count the same thing.")
+        self.quant = quant_bound(next(quant.edges()))
+        if self.quant.currency:
+            raise self.refuse(tree, "An amount of money is no count.")
+        for post in tree.trees("objpost"):
+            self.amount(post, product=False)
 
     def in_one(self) -> None:
         if self.measure == "quantity" and self.quant is not None:

@@ -273,7 +273,6 @@ for _event, _heads, _split_tails in _SPLIT_ROWS:
             SPLIT[_words[0]] = (*SPLIT.get(_words[0], ()), (_words, tuple(_tail.split()), _event))
 SIGNUP = {
     "signed": ("signed", "up"), "sign": ("sign", "up"), "joined": ("joined",), "join": ("join",), "registered": ("registered",), "register": ("register",),
-    "enrolled": ("enrolled",), "onboarded": ("onboarded",),
 }  # fmt: skip
 
 # Everyday names for keys that profiles and events often have: the key's own words → how it is said.
@@ -336,18 +335,8 @@ DURATION_SUFFIXES = {
     "minute": "minute", "minutes": "minute", "h": "hour", "hr": "hour", "hrs": "hour", "hour": "hour", "hours": "hour",
     "day": "day", "days": "day", "ms": "millisecond",
 }  # fmt: skip
-OTHER_SUFFIXES = {
-    "mb": "",
-    "kb": "",
-    "gb": "",
-    "km": "",
-    "kg": "",
-    "usd": "",
-    "inr": "",
-    "eur": "",
-    "pct": "",
-    "percent": "",
-}
+OTHER_SUFFIXES = frozenset("mb kb gb km kg usd inr eur pct percent".split())
+DATE_SUFFIXES = frozenset("date day on at time".split())
 ID_KEYS = ("product_id", "sku", "variant_id")
 PRODUCT_LOOKUP = ("name", "category", "brand", "variant", "sku", "product_id", "variant_id")
 PRODUCT_EVENTS_QUANTITY = (

@@ -14,8 +14,8 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from grammar import lexicon, numbers, when
-from grammar.closed import CLOSED, CLOSED_LONGEST, LEADS
-from grammar.names import Candidate, find_booleans, find_events, find_keys, index, phrase_end
+from grammar.closed import CLOSED, CLOSED_LONGEST, CONTENT_LEADS, LEADS
+from grammar.names import Candidate, find_booleans, find_events, find_keys, index, phrase_end, stem
 from grammar.query import Rolling, Window
 from grammar.spelling import correction
 from grammar.vocabulary import Value, Vocabulary, fold
@@ -66,7 +66,7 @@ class Lattice:
 
 _TOKEN = re.compile(
     r"""
-    (?P<quoted>"(?:[^"\\]|\\.)*"|“[^”]*”|‘[^’]*’|(?<![\w'])'(?=\S)[^']*(?<=\S)'(?!\w))
+    (?P<quoted>"(?:[^"\\]|\\.)*"|`[^`]+`|“[^”]*”|‘[^’]*’|(?<![\w'])'(?=\S)[^']*(?<=\S)'(?!\w))
   | (?P<instant>\d{4}-\d{2}-\d{2}(?:[T ]\d{2}:\d{2}(?::\d{2})?)?(?!\d))
   | (?P<slashed>\d{1,2}/\d{1,2}/\d{2,4}(?!\d))
   | (?P<clock>\d{1,2}:\d{2}(?:\s?[ap]m\b)?)
@@ -151,13 +151,13 @@ class EventHit:
 _EVERY_LENGTH = frozenset(
     {"EV", "EN", "AGENT", "VALUE", "KEY", "TAIL"}
 )  # a shorter name may be meant; elsewhere the longest
-_RANKS = {"full": 0, "everyday": 1, "partial": 2}
+_RANKS = {"full": 0, "everyday": 1, "partial": 2, "noun": 3}
 
 
 def lattice(question: str, vocabulary: Vocabulary) -> Lattice:
     """All that the words of a question can be: one batched look-up of its word runs, and a second where a misspelt
     ordinary word was corrected."""
-    words = tokens(question)
+    words = _read_over_quotes(tokens(question), vocabulary)
     read = _lattice(question, words, vocabulary)
     unknown = [i for i, edges in enumerate(read.at) if "UNK" in edges and not words[i].quoted]
     if not unknown:
@@ -173,6 +173,23 @@ def lattice(question: str, vocabulary: Vocabulary) -> Lattice:
             corrected[i] = replace(words[i], low=right)
             said.append((words[i].raw, right))
     return _lattice(question, tuple(corrected), vocabulary, tuple(said)) if said else read
+
+
+def _read_over_quotes(words: tuple[Word, ...], vocabulary: Vocabulary) -> tuple[Word, ...]:
+    """Quotes round a window, a number or a closed-class phrase, where no value is so called, are not there."""
+    if not any(w.quoted for w in words):
+        return words
+    known = vocabulary.values([fold(w.raw) for w in words if w.quoted and fold(w.raw)])
+    opened: list[Word] = []
+    for word in words:
+        inner = [w.low for w in tokens(word.raw)] if word.quoted and fold(word.raw) not in known else []
+        timed = bool(inner) and any(t.end == len(inner) for t in when.read(inner, 0))
+        counted = bool(inner) and any(end == len(inner) for _, end, _ in numbers.read(inner, 0))
+        if timed or counted:
+            opened.extend(Word(low, word.start, word.end, low) for low in inner)
+        else:
+            opened.append(word)
+    return tuple(opened)
 
 
 def _lattice(
@@ -198,7 +215,7 @@ def _lattice(
     _countries(found, words, vocabulary)
     for i, word in enumerate(words):
         if word.quoted:
-            _quoted(put, i, word, found, names, occurring)
+            _quoted(put, i, word, found, names, occurring, lows[i + 1] if i + 1 < len(lows) else "")
             continue
         _closed(put, i, lows)
         _numbers(put, i, lows)
@@ -217,16 +234,22 @@ def _lattice(
                 and word.low not in ",;:()"
                 and not any(w.quoted for w in words[i:j])
             ):
-                put("VALUE", i, j, ValueHit(question[word.start : words[j - 1].end], found[run]))
-    _cut_lead(table)
+                if j > i + 1 or not word.low.replace(".", "").replace(",", "").isdigit():  # a bare number is a number
+                    put("VALUE", i, j, ValueHit(question[word.start : words[j - 1].end], found[run]))
+    _cut_lead(table, lows)
     _labels(put, lows)
     _brackets(put, lows)
     _split_verbs(put, lows, occurring)
     for edges in table:
+        full = [e.end for e in edges.get("EV", {}).values() if e.meaning.candidates[0].tier == "full"]
+        if full and max(edges.get("ACTIVE", {0: None})) <= max(full):
+            edges.pop("ACTIVE", None)  # an event type carries these words
+        if "FILL" in edges and "VALUE" in edges and not _is_determiner(edges["FILL"]):
+            del edges["FILL"]  # a word that the data holds is no filler
         for end in edges.get("THING", {}):  # "product" is the thing, not a part of an event's name
             for category in ("TAIL", "EN"):
                 hit = edges.get(category, {}).get(end)
-                if hit is not None and hit.meaning.candidates[0].tier == "partial":
+                if hit is not None and hit.meaning.candidates[0].tier in ("partial", "noun"):
                     del edges[category][end]
         for category in [c for c, found in edges.items() if not found]:
             del edges[category]
@@ -262,7 +285,7 @@ def _runs(words: tuple[Word, ...]) -> set[str]:
 
 
 def _quoted(
-    put: Any, i: int, word: Word, found: Mapping[str, tuple[Value, ...]], names: Any, occurring: frozenset[str]
+    put: Any, i: int, word: Word, found: Mapping[str, tuple[Value, ...]], names: Any, occurring: frozenset[str], after: str
 ) -> None:
     put("QUOTED", i, i + 1, ValueHit(word.raw, found.get(fold(word.raw), ())))
     inner = tuple(w.low for w in tokens(word.raw) if not w.quoted)
@@ -272,6 +295,8 @@ def _quoted(
         if hit.end == len(inner) and hit.candidates[0].tier == "full":
             put("EN", i, i + 1, EventHit(hit.candidates))
             put("EV", i, i + 1, EventHit(hit.candidates))
+            if after in lexicon.EVENT_WORDS:
+                put("EN", i, i + 2, EventHit(hit.candidates))
     for end, keys in find_keys(names, inner, 0):
         if end == len(inner):
             put("KEY", i, i + 1, keys)
@@ -280,8 +305,9 @@ def _quoted(
 
 def _closed(put: Any, i: int, lows: list[str]) -> None:
     for length in range(min(CLOSED_LONGEST, len(lows) - i), 0, -1):
-        for category, meaning in CLOSED.get(" ".join(lows[i : i + length]), ()):
-            put(category, i, i + length, meaning)
+        phrase = " ".join(lows[i : i + length])
+        for category, meaning in CLOSED.get(phrase, ()):
+            put(category, i, i + length, phrase if category == "FILL" else meaning)
     if i == 0:
         end = 0
         while end < len(lows) and (
@@ -292,12 +318,20 @@ def _closed(put: Any, i: int, lows: list[str]) -> None:
             put("LEAD", 0, end)
 
 
-def _cut_lead(table: list[dict[str, dict[int, Edge]]]) -> None:
+def _cut_lead(table: list[dict[str, dict[int, Edge]]], lows: list[str]) -> None:
     """The opening words end where what is asked for begins ("show me | the number of")."""
     for end in table[0].pop("LEAD", {}) if table else ():
         stop = next((k for k in range(end) if "PCT" in table[k] or "HOWMANY" in table[k]), end)
+        stop = next((k for k in range(stop) if "VALUE" in table[k] and lows[k] in CONTENT_LEADS and lows[k + 1 : k + 2] != [","]), stop)
         if stop:
             table[0]["LEAD"] = {stop: Edge("LEAD", 0, stop)}
+    for end in tuple(table[0].get("WIN", ())) if table else ():  # "in 2025, which users …"
+        first = end + 1 if end < len(table) and "COMMA" in table[end] else end
+        stop = first
+        while stop < len(table) and lows[stop] in LEADS and "PCT" not in table[stop] and "HOWMANY" not in table[stop]:
+            stop += 1
+        if stop > first:
+            table[first]["LEAD"] = {stop: Edge("LEAD", first, stop)}
 
 
 def _numbers(put: Any, i: int, lows: list[str]) -> None:
@@ -342,13 +376,29 @@ def _names(put: Any, i: int, lows: list[str], names: Any, occurring: frozenset[s
         put(category, i, end, EventHit(tuple(sorted(candidates, key=lambda c: _RANKS[c.tier]))))
     if lows[i] in ("product", "item", "products", "items"):
         put("PKEY", i, i + 1, "product")
-    for end, keys in find_keys(names, lows, i):
+    named = lows[i] in ("property", "trait", "attribute", "field") and i + 1 < len(lows)
+    for end, keys in find_keys(names, lows, i + 1) if named else ():
         put("KEY", i, end, keys)
+    for end, keys in find_keys(names, lows, i):
+        if end > i + 1 or not any(category in _LINKS for category, _ in CLOSED.get(lows[i], ())):
+            put("KEY", i, end, keys)  # "to" is no key, but "property to" is
+    dates = names.dates.get(stem(lows[i]))
+    if dates and (lows[i].endswith("ing") or lows[i] in ("due", "valid")):
+        put("DATEKEY", i, i + 1, dates)
     signup = lexicon.SIGNUP.get(lows[i])
     if signup is not None:
         after = phrase_end(signup, lows, i)
         if after is not None:
             put("SIGNUP", i, after)
+    for phrase in (("opted", "in", "to"), ("subscribed", "to"), ("opted", "into"), ("opted", "in", "for"), ("signed", "up", "for")):
+        if tuple(lows[i : i + len(phrase)]) == phrase:
+            first = i + len(phrase)
+            while first < len(lows) and lows[first] in lexicon.DETERMINERS:
+                first += 1
+            for end, keys in find_keys(names, lows, first) if first < len(lows) else ():
+                flags = tuple(k for k in keys if k.level == "attribute" and "boolean" in k.holds)
+                if flags:
+                    put("BOOL", i, end, flags)
     boolean = find_booleans(names, lows, i)
     if boolean:
         put("BOOL", i, boolean[0], boolean[1])
@@ -422,6 +472,13 @@ def _stops(edges: dict[str, dict[int, Edge]]) -> bool:
     )
 
 
+_ARTICLES = frozenset({"the", "a", "an", "their", "his", "her", "my", "our", "your", "any", "some"})
+
+
+def _is_determiner(fills: dict[int, Edge]) -> bool:
+    return any(edge.meaning in _ARTICLES for edge in fills.values())
+
+
 def _countries(found: dict[str, tuple[Value, ...]], words: tuple[Word, ...], vocabulary: Vocabulary) -> None:
     """Common short forms of countries stand for what the data holds."""
     for i in range(len(words)):
@@ -464,7 +521,7 @@ def _labels(put: Any, lows: list[str]) -> None:
     for stop, closing in ((":", None), ("(", ")")):
         if stop in lows[1:8]:
             end = lows.index(stop, 1)
-            if closing is None or lows[-1] == closing:
+            if lows[end - 1] not in ("of", "following", "these") and (closing is None or lows[-1] == closing):
                 put("LABEL", 0, end)
     for i in range(max(0, len(lows) - 6), len(lows)):
         if lows[i] in ("who", "what") and " ".join(lows[i + 1 : i + 3]) in ("are they", "are these", "are those"):

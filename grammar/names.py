@@ -15,7 +15,7 @@ from grammar import lexicon
 from grammar.lexicon import Form
 from grammar.vocabulary import EventType, Key, singular, words_of
 
-Tier = Literal["full", "everyday", "partial"]
+Tier = Literal["full", "everyday", "partial", "noun"]
 LONGEST_NAME = 9  # words of a run that may name an event, determiners included
 
 
@@ -60,7 +60,8 @@ _ENDINGS = (
     ("al", 5),
 )
 
-_INSIDE = frozenset({"for", "to", "of", "into"})  # may stand inside a name: "applied for a loan"
+_INSIDE = frozenset("for to of into in on at with from about".split())  # may stand inside a name: "applied for a loan"
+_PLURAL_PARTICLES = {"ins": "in", "outs": "out", "ups": "up", "offs": "off"}  # "check-ins"
 _PARTICLES = frozenset({"in", "out", "up", "off", "on", "down"})
 _JOINED = {
     verb + particle: (verb, particle)
@@ -104,7 +105,7 @@ class EventName:
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """An event that some words may name: in full, as the everyday word for it, or by a part that holds its verb."""
+    """An event that some words may name: in full, as the everyday word for it, by a part that holds its verb, or one that does not."""
 
     event: str
     tier: Tier
@@ -128,6 +129,7 @@ class Index:
     by_stem: dict[str, tuple[int, ...]]
     keys: dict[tuple[str, ...], tuple[Key, ...]]
     key_starts: frozenset[str]
+    dates: dict[str, tuple[Key, ...]]  # by the stem of what happens then: "departing" for departure_date
     booleans: dict[tuple[str, ...], tuple[Key, ...]]
 
 
@@ -165,8 +167,18 @@ def index(event_types: tuple[EventType, ...], attributes: tuple[Key, ...]) -> In
         {part: tuple(found) for part, found in by_stem.items()},
         {words: tuple(found) for words, found in keys.items()},
         frozenset(words[0] for words in keys),
+        _dates(keys),
         {_boolean_stems(key.name): (key,) for key in attributes if "boolean" in key.holds},
     )
+
+
+def _dates(keys: dict[tuple[str, ...], dict[Key, None]]) -> dict[str, tuple[Key, ...]]:
+    found: dict[str, dict[Key, None]] = {}
+    for words, named in keys.items():
+        for key in named:
+            if "date" in key.holds and key.level != "attribute" and (len(words) == 1 or words[-1] in lexicon.DATE_SUFFIXES):
+                found.setdefault(stem(words[0]), {})[key] = None
+    return {part: tuple(named) for part, named in found.items()}
 
 
 def _key_words(key: Key) -> Iterable[tuple[str, ...]]:
@@ -177,7 +189,7 @@ def _key_words(key: Key) -> Iterable[tuple[str, ...]]:
     last = tuple(singular(w) for w in words_of(_apart(key.name.rsplit(".", 1)[-1])))
     if last and last != whole:
         yield last
-    if len(last) > 1 and last[-1] in lexicon.DURATION_SUFFIXES | lexicon.OTHER_SUFFIXES:
+    if len(last) > 1 and (last[-1] in lexicon.DURATION_SUFFIXES or last[-1] in lexicon.OTHER_SUFFIXES):
         yield last[:-1]
     for spoken in lexicon.KEY_WORDS.get("_".join(whole), ()):
         yield tuple(spoken.split())
@@ -222,7 +234,8 @@ def _by_name(names: Index, lows: Sequence[str], i: int) -> Iterable[tuple[int, F
         word = lows[j]
         if j > i and word in lexicon.DETERMINERS:
             continue
-        if j > i and word in _INSIDE and stem(word) not in names.by_stem and j + 1 < len(lows):
+        particle = bool(run) and run[-1][0] + word in _JOINED and run[-1][0] + word in names.by_stem
+        if j > i and word in _INSIDE and not particle and stem(word) not in names.by_stem and j + 1 < len(lows):
             continue
         parts = words_of(word)
         if not parts:
@@ -230,14 +243,16 @@ def _by_name(names: Index, lows: Sequence[str], i: int) -> Iterable[tuple[int, F
                 continue
             return
         for part in parts:
-            s = stem(part)
-            if run and part in _PARTICLES and run[-1][0] + part in _JOINED and run[-1][0] + part in names.by_stem:
-                run[-1] = (run[-1][0] + part, run[-1][1])
+            s, bare = stem(part), _PLURAL_PARTICLES.get(part, part)
+            joined = run[-1][0] + bare if run else ""
+            if bare in _PARTICLES and joined in _JOINED and joined in names.by_stem:
+                run[-1] = (joined, part if part != bare else run[-1][1])
                 live = _narrowed(names, [s for s, _ in run])
             else:
                 run.append((s, part))
                 found = names.by_stem.get(s)
-                joinable = j + 1 < len(lows) and lows[j + 1] in _PARTICLES and s + lows[j + 1] in names.by_stem
+                following = _PLURAL_PARTICLES.get(lows[j + 1], lows[j + 1]) if j + 1 < len(lows) else ""
+                joinable = s + following in _JOINED and s + following in names.by_stem
                 if found is None:
                     if joinable and len(run) == 1:
                         live = set()
@@ -245,7 +260,7 @@ def _by_name(names: Index, lows: Sequence[str], i: int) -> Iterable[tuple[int, F
                     return
                 live = set(found) if live is None or (len(run) == 1) else live & set(found)
             if not live:
-                if j + 1 < len(lows) and lows[j + 1] in _PARTICLES:
+                if j + 1 < len(lows) and _PLURAL_PARTICLES.get(lows[j + 1], lows[j + 1]) in _PARTICLES:
                     continue
                 return
         yield from _fitting(names, live or set(), run, j + 1, lows)
@@ -271,7 +286,7 @@ def _fitting(
             continue
         whole = len(matched) == len(name.stems)
         verb = bool(set(matched) & name.verbs)
-        tier: Tier = "full" if whole else "partial"
+        tier: Tier = "full" if whole else "partial" if verb else "noun"
         for form in _forms(name, run, matched, whole, verb):
             grouped.setdefault((form, tier), []).append(Candidate(name.event, tier, frozenset(matched)))
     after = end
@@ -319,7 +334,8 @@ def _forms(name: EventName, run: list[tuple[str, str]], matched: list[str], whol
         yield "verb"
     elif inflected and matched[-1] in name.verbs:
         yield "verb"  # the name as it is written: "ticket created"
-    if (whole and not (first_is_verb and inflected and len(run) > 1)) or (not whole and not inflected and not agent):
+    gerund = verb_word.endswith(("ing", "ings"))
+    if whole or gerund or (not inflected and not agent):
         yield "noun"
 
 

@@ -374,6 +374,9 @@ def read(words: Sequence[str], i: int) -> Iterator[tuple[str, int, object]]:
     bound = bound_at(words, i)
     if bound:
         yield "BOUND", bound[0], bound[1]
+    compared = comparison_at(words, i)
+    if compared and compared[1] != "=":
+        yield "CMP", compared[0], compared[1]
     times = times_at(words, i)
     if times:
         yield "TIMES", times[0], times[1]

@@ -158,7 +158,10 @@ def _misplaced(words: Lattice, nothing: NoTree, vocabulary: Vocabulary) -> NotUn
         return _unknown_words(words, unknown, vocabulary)
     at = min(nothing.position, len(words.words) - 1)
     ends = [end for category, found in words.at[at].items() if category in _WHOLE for end in found]
-    text = words.text(at, max(ends, default=at + 1))
+    first = at
+    while first and words.at[first - 1] and words.at[first - 1].keys() <= {"GENV", "HAVE", "DO"}:
+        first -= 1  # a light verb without its noun is part of the trouble
+    text = words.text(first, max(ends, default=at + 1))
     if nothing.position >= len(words.words):
         return NotUnderstood(
             "incomplete", [text], f'Something is missing after "{text}".', position=words.words[at].start

@@ -347,6 +347,12 @@ class _Resolver:
                 self.same_event(verb, draft)
             inner = done.tree(*_POPULATIONS)
             if inner is not None:
+                trailing = inner.children[-1]
+                if isinstance(trailing, Tree) and trailing.name == "when" and not draft.windows:
+                    # "how many orders were placed by women in August": the window at the end is that of the events
+                    draft.windows.extend((e, False) for e in trailing.own("WIN"))
+                    draft.ever = draft.ever or trailing.has("EVER")
+                    inner = Tree(inner.name, inner.children[:-1])
                 population = self.population(inner)
             elif done.tree("np") is not None:
                 rest = [t for t in done.trees() if t.name in _RESTS]
@@ -373,6 +379,9 @@ class _Resolver:
         np = tree.tree("np")
         assert np is not None
         base = self.noun_phrase(np, [t for t in tree.trees() if t.name in _NMODS])
+        relatives = [t for t in tree.trees() if t.name in _CLAUSES]
+        if relatives:
+            base = all_of(base, self.clauses(relatives, []))
         main = tree.tree("main_np", "main_vp")
         assert main is not None
         if main.name == "main_np":
@@ -447,8 +456,16 @@ class _Resolver:
 
     def versus(self, tree: Tree) -> tuple[Condition, Output]:
         rows = []
-        for part in tree.trees():
-            values = [leaf for leaf in part.leaves() if leaf.category != "CONTACT"]
+        parts = tree.trees()
+        last = parts[-1].tree("np")
+        if parts[0].name == "value_population" and last is not None and len(parts[0].children) == 1:
+            head = last.tree("nphead")
+            vlist = parts[0].tree("vlist")
+            assert head is not None and vlist is not None
+            shared = Tree("np", (Tree("npre", (vlist,)), head.fresh()))
+            parts = [Tree("population", (shared, *(t.fresh() for t in parts[-1].trees() if t is not last))), parts[-1]]
+        for part in parts:
+            values = [leaf for leaf in part.leaves() if leaf.category in ("VALUE", "QUOTED", "GENDER")]
             label = self.names.lattice.text(values[0].first, values[-1].end) if values else self.text(part)
             rows.append(Row(label, self.population(part)))
         return Everyone(), Rows(tuple(rows))
@@ -480,7 +497,12 @@ class _Resolver:
                 assert sortkey is not None
                 column = self.sort_column(sortkey)
                 direction = tree.edge("DIRECTION")
-                descending = direction.meaning == "desc" if direction is not None else False
+                most = tree.edge("AGG")
+                if most is not None and most.meaning not in ("highest", "lowest"):
+                    raise self.no(most, "Sorting is by the highest or the lowest.")
+                descending = most is not None and most.meaning == "highest"
+                if direction is not None:
+                    descending = direction.meaning == "desc"
                 return replace(output, order=Order(column, descending))
             case "direction":
                 edge = tree.edge("DIRECTION")
@@ -574,11 +596,13 @@ class _Resolver:
         self.all_used(tree, [*nmods, *first, *rest, *clauses, opening, np, several])
         conditions: list[Condition] = []
         about: list[Clause] = []
+        moved = [t for t in nmods if t.name in _EVENT_NMODS and np is not None and rest]
+        nmods = [t for t in nmods if t not in moved]
         if np is not None:
             conditions.append(self.noun_phrase(np, nmods, about))
             nmods = []
-        if first or rest or nmods or clauses or about:
-            conditions.append(self.clauses([*nmods, *first, *clauses], rest, about))
+        if first or rest or nmods or moved or clauses or about:
+            conditions.append(self.clauses([*moved, *nmods, *first, *clauses], rest, about))
         if several is not None:
             conditions.append(self.several(several))
         self.head_window = before
@@ -632,6 +656,8 @@ class _Resolver:
                     lapsed = inner
                 case "AGEP":
                     conditions.append(self.age(inner, inner.meaning))
+                case "BOOL":
+                    conditions.append(Attribute((inner.meaning[0].name,), Truth(True)))
                 case "AGENT":
                     raise self.no(inner, f'"{self.text(inner)}" is no value of an attribute.', "unknown value")
                 case _:
@@ -683,11 +709,13 @@ class _Resolver:
             nmods = [t for t in nmods if t.name != "when"]
         if events is not None:
             own = [
-                t for t in nmods if t.name in ("when", "lasting_") or (t.name == "place" and self.belongs(t, events))
+                t for t in nmods if t.name in ("when", "of_object") or (t.name == "place" and self.belongs(t, events))
             ]
             nmods = [t for t in nmods if t not in own]
             for tree in own:
-                if tree.name == "when":
+                if tree.name == "of_object":
+                    self.take_args(events, tree.trees())
+                elif tree.name == "when":
                     for e in tree.edges():
                         if e.category == "WIN":
                             events.windows.append((e, False))
@@ -812,8 +840,17 @@ class _Resolver:
         for tree in first:
             found.extend(self.clause(tree, Link("start" if not found else "loose"), False))
         for tree in rest:
-            found.extend(self.rest_clause(tree))
-        if found and found[0].link.kind not in ("start",):
+            more = self.rest_clause(tree)
+            before = found[-1] if found else None
+            listed = before is not None and before.excluded and more[0].simple_noun and more[0].link.kind in ("and", "or", "comma")
+            if listed and before is not None and before.condition is not None and more[0].condition is not None:
+                # a list after except is an or under the not
+                before.condition = negated(any_of(negated(before.condition), more[0].condition))
+                continue
+            found.extend(more)
+        if found and found[0].link.kind in ("then", "after", "before"):
+            raise Refused("no place", found[0].first, found[0].end, "There is no event before that this could follow.")
+        if found and found[0].link.kind != "start":
             found[0].link = Link("start")
         attach_windows(found, self)
         return join_clauses(found, self)
@@ -849,6 +886,16 @@ class _Resolver:
                     simple_noun=True,
                 )
             ]
+        if inner[0].name == "step":
+            if link.kind not in ("then", "after", "before"):
+                raise self.no(unit, f'"{self.text(unit)}" has no verb.')
+            enp = inner[0].tree("enp", "enp_another")
+            assert enp is not None
+            draft = self.enp_draft(enp)
+            self.take_args(draft, [t for t in inner[0].trees() if t is not enp])
+            return [Clause(link, False, None, False, unit.first, unit.end, event=draft)]
+        if inner[0].name == "again":
+            return [Clause(link, False, None, False, unit.first, unit.end, gap=Tree("again", (Tree("obj", inner[0].children),)))]
         found = self.clause(inner[0], link, False)
         if link_tree.edge("EITHER") is not None:
             found[0].either = True
@@ -942,7 +989,7 @@ class _Resolver:
             negation = Negation("simple", False)
         clause = self.core(core, link, who, negation, perfect)
         clause.perfect = perfect
-        clause.either = either
+        clause.either = either or tree.has("EITHER")
         clause.first, clause.end = tree.first, tree.end
         return [clause]
 
@@ -961,6 +1008,8 @@ class _Resolver:
                 self.take_args(draft, [t for t in core.trees() if t is not enp])
                 return Clause(link, who, negation, False, core.first, core.end, event=draft)
             case "active":
+                if link.comma and self.text(core).casefold().startswith(("was ", "were ", "been ")):
+                    link = replace(link, also=True)
                 draft = EventDraft(core.first, core.end, None)
                 for pre in core.trees("evpre"):
                     self.take_pre(draft, pre)
@@ -997,6 +1046,20 @@ class _Resolver:
                 return self.versus_windows(core)
             case "versus_events":
                 return self.versus_events(core)
+            case "versus_noun_windows":
+                more, noun = core.edge("MORE"), core.edge("EN")
+                assert more is not None and noun is not None
+                mention = self.mention(EventDraft(noun.first, noun.end, noun.meaning, noun=True))
+                one, two = (Count(Events(mention.event, mention.variants[0], self.window(w))) for w in core.own("WIN"))
+                return Versus(one, more.meaning, two)
+            case "versus_distinct":
+                return self.versus_distinct(core)
+            case "spent_versus_events":
+                more = core.edge("MORE")
+                assert more is not None
+                window = self.late(core.trees("late"))
+                sides = [self.money_of(noun, window) for noun in core.own("EN", "TAIL")]
+                return Versus(sides[0], more.meaning, sides[1])
             case "spent_versus":
                 more = core.edge("MORE")
                 wins = core.own("WIN")
@@ -1105,7 +1168,14 @@ class _Resolver:
                 return self.whole(tree, link, who, self.measure_average(tree))
             case "inactive":
                 return self.whole(tree, link, who, self.inactive(tree))
+            case "whose_extreme":
+                return self.whole(tree, link, who, self.whose_extreme(tree))
+            case "neither_mods":
+                parts = [self.clauses([t], []) for t in tree.trees()]
+                return self.whole(tree, link, who, all_of(*(negated(p) for p in parts)))
             case "active":
+                if link.comma and self.text(tree).casefold().startswith(("was ", "were ", "been ")):
+                    link = replace(link, also=True)
                 draft = EventDraft(tree.first, tree.end, None)
                 self.take_args(draft, tree.trees())
                 return Clause(link, who, None, False, tree.first, tree.end, event=draft)
@@ -1244,14 +1314,38 @@ class _Resolver:
         bound: Bound = edge.meaning.bound
         if edge.category == "NUM":
             bound = Bound(">=", bound.value)
-        options: list[Condition] = []
-        window = self.late(core.trees("late"))
-        for candidate in said.meaning.candidates:
-            for money in money_keys(self.names, candidate.event):
-                options.append(Has(Aggregate("total", Events(candidate.event, (), window), money), bound))
+        return Has(self.money_of(said, self.late(core.trees("late"))), bound)
+
+    def money_of(self, said: Edge, window: Window) -> Measure:
+        """The sum of the one money property of an event that a noun names."""
+        options: list[Measure] = [
+            Aggregate("total", Events(c.event, (), window), money)
+            for c in said.meaning.candidates
+            for money in money_keys(self.names, c.event)
+        ]
         if not options:
             raise self.no(said, f'"{self.text(said)}" has no amount of money.', "wrong key")
         return self.chooser.choose(list(dict.fromkeys(options)), self.text(said))
+
+    def versus_distinct(self, core: Tree) -> Condition:
+        """ "looked at more distinct brands than they bought"."""
+        more, key, thing = core.edge("MORE"), core.edge("KEY"), core.edge("THING")
+        assert more is not None
+        core.edge("DISTINCT")
+        window = self.late(core.trees("late"))
+        sides: list[Measure] = []
+        for head in core.trees("evhead"):
+            mention = self.mention(self.head_draft(head))
+            name = Property("product_id", "item")
+            if key is not None:
+                found = properties(k for k in key.meaning if k.event == mention.event)
+                if not found:
+                    raise self.no(key, f'{mention.event} has no key "{self.text(key)}".', "wrong key")
+                name = next((p for p in found if p.level == "item"), found[0])
+            elif thing is None:
+                raise self.no(core, "Different what?")
+            sides.append(Distinct(Events(mention.event, mention.variants[0], window), name))
+        return Versus(sides[0], more.meaning, sides[1])
 
     def lasted(self, core: Tree) -> Condition:
         """ "watched over 90 minutes of films": the sum of that event's one duration property."""
@@ -1322,14 +1416,14 @@ class _Resolver:
         return Attribute((keys[0].name,), Text("is", texts))
 
     def measure_than(self, tree: Tree) -> Condition:
-        more = tree.edge("MORE")
-        assert more is not None
+        compared = tree.edge("CMP")
+        assert compared is not None
         window = self.late(tree.trees("late"))
         left, right = (self.measure(t, window) for t in tree.trees(*_MEASURES))
-        return Versus(left, more.meaning, right)
+        return Versus(left, compared.meaning, right)
 
     def measure_than_all(self, tree: Tree) -> Condition:
-        more, orders = tree.edge("MORE"), tree.own("AOV")
+        more, orders = tree.edge("CMP"), tree.own("AOV")
         assert more is not None
         if orders[-1].meaning != "average":
             raise self.no(orders[-1], "Only the average of all is compared with.")
@@ -1403,6 +1497,7 @@ class _Resolver:
             case "has_key":
                 return Attribute(names, Truth(True) if booleans else Known(True))
             case "lacks_key":
+                tree.edge("NONE")
                 return Not(Attribute(names, Truth(True))) if booleans else Attribute(names, Known(False))
             case "bound_key":
                 bound = tree.edge("BOUND")
@@ -1513,7 +1608,7 @@ class _Resolver:
         which = "first" if word is not None and word.category == "FIRST" else "last"
         enp = tree.tree("enp", "enp_another")
         assert enp is not None
-        be = tree.edge("BE")
+        be = tree.edge("BE", "HAVE")
         draft = self.enp_draft(enp)
         args = [t for t in tree.trees() if t is not enp]
         inside = [t for t in args if be is None or t.end <= be.first]
@@ -1633,7 +1728,11 @@ class _Resolver:
         prep, vlist = tree.tree("prep"), tree.tree("vlist")
         if vlist is not None and prep is not None:
             draft.objects.append(Tree("prepared", (prep, vlist)))
-        self.take_args(draft, [t for t in tree.trees() if t not in (enp, prep, vlist)])
+        args = [t for t in tree.trees() if t not in (enp, prep, vlist)]
+        for arg in args:
+            if arg.name == "amount" and not any(e.category == "PRICED" for e in arg.leaves()):
+                raise self.no(arg, "The number compares the measure, not the event.")
+        self.take_args(draft, args)
         assert draft.hit is not None
         having = tuple(
             c for c in draft.hit.candidates if any(k.event == c.event and "number" in k.holds for k in key.meaning)
@@ -1766,6 +1865,10 @@ class _Resolver:
         assert more is not None
         wins = core.own("WIN")
         draft = self.event_draft(core)
+        draft.tails.extend(core.own("TAIL"))
+        noun = core.edge("EN")
+        if noun is not None:
+            self.same_event(noun, draft)
         if draft.windows or draft.quant or draft.times:
             raise self.no(core, "A third time or number has no part in a comparison.")
         mention = self.mention(draft)
@@ -1783,7 +1886,7 @@ class _Resolver:
             self.take_pre(first, pre)
         for child in core.children:
             if isinstance(child, Edge) and child.category == "TAIL":
-                first.tails.append(child)
+                first.tails.extend(core.own("TAIL"))
             elif isinstance(child, Edge) and child.category == "KEY":
                 raise self.no(child, "Only events are compared.")
             elif isinstance(child, Tree) and child.name == "vlist":
@@ -1848,6 +1951,8 @@ class _Resolver:
     def rank_measure(self, tree: Tree, window: Window) -> Measure:
         """What is ranked by: a measure, or the number of an event ("by orders")."""
         noun = tree.edge("EN")
+        if tree.has("ANYEVENTS"):
+            return Count(Events(None, (), window))
         if noun is None:
             return self.measure(self.measure_tree(tree), window)
         mention = self.mention(EventDraft(noun.first, noun.end, noun.meaning, noun=True))
@@ -1894,7 +1999,9 @@ class _Resolver:
         draft.first = core.first
         for pre in core.trees("evpre"):
             self.take_pre(draft, pre)
-        self.take_args(draft, [t for t in core.trees() if t.name not in ("evhead", "evpre")])
+        self.take_args(draft, [t for t in core.trees() if t.name not in ("evhead", "evpre", "vlist")])
+        for vlist in core.trees("vlist"):
+            draft.objects.append(Tree("obj", (vlist,)))
         return draft
 
     def head_draft(self, head: Tree) -> EventDraft:
@@ -1927,7 +2034,7 @@ class _Resolver:
         return draft
 
     def take_pre(self, draft: EventDraft, pre: Tree) -> None:
-        edge = next(pre.edges())
+        edge = next(e for e in pre.edges() if e.category != "COMMA")
         match edge.category:
             case "WIN":
                 draft.windows.append((edge, True))
@@ -1970,6 +2077,11 @@ class _Resolver:
                     | "amount"
                     | "has_property"
                     | "value_key"
+                    | "named_thing"
+                    | "dated"
+                    | "only_items"
+                    | "in_key"
+                    | "counted_tail"
                 ):
                     draft.objects.append(arg)
                 case "tail_word":
@@ -1987,8 +2099,11 @@ class _Resolver:
                     draft.windows.append((edge, False))
                     draft.set_off = True
                 case "within" | "lasting":
-                    assert edge is not None
-                    draft.withins.append(edge)
+                    span = arg.edge("WITHIN", "LASTING")
+                    assert span is not None
+                    draft.withins.append(span)
+                case "neither_values":
+                    draft.none_of = arg
                 case "within_of":
                     if draft.within_of is not None:
                         raise self.no(arg, "Two gaps in one clause.")
@@ -2046,6 +2161,8 @@ class _Resolver:
         """Did such events so many times, in the window; with first, last, only, a rhythm."""
         from grammar.query import Rolling
 
+        if draft.none_of is not None:
+            return self.none_of(draft, window, negation)
         if draft.within_of is not None:
             return self.within_of(draft, window, negation)
         if draft.prior is not None:
@@ -2082,11 +2199,21 @@ class _Resolver:
         if negation is not None:
             if len(parts) > 1 and mention.joint == "and":
                 raise Refused("unsupported", draft.first, draft.end, "Not both, or neither? Say it in two clauses.")
-            condition = self.negated_count(condition, draft, negation)
+            condition = negated(condition)
         return all_of(condition, *mention.profile)
 
-    def negated_count(self, condition: Condition, draft: EventDraft, negation: Negation) -> Condition:
-        return negated(condition)
+    def none_of(self, draft: EventDraft, window: Window, negation: Negation | None) -> Condition:
+        """ "bought neither Nike nor Puma": none with any of them."""
+        tree = draft.none_of
+        assert tree is not None
+        if negation is not None:
+            raise self.no(tree, "Two negations in one clause.")
+        draft.none_of = None
+        parts: list[Condition] = []
+        for group in tree.trees("vgroup"):
+            one = replace(draft, objects=[*draft.objects, Tree("obj", (Tree("vlist", (group,)),))])
+            parts.append(negated(self.event_condition(one, window)))
+        return all_of(*parts)
 
     def one_event(self, draft: EventDraft, mention: Mention, events: Events, bound: Bound) -> Condition:
         if draft.only:
@@ -2199,6 +2326,7 @@ def _mentioned(condition: Condition) -> list[Events]:
 _TAILS = frozenset({"per", "sort", "direction", "limit", "show"})
 _VPS = frozenset({"vp", "vp_be", "vp_either", "vp_neither"})
 _RESTS = frozenset({"linked", "loose"})
+_EVENT_NMODS = frozenset({"with_event", "without_event", "active"})
 _POPULATIONS = ("population", "bracketed", "value_population")
 _CLAUSES = frozenset({"group", "who", "who_nof", "whose_", "bywhom", "except"})
 _MEASURES = (
@@ -2215,10 +2343,10 @@ _MEASURES = (
 _OBJECTS = ("obj", "ref", "same", "another", "text_object", "distinct_key", "distinct_thing")
 _NMODS = frozenset(
     """place age age_bare tagged named has_key lacks_key bound_key measure_bound measure_average with_event without_event inactive active
-    basket boolean boolean_not keyed keyed_bound birth when regular value_key_is signed_up""".split()
+    basket boolean boolean_not keyed keyed_bound birth when regular of_object whose_extreme neither_mods value_key_is signed_up""".split()
 )
 _ARGS = frozenset(
-    """totally has_property value_key future set_off obj ref same another text_object distinct_key distinct_thing tail_word prepared keyed keyed_bound amount times window within lasting
+    """counted_tail named_thing dated only_items in_key neither_values totally has_property value_key future set_off obj ref same another text_object distinct_key distinct_thing tail_word prepared keyed keyed_bound amount times window within lasting
     within_of prior ever regular only in_one first""".split()
 )
 _BASKETS = frozenset({"order-completed", "order-updated", "order-cancelled", "order-refunded", "product-list-viewed"})

@@ -17,6 +17,10 @@ if TYPE_CHECKING:
 SHORTEST = 5  # letters of a word that is corrected; below, too many words are near
 
 
+# Short words that are typed with two letters swapped.
+_SWAPPED = {"teh": "the", "adn": "and", "hwo": "who", "wiht": "with", "fo": "of", "ot": "to", "ni": "in", "taht": "that", "tehm": "them"}
+
+
 @cache
 def _english() -> SpellChecker:
     """A list of English words with their frequencies (pyspellchecker), loaded when a word is unknown for the first time."""
@@ -47,6 +51,8 @@ def correction(word: str, index: Index, vocabulary: Vocabulary) -> str | None:
     """The one known word that a misspelt one must be, or None: an English word, or one with a data value as near, is never corrected."""
     from rapidfuzz.distance import OSA
 
+    if word in _SWAPPED:
+        return _SWAPPED[word]
     if len(word) < SHORTEST - 1 or not word.isalpha() or word in _english():
         return None
     limit = 2 if len(word) >= 8 else 1

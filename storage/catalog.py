@@ -568,6 +568,7 @@ _ATTRIBUTE_ROW: Final = pa.schema(
 
 
 def table_of(schema: pa.Schema, rows: Sequence[tuple[Any, ...]]) -> pa.Table:
+    """Rows as a table of this schema."""
     columns = zip(*rows, strict=True) if rows else [[] for _ in schema]
     return pa.table([pa.array(column, f.type) for f, column in zip(schema, columns, strict=True)], schema=schema)
 

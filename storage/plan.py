@@ -42,6 +42,7 @@ _MICROSECONDS: dict[q.Unit, int] = {
 }
 _MONTHS: dict[q.Unit, int] = {"month": 1, "quarter": 3, "year": 12}
 _MOST = 100_000  # so many calendar units are looked at one by one
+_MOST_CUTS = 240  # so many blocks of months or more are told apart
 _ORDERS = frozenset({"order-completed", "order-updated", "order-cancelled", "order-refunded"})
 _GIVEN_BACK = ("order-cancelled", "order-refunded")
 
@@ -1157,19 +1158,24 @@ class _Planner:
         return Ref(self.part(Periods("", facts, by, each, longest, node)), "value", zero=True)
 
     def blocks(self, events: q.Events, unit: q.Unit, of: int, each: int, calendar: bool, node: Node) -> Ref:
-        exact = unit in ("minute", "hour") or (unit == "week" and not calendar)
-        where = when.blocks(unit, 1 if exact else min(of, _MOST), calendar, self.aware, self.zone)
-        end, starts = where[0].end, [block.start for block in where if block.start is not None]
-        assert end is not None
-        by: Widths | Cuts
-        if exact:
-            width = _MICROSECONDS[unit]
-            by, earliest = Widths(end, width), end - min(of * width, (end - starts[-1].min) // _TICK) * _TICK
+        end = self.now + _TICK
+        by: Units | Widths | Cuts
+        if calendar or unit == "day":
+            by = Units(unit)
+            where = when.bounds(q.Calendar(unit, of if calendar else of - 1), self.aware, self.zone)
+            start = where.start
+            if calendar:
+                end = when.bounds(q.Calendar(unit, 1), self.aware, self.zone).end or end
+        elif unit in _MONTHS:
+            edges = [block.start for block in when.blocks(unit, min(of, _MOST_CUTS), False, self.aware, self.zone)]
+            by, start = Cuts(tuple(edge for edge in edges[:-1] if edge is not None)), edges[-1]
         else:
-            by, earliest = Cuts(tuple(starts[:-1])), starts[-1]
+            by = Widths(end, _MICROSECONDS[unit])
+            start = when.bounds(q.Rolling(q.Span(of, unit)), self.aware, self.zone).start
+            start = start and start + _TICK
         facts = self.facts(events)
-        start = max(earliest, facts.times.start or earliest)
-        facts = replace(facts, times=replace(facts.times, start=start, end=min(end, facts.times.end)))
+        earliest = max(start or self.now, facts.times.start or datetime.min)
+        facts = replace(facts, times=replace(facts.times, start=earliest, end=min(end, facts.times.end)))
         return self.periods(facts, by, each, False, node)
 
     # ── conditions ──
