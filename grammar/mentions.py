@@ -14,9 +14,10 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from grammar import lexicon, numbers, when
+from grammar import terms as terms_module
 from grammar.closed import CLOSED, CLOSED_LONGEST, CONTENT_LEADS, LEADS
 from grammar.names import Candidate, find_booleans, find_events, find_keys, index, phrase_end, stem
-from grammar.query import Rolling, Window
+from grammar.query import Condition, Rolling, Window
 from grammar.spelling import correction
 from grammar.vocabulary import Value, Vocabulary, fold
 
@@ -209,6 +210,7 @@ def _lattice(
         elif end > max(known):
             table[first][category] = {end: Edge(category, first, end, meaning)}
 
+    found_terms = vocabulary.terms()
     names = index(vocabulary.event_types(), vocabulary.attributes())
     occurring = frozenset(e.event for e in names.events)
     found = dict(vocabulary.values(_runs(words)))
@@ -253,6 +255,7 @@ def _lattice(
                     del edges[category][end]
         for category in [c for c, found in edges.items() if not found]:
             del edges[category]
+    _terms(put, lows, found_terms, vocabulary)
     _texts(put, words, table)
     _written(put, words, table)
     covered = [False] * len(words)
@@ -342,6 +345,17 @@ def _numbers(put: Any, i: int, lows: list[str]) -> None:
 _TIMES = {
     when.Within: "WITHIN", when.Lasting: "LASTING", when.Prior: "PRIOR", when.Future: "FUTURE", when.Ever: "EVER",
 }  # fmt: skip
+
+
+def _terms(put: Any, lows: list[str], terms: Mapping[str, Condition], vocabulary: Vocabulary) -> None:
+    """Words that the phonebook defines: a group of contacts, or another word for values of the data."""
+    for (first, end), term in (terms_module.runs_of(terms, lows) if terms else {}).items():
+        synonym = terms_module.synonym_of(terms[term])
+        if synonym is None:
+            put("TERM", first, end, (term, terms[term]))
+        else:
+            held = terms_module.values_of(synonym, vocabulary)
+            put("VALUE", first, end, ValueHit(" ".join(lows[first:end]), held))
 
 
 _AFTERWARDS = (

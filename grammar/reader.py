@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, is_dataclass
 from typing import Literal
 
 from grammar import lexicon
@@ -12,8 +12,9 @@ from grammar.draft import Refused, Tree
 from grammar.english import NoTree, TooTangled, trees
 from grammar.errors import Ambiguous, NotUnderstood, Reading
 from grammar.mentions import Lattice, lattice, tokens
-from grammar.query import Query
+from grammar.query import Attribute, Condition, Events, Favourite, Filter, Query, Term, Text, Users
 from grammar.resolve import Resolved, resolve
+from grammar.terms import as_synonym
 from grammar.vocabulary import Value, Vocabulary, fold
 
 NEAR = 82  # percent of likeness from which a value is offered for words that are none
@@ -21,11 +22,21 @@ LONGEST = 120  # words; more are refused unread
 
 
 @dataclass(frozen=True, slots=True)
+class Grounded:
+    """What some words of the question were taken for: the words, a name or value of the data, and how often it occurs."""
+
+    words: str
+    meaning: str
+    count: int
+
+
+@dataclass(frozen=True, slots=True)
 class Read:
-    """What was read: the query, what is said beside it, and which reader gave it."""
+    """What was read: the query, what is said beside it, what its words were taken for, and which reader gave it."""
 
     query: Query
     warnings: tuple[str, ...] = ()
+    grounding: tuple[Grounded, ...] = ()
     parser: Literal["grammar", "model"] = "grammar"
 
 
@@ -37,6 +48,9 @@ def read(question: str, vocabulary: Vocabulary) -> Read:
     canonical = read_canonical(question)
     if canonical is not None:
         return Read(canonical)
+    chosen = vocabulary.terms().get(fold(question)) if question.strip() else None
+    if chosen is not None:  # a reading of this very question that was chosen before
+        return Read(Query(Term(fold(question), chosen)))
     words = tokens(question)
     if not words:
         raise NotUnderstood("empty", [], "Nothing was asked.")
@@ -50,6 +64,38 @@ def read(question: str, vocabulary: Vocabulary) -> Read:
         )
     found = lattice(question, vocabulary)
     return _one(found, vocabulary)
+
+
+def meaning(text: str, vocabulary: Vocabulary) -> Condition:
+    """What a term is to mean: contacts ("users who spent over 10000"), or values of the data ("category Shoes", "Shoes").
+
+    Raises NotUnderstood or Ambiguous where the text is neither.
+    """
+    try:
+        said = read(text, vocabulary).query
+    except NotUnderstood:
+        values = _values(text, vocabulary)
+        if not values:
+            raise
+        return as_synonym(values)
+    if said.output != Users():
+        raise NotUnderstood("unsupported", [text], "A term means contacts, not a number or a list of columns.")
+    return said.population
+
+
+def _values(text: str, vocabulary: Vocabulary) -> tuple[Value, ...]:
+    """The values that "category Shoes" or "Shoes" names."""
+    words = lattice(text, vocabulary)
+    end = len(words.words)
+    starts = {0: None} | {k.end: k.meaning for k in words.at[0].get("KEY", {}).values()} if end else {}
+    for first, keys in sorted(starts.items(), reverse=True):
+        for category in ("VALUE", "QUOTED"):
+            edge = words.at[first].get(category, {}).get(end) if first < end else None
+            held = edge.meaning.values if edge is not None else ()
+            found = tuple(v for v in held if v.key.level != "attribute" and (keys is None or v.key in keys))
+            if found:
+                return found
+    return ()
 
 
 def _one(words: Lattice, vocabulary: Vocabulary) -> Read:
@@ -77,10 +123,54 @@ def _one(words: Lattice, vocabulary: Vocabulary) -> Read:
     chosen = [one for rank, one in resolved.values() if rank == best]
     corrected = tuple(f'"{wrong}" was read as "{right}".' for wrong, right in words.corrections)
     if len(chosen) == 1:
-        return Read(chosen[0].query, corrected + chosen[0].warnings)
+        return Read(chosen[0].query, corrected + chosen[0].warnings, _grounding(chosen[0].query, words, vocabulary))
     readings = [Reading(describe(one.query), one.query) for one in chosen]
     said = list(dict.fromkeys(word for one in chosen for word in one.chosen))
     raise Ambiguous(readings, said)
+
+
+def _grounding(query: Query, words: Lattice, vocabulary: Vocabulary) -> tuple[Grounded, ...]:
+    """Which event types and values the words of the question were taken for."""
+    events, texts = _named(query)
+    counts = {e.name: e.count for e in vocabulary.event_types()}
+    found: dict[tuple[int, int], Grounded] = {}
+    for edges in words.at:
+        for category in ("EV", "EN", "AGENT"):
+            for edge in edges.get(category, {}).values():
+                named = next((c.event for c in edge.meaning.candidates if c.event in events), None)
+                if named is not None:
+                    found[edge.first, edge.end] = Grounded(words.text(edge.first, edge.end), f"event {named}", counts.get(named, 0))
+        for category in ("VALUE", "QUOTED"):
+            for edge in edges.get(category, {}).values():
+                held = [v for v in edge.meaning.values if (v.key.name, v.text.strip().casefold()) in texts]
+                held = [v for v in held if v.key.event is None or v.key.event in events] or held
+                if held:
+                    key, count = held[0].key, sum(v.count for v in held if v.key == held[0].key)
+                    what = f"{'attribute' if key.event is None else key.event} {key.name}"
+                    found[edge.first, edge.end] = Grounded(words.text(edge.first, edge.end), what, count)
+    whole = [g for at, g in found.items() if not any(o != at and o[0] <= at[0] and at[1] <= o[1] for o in found)]
+    return tuple(whole)
+
+
+def _named(query: Query) -> tuple[set[str], set[tuple[str, str]]]:
+    """The event types in a query, and its texts by the property or attribute that they are compared with."""
+    events: set[str] = set()
+    texts: set[tuple[str, str]] = set()
+
+    def walk(node: object) -> None:
+        if isinstance(node, Events) and node.event is not None:
+            events.add(node.event)
+        if isinstance(node, Filter) and isinstance(node.test, Text):
+            texts.update((p.name, value) for p in node.properties for value in node.test.values)
+        if isinstance(node, Attribute) and isinstance(node.test, Text):
+            texts.update((name, value) for name in node.names for value in node.test.values)
+        if isinstance(node, Favourite):
+            texts.update((node.property.name, value) for value in node.values)
+        for part in node if isinstance(node, tuple) else [getattr(node, f.name) for f in fields(node)] if is_dataclass(node) else ():
+            walk(part)
+
+    walk(query)
+    return events, texts
 
 
 def _rank(tree: Tree, words: Lattice) -> tuple[int, ...]:

@@ -96,6 +96,7 @@ from grammar.query import (
     Several,
     Spend,
     Step,
+    Term,
     Text,
     Truth,
     Users,
@@ -644,6 +645,8 @@ class _Resolver:
                 vlists.append(inner)
                 continue
             match inner.category:
+                case "TERM":
+                    conditions.append(Term(*inner.meaning))
                 case "GENDER":
                     conditions.append(self.gender(inner))
                 case "BOOLNOUN":
@@ -671,6 +674,8 @@ class _Resolver:
             match child.category:
                 case "CONTACT":
                     pass
+                case "TERM":
+                    conditions.append(Term(*child.meaning))
                 case "GENDER":
                     conditions.append(self.gender(child))
                 case "BOOLNOUN":

@@ -15,6 +15,8 @@ from grammar.errors import Ambiguous, NotUnderstood
 from grammar.query import Query
 
 if TYPE_CHECKING:
+    from grammar.reader import Grounded
+
     import pandas
     import polars
     import pyarrow
@@ -34,6 +36,7 @@ class Answer:
         query: the typed query that was answered.
         sql: the SQL that ran.
         warnings: what one should know about the answer, in sentences.
+        grounding: what words of the question were taken for, each with how often it occurs.
         parser: which reader gave the query: "grammar" or "model"; "query" where a query was handed in.
         elapsed: seconds from the question to the rows.
         table: the rows as an Arrow table.
@@ -47,6 +50,7 @@ class Answer:
     query: Query = field(repr=False)
     sql: str = field(repr=False)
     table: pyarrow.Table = field(repr=False)
+    grounding: tuple[Grounded, ...] = field(default=(), repr=False)
 
     @property
     def visitor_ids(self) -> list[str]:

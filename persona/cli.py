@@ -156,6 +156,9 @@ def ask(
     now: Annotated[
         str | None, typer.Option(metavar="T", show_default=False, help="As of this instant (ISO 8601). Else the clock.")
     ] = None,
+    remember: Annotated[
+        bool, typer.Option("--remember", help="With --reading: read this question so from now on.")
+    ] = False,
     parser: Annotated[ParserName, typer.Option(help="Who reads the question.")] = "auto",
     format: Annotated[AnswerFormat, _FORMAT] = "table",
     output: Annotated[
@@ -184,7 +187,7 @@ def ask(
         _check_instant(now)
     try:
         with _open(context.obj, must_exist=True) as book:
-            answer = _answered(book, question, now, parser, reading)
+            answer = _answered(book, question, now, parser, reading, remember)
     except (NotUnderstood, Ambiguous) as refusal:
         if format == "json":
             _print_json({"error": refusal_json(refusal)})
@@ -206,7 +209,9 @@ def ask(
         _print_answer(answer, format)
 
 
-def _answered(book: Phonebook, question: str, now: str | None, parser: Parser, reading: int | None) -> Answer:
+def _answered(
+    book: Phonebook, question: str, now: str | None, parser: Parser, reading: int | None, remember: bool
+) -> Answer:
     from persona.engine import Ambiguous
 
     try:
@@ -215,8 +220,8 @@ def _answered(book: Phonebook, question: str, now: str | None, parser: Parser, r
         if reading is None:
             raise
         try:
-            return refusal.choose(reading)
-        except IndexError as error:
+            return refusal.choose(reading, remember)
+        except (IndexError, ValueError) as error:
             raise typer.BadParameter(str(error), param_hint="--reading") from None
     if reading:
         raise typer.BadParameter("the question has one reading, number 0", param_hint="--reading")
@@ -246,6 +251,42 @@ def products(context: typer.Context, format: Annotated[TableFormat, _FORMAT] = "
     """The product catalog, as events and imports made it."""
     with _open(context.obj, must_exist=True) as book:
         _print_frame(book.products(), format, "product_id name category brand price stock")
+
+
+@app.command()
+def define(
+    context: typer.Context,
+    term: Annotated[str, typer.Argument(metavar="TERM", help='The word or words, such as "big spenders".')],
+    meaning: Annotated[str, typer.Argument(metavar="MEANING", help='In English: "users who spent over 10000".')],
+) -> None:
+    """Says what a word means in this phonebook: contacts, or values ("category Shoes")."""
+    from grammar.errors import Ambiguous, NotUnderstood
+
+    with _open(context.obj, must_exist=True) as book:
+        try:
+            book.define(term, meaning)
+        except (NotUnderstood, Ambiguous) as refusal:
+            _refuse(meaning, refusal)
+            raise typer.Exit(NOT_UNDERSTOOD if isinstance(refusal, NotUnderstood) else AMBIGUOUS) from None
+        _say(f"{term}: defined")
+
+
+@app.command()
+def undefine(
+    context: typer.Context,
+    term: Annotated[str, typer.Argument(metavar="TERM", help="The word, or the question whose reading was kept.")],
+) -> None:
+    """Forgets a word that was defined, or a reading that was remembered."""
+    with _open(context.obj, must_exist=True) as book:
+        book.undefine(term)
+        _say(f"{term}: forgotten")
+
+
+@app.command()
+def terms(context: typer.Context, format: Annotated[TableFormat, _FORMAT] = "table") -> None:
+    """The words that are defined, with what they mean and whether that still reads."""
+    with _open(context.obj, must_exist=True) as book:
+        _print_frame(book.terms(), format, "term meaning understood problem")
 
 
 @app.command("failed-events")
@@ -336,6 +377,8 @@ def _tell(answer: Answer, explain: bool, sql: bool) -> None:
     for warning in answer.warnings:
         _say(f"warning: {warning}")
     if explain:
+        for grounded in answer.grounding:
+            _say(f'"{grounded.words}" is {grounded.meaning} ({grounded.count:,})')
         _say(f"read by: {answer.parser}, in all {answer.elapsed * 1000:.0f} ms")
         _say(json.dumps(json.loads(answer.query.to_json()), indent=2, ensure_ascii=False))
     if sql:

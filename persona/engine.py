@@ -20,6 +20,8 @@ from storage.plan import kind_of
 from storage.store import Book, Progress, Report, Source, Store
 
 if TYPE_CHECKING:
+    from grammar.reader import Grounded
+
     import pandas
 
 Parser: TypeAlias = Literal["auto", "grammar", "model"]
@@ -33,14 +35,28 @@ class Ambiguous(errors.Ambiguous):
         words: the words on which the readings differ.
     """
 
-    def __init__(self, readings: list[Reading], words: list[str], answer: Callable[[Reading], Answer]) -> None:
+    def __init__(
+        self,
+        readings: list[Reading],
+        words: list[str],
+        answer: Callable[[Reading], Answer],
+        remember: Callable[[Reading], None],
+    ) -> None:
         self._answer = answer
+        self._remember = remember
         super().__init__(readings, words)
 
-    def choose(self, index: int) -> Answer:
-        """The answer to the reading of this number, from 0. Raises IndexError where there is none."""
+    def choose(self, index: int, remember: bool = False) -> Answer:
+        """The answer to the reading of this number, from 0.
+
+        `remember`: the phonebook reads this question so from now on, until `undefine` with the question takes it back.
+
+        Raises IndexError where there is no such reading.
+        """
         if not 0 <= index < len(self.readings):
             raise IndexError(f"there is no reading {index}: they are numbered 0 to {len(self.readings) - 1}")
+        if remember:
+            self._remember(self.readings[index])
         return self._answer(self.readings[index])
 
 
@@ -130,8 +146,48 @@ class Phonebook:
         try:
             said = read(question, self._book.vocabulary())
         except errors.Ambiguous as refusal:
-            return self._only_reading(refusal, instant, began)
-        return self._answer(said.query, instant, began, said.warnings, said.parser)
+            return self._only_reading(question, refusal, instant, began)
+        return self._answer(said.query, instant, began, said.warnings, said.parser, said.grounding)
+
+    def define(self, term: str, meaning: str) -> None:
+        """Says what a word of this phonebook's people means, for all questions from now on.
+
+        Args:
+            term: the word or words ("big spenders", "patients", "trainers").
+            meaning: contacts in English ("users who spent over 10000"), or values of the data ("category Shoes").
+
+        Raises:
+            NotUnderstood, Ambiguous: the meaning is not understood; nothing is kept.
+            ValueError: the term has no word.
+        """
+        from grammar.reader import meaning as read_meaning
+        from grammar.vocabulary import fold
+
+        if not fold(term):
+            raise ValueError(f"a term is at least one word, not {term!r}")
+        self._book.define(term, meaning, Query(read_meaning(meaning, self._book.vocabulary())))
+
+    def terms(self) -> pandas.DataFrame:
+        """The words that are defined: term, meaning, understood (canonical English), problem (None, or why the meaning
+        no longer reads: the term still means what it did)."""
+        import pandas
+
+        from grammar.reader import meaning as read_meaning
+
+        rows = []
+        for term in self._book.terms():
+            problem = None
+            try:
+                if read_meaning(term.meaning, self._book.vocabulary()) != term.query.population:
+                    problem = "its meaning would be read differently today; define it again"
+            except errors.QuestionError as refusal:
+                problem = str(refusal)
+            rows.append((term.word, term.meaning, describe(term.query), problem))
+        return pandas.DataFrame(rows, columns=["term", "meaning", "understood", "problem"])
+
+    def undefine(self, term: str) -> None:
+        """Forgets a word, or a reading that was remembered for a question. Raises StorageError where it is not defined."""
+        self._book.undefine(term)
 
     def event_types(self) -> pandas.DataFrame:
         """The event types that occur: name, kind (default or custom), count, first_seen, last_seen, keys, key_types."""
@@ -175,7 +231,13 @@ class Phonebook:
         return moment.astimezone(UTC)
 
     def _answer(
-        self, query: Query, now: datetime, began: float, warnings: Sequence[str] = (), parser: str = "query"
+        self,
+        query: Query,
+        now: datetime,
+        began: float,
+        warnings: Sequence[str] = (),
+        parser: str = "query",
+        grounding: tuple[Grounded, ...] = (),
     ) -> Answer:
         result = self._book.answer(query, now)
         return Answer(
@@ -187,9 +249,10 @@ class Phonebook:
             query=query,
             sql=result.sql,
             table=result.table,
+            grounding=grounding,
         )
 
-    def _only_reading(self, refusal: errors.Ambiguous, now: datetime, began: float) -> Answer:
+    def _only_reading(self, question: str, refusal: errors.Ambiguous, now: datetime, began: float) -> Answer:
         """The answer, where all the readings are one and the same query; else raises them, counted."""
         different = list({reading.query: reading for reading in reversed(refusal.readings)}.values())[::-1]
         if len(different) == 1:
@@ -199,7 +262,14 @@ class Phonebook:
             counted,
             refusal.words,
             lambda reading: self._answer(reading.query, now, time.perf_counter(), parser="grammar"),
+            lambda reading: self._remember(question, reading),
         ) from None
+
+    def _remember(self, question: str, reading: Reading) -> None:
+        """Keeps a chosen reading as what the whole question means; only contacts can be kept so."""
+        if reading.query.output != Users():
+            raise ValueError("only a question for contacts can be remembered, not one for a number or columns")
+        self._book.define(question, reading.understood, Query(reading.query.population))
 
     def _count(self, query: Query, now: datetime) -> int:
         """How many contacts the query finds, whatever it asks of them."""

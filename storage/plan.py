@@ -951,7 +951,10 @@ class _Planner:
             case q.During(window):
                 where = when.bounds(window.period, self.aware, self.zone)
                 first, last = when.days(window.period, self.aware, self.zone)
-                return Dated(first, last, where.start, where.end, window.weekdays, window.hours)
+                end = where.end
+                if isinstance(window.period, q.Calendar) and window.period.back == 0:
+                    last, end = self.local(self.now).date(), self.now + _TICK  # a value, unlike an event, can be later
+                return Dated(first, last, where.start, end, window.weekdays, window.hours)
             case q.Known(known):
                 return Present(known)
             case q.Truth(value):

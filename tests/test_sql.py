@@ -341,6 +341,15 @@ def test_days_of_values_are_of_the_zone(book: Book) -> None:
     assert who(book, joined) == ("ann" if book.zone == "Asia/Kolkata" else "ann bob")
 
 
+def test_the_present_month_of_a_value_ends_today() -> None:
+    during = q.Attribute(("city",), q.During(Window(q.Calendar("month", 0))))
+    test = plan(Query(during), NOW.replace(day=9), UTC_ZONE, LAYOUT).population.test
+    assert isinstance(test, p.Passes)
+    ((_, check),) = test.test.of
+    assert isinstance(check, p.Dated)
+    assert (check.first, check.last) == (date(2026, 3, 1), date(2026, 3, 9))
+
+
 def test_weekdays_and_hours_are_of_the_zone(book: Book) -> None:
     """29 March 2026, 19:00 UTC: a Sunday evening, afternoon in New York, and Monday 00:30 in Kolkata."""
     assert (
