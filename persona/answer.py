@@ -15,11 +15,11 @@ from grammar.errors import Ambiguous, NotUnderstood
 from grammar.query import Query
 
 if TYPE_CHECKING:
-    from grammar.reader import Grounded
-
     import pandas
     import polars
     import pyarrow
+
+    from grammar.reader import Grounded
 
 Kind: TypeAlias = Literal["users", "count", "percentage", "value", "breakdown"]
 

@@ -23,9 +23,10 @@ from persona.settings import Settings, settings
 if TYPE_CHECKING:
     import pandas
 
+    from grammar import errors
     from grammar.errors import NotUnderstood
     from persona.answer import Answer
-    from persona.engine import Ambiguous, Parser, Phonebook
+    from persona.engine import Parser, Phonebook
     from storage.store import Progress, Report, Source
 
 NOT_UNDERSTOOD, AMBIGUOUS = 3, 4
@@ -385,7 +386,7 @@ def _tell(answer: Answer, explain: bool, sql: bool) -> None:
         _say(answer.sql)
 
 
-def _refuse(question: str, refusal: NotUnderstood | Ambiguous) -> None:
+def _refuse(question: str, refusal: NotUnderstood | errors.Ambiguous) -> None:
     """The question with the words marked that stand in the way, what is wrong with them, and what to ask instead."""
     from grammar.errors import NotUnderstood
 

@@ -20,9 +20,9 @@ from storage.plan import kind_of
 from storage.store import Book, Progress, Report, Source, Store
 
 if TYPE_CHECKING:
-    from grammar.reader import Grounded
-
     import pandas
+
+    from grammar.reader import Grounded
 
 Parser: TypeAlias = Literal["auto", "grammar", "model"]
 
@@ -186,7 +186,7 @@ class Phonebook:
         return pandas.DataFrame(rows, columns=["term", "meaning", "understood", "problem"])
 
     def undefine(self, term: str) -> None:
-        """Forgets a word, or a reading that was remembered for a question. Raises StorageError where it is not defined."""
+        """Forgets a word, or a reading that was remembered for a question. StorageError where it is not defined."""
         self._book.undefine(term)
 
     def event_types(self) -> pandas.DataFrame:

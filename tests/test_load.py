@@ -727,19 +727,31 @@ def fuzzed() -> Iterator[Book]:
 def test_whatever_is_sent_is_stored_or_kept(
     fuzzed: Book, tmp_path_factory: pytest.TempPathFactory, lines: list[bytes], sent: list[Any]
 ) -> None:
-    path = tmp_path_factory.mktemp("fuzz") / "e.jsonl"
+    check_all_is_kept(fuzzed, tmp_path_factory.mktemp("fuzz") / "e.jsonl", lines, sent)
+
+
+@pytest.mark.laws
+@settings(max_examples=5_000, deadline=None)
+@given(st.lists(LINES, min_size=20, max_size=20), st.lists(SENT, max_size=5))
+def test_whatever_else_is_sent_is_stored_or_kept(
+    tmp_path_factory: pytest.TempPathFactory, lines: list[bytes], sent: list[Any]
+) -> None:
+    check_all_is_kept(opened("Europe/Berlin"), tmp_path_factory.mktemp("fuzz") / "e.jsonl", lines, sent)
+
+
+def check_all_is_kept(book: Book, path: Path, lines: list[bytes], sent: list[Any]) -> None:
     path.write_bytes(b"\n".join(lines))
     content = path.read_bytes().removeprefix(b"\xef\xbb\xbf")
     handed_in = sum(bool(line.strip()) for line in content.split(b"\n"))
     for source, count in ((path, handed_in), (sent, len(sent))):
-        events, failed = len(rows(fuzzed, "event", "event")), len(rows(fuzzed, "failed", "id"))
-        report = fuzzed.import_events(source)
+        events, failed = len(rows(book, "event", "event")), len(rows(book, "failed", "id"))
+        report = book.import_events(source)
         assert report.accepted + report.failed + report.duplicates == count
-        assert len(rows(fuzzed, "event", "event")) == events + report.accepted
-        assert len(rows(fuzzed, "failed", "id")) == failed + report.failed
-    codes = {code for _, errors in failures(fuzzed) for _, code in errors}
+        assert len(rows(book, "event", "event")) == events + report.accepted
+        assert len(rows(book, "failed", "id")) == failed + report.failed
+    codes = {code for _, errors in failures(book) for _, code in errors}
     assert codes <= set(get_args(ErrorCode))
-    assert all(errors for _, errors in failures(fuzzed))
+    assert all(errors for _, errors in failures(book))
 
 
 @pytest.mark.parametrize("name", ["shop", "saas"])
