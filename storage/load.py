@@ -10,10 +10,12 @@ from __future__ import annotations
 import gc
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field, fields, replace
 from datetime import UTC, datetime
-from typing import Any, Final, TypeAlias
+from functools import partial
+from typing import Any, Final, TypeAlias, TypeVar
 from zoneinfo import ZoneInfo
 
 import msgspec
@@ -51,6 +53,8 @@ Progress: TypeAlias = Callable[[int, int | None], None]
 
 Clock: TypeAlias = Callable[[], datetime]
 """Naive UTC."""
+
+_Ready = TypeVar("_Ready")
 
 _RECORDS: Final = 20_000
 _BYTES: Final = 32 * 2**20
@@ -118,22 +122,44 @@ def _import(
 ) -> Report:
     records = read(source, what)
     done = _lines_done(backend, book, records, what)
-    store: Callable[..., Report]
-    match what:
-        case "event":
-            store = _import_events
-        case "contact":
-            store = _import_contacts
-        case "product":
-            store = _import_products
-    report, count = Report(), 0
-    for batch in _batches(records.records):
-        with _uncollected():
-            report += store(backend, book, records, batch, done, clock())
-        count += len(batch)
+    batches = _batches(records.records)
+
+    def reports() -> Iterator[tuple[int, Report]]:
+        match what:
+            case "event":
+                for batch, events in _prepared(batches, partial(_prepare_events, book, done)):
+                    with _uncollected():
+                        report = _import_events(backend, book, records, batch, events, clock())
+                    yield len(batch), report
+            case "contact":
+                for batch, contacts in _prepared(batches, partial(_prepare_keyed, "visitor_id", book.strict)):
+                    yield len(batch), _import_contacts(backend, book, records, batch, contacts, done, clock())
+            case "product":
+                for batch, products in _prepared(batches, partial(_prepare_keyed, "product_id", book.strict)):
+                    yield len(batch), _import_products(backend, book, records, batch, products, done, clock())
+
+    total, count = Report(), 0
+    for size, report in reports():
+        total += report
+        count += size
         if progress:
             progress(count, records.total)
-    return report
+    return total
+
+
+def _prepared(
+    batches: Iterable[list[Record]], prepare: Callable[[list[Record]], _Ready]
+) -> Iterator[tuple[list[Record], _Ready]]:
+    """Each batch with what is prepared of it: in a thread of its own, while the engine stores the batch before."""
+    with ThreadPoolExecutor(max_workers=1) as thread:
+        waiting: tuple[list[Record], Future[_Ready]] | None = None
+        for batch in batches:
+            started = batch, thread.submit(prepare, batch)
+            if waiting:
+                yield waiting[0], waiting[1].result()
+            waiting = started
+        if waiting:
+            yield waiting[0], waiting[1].result()
 
 
 _COLLECTOR: Final = threading.Lock()
@@ -263,20 +289,37 @@ class _Told:
         return _Told(*([getattr(self, column.name)[row] for row in rows] for column in fields(self)))
 
 
-def _import_events(
-    backend: Backend, book: PhonebookRow, records: Records, batch: Sequence[Record], done: int, now: datetime
-) -> Report:
-    new = [record for record in batch if record[0] > done] if done else batch
-    if not new:
-        return Report(duplicates=len(batch))
+@dataclass(frozen=True, slots=True)
+class _ReadEvents:
+    """What is known of a batch before the store is asked: events with a valid envelope, by type; what is wrong with the
+    properties of some of them, by row; the failures; and the objects that contexts are."""
+
+    told: _Told
+    groups: list[Group]
+    faults: dict[int, list[EventError]]
+    failures: list[_Failure]
+    contexts: dict[bytes, dict[str, Any]]
+
+
+def _prepare_events(book: PhonebookRow, done: int, batch: Sequence[Record]) -> _ReadEvents:
     contexts: dict[bytes, dict[str, Any]] = {}
-    told, failures = _read_events(new, book, contexts)
+    told, failures = _read_events([record for record in batch if record[0] > done] if done else batch, book, contexts)
     groups = _groups(told)
-    faults = _faults(told, groups, book.strict)
+    return _ReadEvents(told, groups, _faults(told, groups, book.strict), failures, contexts)
+
+
+def _import_events(
+    backend: Backend, book: PhonebookRow, records: Records, batch: Sequence[Record], read_in: _ReadEvents, now: datetime
+) -> Report:
+    told, groups, faults = read_in.told, read_in.groups, read_in.faults
+    if not told.lines and not read_in.failures:
+        return Report(duplicates=len(batch))
     with backend.write() as tx:
-        contacts = _known_contacts(tx, book, {*told.visitors, *(f.visitor for f in failures if f.visitor)})
+        visitors = {*told.visitors, *(failure.visitor for failure in read_in.failures if failure.visitor)}
+        contacts = _known_contacts(tx, book, visitors)
         failures = [
-            replace(failure, errors=failure.errors + _unknown(failure.visitor, contacts)) for failure in failures
+            replace(failure, errors=failure.errors + _unknown(failure.visitor, contacts))
+            for failure in read_in.failures
         ]
         for row, visitor in enumerate(told.visitors):
             if row in faults or visitor not in contacts:
@@ -287,7 +330,7 @@ def _import_events(
             told = told.only(rows)
             groups = _groups(told)
         if rows:
-            _store_events(tx, book, told, groups, contexts, contacts, now)
+            _store_events(tx, book, told, groups, read_in.contexts, contacts, now)
         _keep_failures(tx, book, records, "event", failures, now)
         _mark_done(tx, book, records, "event", batch[-1][0])
         bump(tx, book)
@@ -300,7 +343,8 @@ def _read_events(
     """The events whose envelope is valid (`_faults` judges the properties), and the failures. Many contexts are alike:
     each is read once, into `contexts`."""
     zone = UTC if book.zone == "UTC" else ZoneInfo(book.zone)
-    told, failures = _Told(), []
+    found: list[tuple[Any, ...]] = []
+    failures: list[_Failure] = []
     names: dict[str, str] = {}
     for line, raw, fault in records:
         if fault:
@@ -361,18 +405,22 @@ def _read_events(
             extra["event_name"] = msgspec.Raw(msgspec.json.encode(came))
         if type(context) is dict:
             contexts[context_raw] = context
-        told.lines.append(line)
-        told.raws.append(raw)
-        told.names.append(name)
-        told.visitors.append(visitor)
-        told.times.append(time)
-        told.properties.append(properties)
-        told.properties_raw.append(bytes(envelope.event_properties))
-        told.contexts.append(context_raw if type(context) is dict else None)
-        told.kinds.append(kind or "track")
-        told.message_ids.append(message_id or None)
-        told.extras.append(msgspec.json.encode(extra) if extra else None)
-    return told, failures
+        found.append(
+            (
+                line,
+                raw,
+                name,
+                visitor,
+                time,
+                properties,
+                bytes(envelope.event_properties),
+                context_raw if type(context) is dict else None,
+                kind or "track",
+                message_id or None,
+                msgspec.json.encode(extra) if extra else None,
+            )
+        )
+    return (_Told(*map(list, zip(*found, strict=True))) if found else _Told()), failures
 
 
 def _groups(told: _Told) -> list[Group]:
@@ -566,10 +614,11 @@ def _json(raws: Sequence[bytes | None]) -> pa.Array:
 # ── contacts ──────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def _read_all_keyed(
-    batch: Sequence[Record], key: str, strict: bool
-) -> tuple[list[tuple[str, dict[str, Any]]], list[_Failure]]:
-    """Records that are known by one key, as (that key's text, everything else), and the failures."""
+_ReadKeyed: TypeAlias = tuple[list[tuple[str, dict[str, Any]]], list[_Failure]]
+"""Records that are known by one key, as (that key's text, everything else), and the failures."""
+
+
+def _prepare_keyed(key: str, strict: bool, batch: Sequence[Record]) -> _ReadKeyed:
     told: list[tuple[str, dict[str, Any]]] = []
     failures: list[_Failure] = []
     for record in batch:
@@ -586,10 +635,11 @@ def _import_contacts(
     book: PhonebookRow,
     records: Records,
     batch: Sequence[Record],
+    read_in: _ReadKeyed,
     done: int,
     now: datetime,
 ) -> Report:
-    told, failures = _read_all_keyed(batch, "visitor_id", book.strict)
+    told, failures = read_in
     with backend.write() as tx:
         tx.put("asked_visitors", pa.table({"visitor_id": pa.array(list({v for v, _ in told}), pa.string())}))
         old = {
@@ -697,10 +747,11 @@ def _import_products(
     book: PhonebookRow,
     records: Records,
     batch: Sequence[Record],
+    read_in: _ReadKeyed,
     done: int,
     now: datetime,
 ) -> Report:
-    found, failures = _read_all_keyed(batch, "product_id", book.strict)
+    found, failures = read_in
     told = [{"product_id": product_id, **rest} for product_id, rest in found]
     columns = {key: _column(key, [product.get(key) for product in told], len(told)) for key in PRODUCT_KEYS}
     columns["ts"] = pa.array([now] * len(told), pa.timestamp("us"))

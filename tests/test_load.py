@@ -736,7 +736,9 @@ def test_whatever_is_sent_is_stored_or_kept(
 def test_whatever_else_is_sent_is_stored_or_kept(
     tmp_path_factory: pytest.TempPathFactory, lines: list[bytes], sent: list[Any]
 ) -> None:
-    check_all_is_kept(opened("Europe/Berlin"), tmp_path_factory.mktemp("fuzz") / "e.jsonl", lines, sent)
+    book = opened("Europe/Berlin")
+    check_all_is_kept(book, tmp_path_factory.mktemp("fuzz") / "e.jsonl", lines, sent)
+    book._backend.close()
 
 
 def check_all_is_kept(book: Book, path: Path, lines: list[bytes], sent: list[Any]) -> None:
