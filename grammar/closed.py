@@ -46,7 +46,7 @@ _ROWS: tuple[tuple[str, Any, str], ...] = (
     ("NEITHER", None, "neither"),
     ("NOR", None, "nor"),
     ("ALSO", None, "also|still|even|too|both|then also"),
-    ("THEN", None, "then|and then|followed by|later|subsequently|afterwards|and later|after that|next|and subsequently|thereafter|and afterwards|and after that|and thereafter|ultimately|eventually|before finally|and eventually|later on"),
+    ("THEN", None, "then|followed by|later|subsequently|afterwards|after that|next|thereafter|ultimately|eventually|later on"),
     ("AFTER", None, "after|after having|once"),
     ("BEFORE", None, "before|prior to|before they|before ever"),
     ("WITHOUT", None, "without|w / o|lacking"),
@@ -189,4 +189,6 @@ LEADS = frozenset(
 )  # fmt: skip
 
 # Of these, a word that the phonebook holds as a value is that value.
-CONTENT_LEADS = frozenset("team full complete entire whole dear quick set build create display include segment share".split())
+CONTENT_LEADS = frozenset(
+    "team full complete entire whole dear quick set build create display include segment share".split()
+)

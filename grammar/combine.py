@@ -87,7 +87,9 @@ def _fill_gaps(clauses: list[Clause], resolver: _Resolver) -> None:
         again = clause.gap.tree("obj")
         if before is None or before.event is None:
             if vlist is None:
-                raise Refused("no place", clause.first, clause.end, "There is no event before that this could be about.")
+                raise Refused(
+                    "no place", clause.first, clause.end, "There is no event before that this could be about."
+                )
             groups, joint, _ = vlist_groups(vlist)
             clause.condition = negated(resolver.attribute_list(vlist, groups, "or" if joint else ""))
             clause.gap = None
@@ -216,10 +218,14 @@ def _place_prior(clauses: list[Clause], resolver: _Resolver) -> None:
         draft = clause.event
         if draft is None or draft.prior is None:
             continue
-        named = next((e for c in reversed(clauses[:i]) if c.event is not None for e, _ in reversed(c.event.windows)), None)
+        named = next(
+            (e for c in reversed(clauses[:i]) if c.event is not None for e, _ in reversed(c.event.windows)), None
+        )
         period = resolver.window(named).period if named is not None else None
         if period is None:
-            raise Refused("no place", draft.prior.first, draft.prior.end, "There is no window before that this could precede.")
+            raise Refused(
+                "no place", draft.prior.first, draft.prior.end, "There is no window before that this could precede."
+            )
         window = Window(Preceding(draft.prior.meaning.span, period))
         draft.windows.append((replace(draft.prior, category="WIN", meaning=(window,)), False))
         draft.prior = None

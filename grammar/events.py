@@ -252,7 +252,9 @@ def key_test(
             said_numbers = cond.own("NUM")
             if any(e.meaning.currency for e in said_numbers):
                 raise Refused("unsupported", cond.first, cond.end, "A list of amounts is not read.")
-            return Text("is", tuple(sorted(f"{e.meaning.bound.value}" for e in said_numbers)), negated and not attribute), ()
+            return Text(
+                "is", tuple(sorted(f"{e.meaning.bound.value}" for e in said_numbers)), negated and not attribute
+            ), ()
         case "contains" | "starts" | "ends":
             text = cond.tree("text")
             assert text is not None
@@ -290,7 +292,9 @@ def converted(edge: Edge, key: Key) -> Bound:
     """A bound on a duration in the unit of the property's suffix; without one, the unit as it was said."""
     said: Duration = edge.meaning
     parts = key.name.lower().replace(".", "_").split("_")
-    suffix = next((lexicon.DURATION_SUFFIXES[part] for part in reversed(parts) if part in lexicon.DURATION_SUFFIXES), None)
+    suffix = next(
+        (lexicon.DURATION_SUFFIXES[part] for part in reversed(parts) if part in lexicon.DURATION_SUFFIXES), None
+    )
     if suffix is None or suffix == said.unit:
         return said.bound
     factor = _SECONDS[said.unit] / _SECONDS[suffix]
@@ -399,7 +403,9 @@ def _for_event(names: Names, draft: EventDraft, event: str | None, windows: Call
     for n, tree in enumerate(draft.objects):
         if tree.name == "amount" and any(t.name == "obj" for t in draft.objects[n + 1 :]):
             raise parts.refuse(tree, f'"{names.lattice.text(tree.first, tree.end)}" stands before what it measures.')
-        if tree.name == "has_property" and any(t.first == tree.end and t.name in ("obj", "amount") for t in draft.objects):
+        if tree.name == "has_property" and any(
+            t.first == tree.end and t.name in ("obj", "amount") for t in draft.objects
+        ):
             raise parts.refuse(tree, f'A value stands right after "{names.lattice.text(tree.first, tree.end)}".')
         parts.take(tree)
     if draft.in_one:
@@ -549,7 +555,11 @@ class _Parts:
     def noun_keys(self, tail: Edge) -> list[Key]:
         """The keys that tell apart what a noun of the event names: hotel → hotel_id, else hotel_name, else hotel."""
         word = stem(self.names.lattice.text(tail.first, tail.end).casefold().split()[-1])
-        named = [k for k in self.names.keys(self.event or "", "event") if word in {stem(w) for w in k.name.lower().split("_")}]
+        named = [
+            k
+            for k in self.names.keys(self.event or "", "event")
+            if word in {stem(w) for w in k.name.lower().split("_")}
+        ]
         for ending in ("_id", "_name", ""):
             found = [k for k in named if k.name.endswith(ending) and (ending or "_" not in k.name)]
             if len(found) == 1:
@@ -831,7 +841,13 @@ class _Parts:
             return
         said = said_text(self.names, edges).strip()
         held = self.names.vocabulary.values([fold(said)]).get(fold(said), ())
-        keys = [k for k in self.names.keys(self.event or "", "event") if k.name == "name" or k.name.endswith(("_name", "title"))]
+        keys = [
+            k
+            for k in self.names.keys(self.event or "", "event")
+            if k.name == "name"
+            or k.name.endswith(("_name", "title"))
+            or stem(k.name.lower()) in name_stems(self.event or "")
+        ]
         keys = [k for k in keys if any(v.key == k for v in held)] or keys[:1]
         if not keys:
             raise self.refuse(tree, f"{self.event} has no name.", "wrong key")

@@ -256,6 +256,7 @@ def _lattice(
         for category in [c for c, found in edges.items() if not found]:
             del edges[category]
     _terms(put, lows, found_terms, vocabulary)
+    _prune(table)
     _texts(put, words, table)
     _written(put, words, table)
     covered = [False] * len(words)
@@ -288,7 +289,13 @@ def _runs(words: tuple[Word, ...]) -> set[str]:
 
 
 def _quoted(
-    put: Any, i: int, word: Word, found: Mapping[str, tuple[Value, ...]], names: Any, occurring: frozenset[str], after: str
+    put: Any,
+    i: int,
+    word: Word,
+    found: Mapping[str, tuple[Value, ...]],
+    names: Any,
+    occurring: frozenset[str],
+    after: str,
 ) -> None:
     put("QUOTED", i, i + 1, ValueHit(word.raw, found.get(fold(word.raw), ())))
     inner = tuple(w.low for w in tokens(word.raw) if not w.quoted)
@@ -325,7 +332,14 @@ def _cut_lead(table: list[dict[str, dict[int, Edge]]], lows: list[str]) -> None:
     """The opening words end where what is asked for begins ("show me | the number of")."""
     for end in table[0].pop("LEAD", {}) if table else ():
         stop = next((k for k in range(end) if "PCT" in table[k] or "HOWMANY" in table[k]), end)
-        stop = next((k for k in range(stop) if "VALUE" in table[k] and lows[k] in CONTENT_LEADS and lows[k + 1 : k + 2] != [","]), stop)
+        stop = next(
+            (
+                k
+                for k in range(stop)
+                if "VALUE" in table[k] and lows[k] in CONTENT_LEADS and lows[k + 1 : k + 2] != [","]
+            ),
+            stop,
+        )
         if stop:
             table[0]["LEAD"] = {stop: Edge("LEAD", 0, stop)}
     for end in tuple(table[0].get("WIN", ())) if table else ():  # "in 2025, which users …"
@@ -404,7 +418,13 @@ def _names(put: Any, i: int, lows: list[str], names: Any, occurring: frozenset[s
         after = phrase_end(signup, lows, i)
         if after is not None:
             put("SIGNUP", i, after)
-    for phrase in (("opted", "in", "to"), ("subscribed", "to"), ("opted", "into"), ("opted", "in", "for"), ("signed", "up", "for")):
+    for phrase in (
+        ("opted", "in", "to"),
+        ("subscribed", "to"),
+        ("opted", "into"),
+        ("opted", "in", "for"),
+        ("signed", "up", "for"),
+    ):
         if tuple(lows[i : i + len(phrase)]) == phrase:
             first = i + len(phrase)
             while first < len(lows) and lows[first] in lexicon.DETERMINERS:
@@ -484,6 +504,23 @@ def _stops(edges: dict[str, dict[int, Edge]]) -> bool:
             "PRIOR",
         )
     )
+
+
+def _prune(table: list[dict[str, dict[int, Edge]]]) -> None:
+    """Takes out edges that could only say again what a longer one says: fewer trees, the same readings."""
+    for i, edges in enumerate(table):
+        for end in edges.get("NEG", {}):
+            for inner in range(i + 1, end):
+                table[inner].pop("NEG", None)  # "did not" is one negation
+        verbs = edges.get("EV", {}) if not i or "MOST" not in table[i - 1] else {}  # "most paid biller"
+        whole = [e for e in verbs.values() if e.meaning.candidates[0].tier in ("full", "everyday")]
+        for end, short in list(verbs.items()):
+            named = {c.event for c in short.meaning.candidates}
+            longer = [e for e in whole if e.end > end and e.meaning.candidates[0].tier == "full"]
+            if any(named <= {c.event for c in e.meaning.candidates} for e in longer):
+                del verbs[end]  # "took" of "took a quiz"
+        if "GENV" in edges and any(e.end > max(edges["GENV"]) for e in whole):
+            del edges["GENV"]  # "placed an order" is a verb of its own
 
 
 _ARTICLES = frozenset({"the", "a", "an", "their", "his", "her", "my", "our", "your", "any", "some"})

@@ -176,7 +176,11 @@ def _dates(keys: dict[tuple[str, ...], dict[Key, None]]) -> dict[str, tuple[Key,
     found: dict[str, dict[Key, None]] = {}
     for words, named in keys.items():
         for key in named:
-            if "date" in key.holds and key.level != "attribute" and (len(words) == 1 or words[-1] in lexicon.DATE_SUFFIXES):
+            if (
+                "date" in key.holds
+                and key.level != "attribute"
+                and (len(words) == 1 or words[-1] in lexicon.DATE_SUFFIXES)
+            ):
                 found.setdefault(stem(words[0]), {})[key] = None
     return {part: tuple(named) for part, named in found.items()}
 

@@ -18,7 +18,7 @@ from grammar.terms import as_synonym
 from grammar.vocabulary import Value, Vocabulary, fold
 
 NEAR = 82  # percent of likeness from which a value is offered for words that are none
-LONGEST = 120  # words; more are refused unread
+LONGEST = 100  # words; more are refused unread
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,7 +139,9 @@ def _grounding(query: Query, words: Lattice, vocabulary: Vocabulary) -> tuple[Gr
             for edge in edges.get(category, {}).values():
                 named = next((c.event for c in edge.meaning.candidates if c.event in events), None)
                 if named is not None:
-                    found[edge.first, edge.end] = Grounded(words.text(edge.first, edge.end), f"event {named}", counts.get(named, 0))
+                    found[edge.first, edge.end] = Grounded(
+                        words.text(edge.first, edge.end), f"event {named}", counts.get(named, 0)
+                    )
         for category in ("VALUE", "QUOTED"):
             for edge in edges.get(category, {}).values():
                 held = [v for v in edge.meaning.values if (v.key.name, v.text.strip().casefold()) in texts]
@@ -166,7 +168,13 @@ def _named(query: Query) -> tuple[set[str], set[tuple[str, str]]]:
             texts.update((name, value) for name in node.names for value in node.test.values)
         if isinstance(node, Favourite):
             texts.update((node.property.name, value) for value in node.values)
-        for part in node if isinstance(node, tuple) else [getattr(node, f.name) for f in fields(node)] if is_dataclass(node) else ():
+        for part in (
+            node
+            if isinstance(node, tuple)
+            else [getattr(node, f.name) for f in fields(node)]
+            if is_dataclass(node)
+            else ()
+        ):
             walk(part)
 
     walk(query)

@@ -847,7 +847,12 @@ class _Resolver:
         for tree in rest:
             more = self.rest_clause(tree)
             before = found[-1] if found else None
-            listed = before is not None and before.excluded and more[0].simple_noun and more[0].link.kind in ("and", "or", "comma")
+            listed = (
+                before is not None
+                and before.excluded
+                and more[0].simple_noun
+                and more[0].link.kind in ("and", "or", "comma")
+            )
             if listed and before is not None and before.condition is not None and more[0].condition is not None:
                 # a list after except is an or under the not
                 before.condition = negated(any_of(negated(before.condition), more[0].condition))
@@ -900,7 +905,11 @@ class _Resolver:
             self.take_args(draft, [t for t in inner[0].trees() if t is not enp])
             return [Clause(link, False, None, False, unit.first, unit.end, event=draft)]
         if inner[0].name == "again":
-            return [Clause(link, False, None, False, unit.first, unit.end, gap=Tree("again", (Tree("obj", inner[0].children),)))]
+            return [
+                Clause(
+                    link, False, None, False, unit.first, unit.end, gap=Tree("again", (Tree("obj", inner[0].children),))
+                )
+            ]
         found = self.clause(inner[0], link, False)
         if link_tree.edge("EITHER") is not None:
             found[0].either = True
@@ -2014,7 +2023,7 @@ class _Resolver:
         if enp is not None:
             return self.enp_draft(enp)
         assert verb is not None
-        noun = verb.end in self.names.lattice.at[verb.first].get("EN", {})
+        noun = any(verb.end in self.names.lattice.at[i].get("EN", {}) for i in range(verb.first, verb.end))
         return EventDraft(head.first, head.end, verb.meaning, nominal=noun)
 
     def enp_draft(self, enp: Tree) -> EventDraft:

@@ -18,7 +18,17 @@ SHORTEST = 5  # letters of a word that is corrected; below, too many words are n
 
 
 # Short words that are typed with two letters swapped.
-_SWAPPED = {"teh": "the", "adn": "and", "hwo": "who", "wiht": "with", "fo": "of", "ot": "to", "ni": "in", "taht": "that", "tehm": "them"}
+_SWAPPED = {
+    "teh": "the",
+    "adn": "and",
+    "hwo": "who",
+    "wiht": "with",
+    "fo": "of",
+    "ot": "to",
+    "ni": "in",
+    "taht": "that",
+    "tehm": "them",
+}
 
 
 @cache
