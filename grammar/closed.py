@@ -15,20 +15,20 @@ _ROWS: tuple[tuple[str, Any, str], ...] = (
         None,
         """user|users|customer|customers|people|person|persons|visitor|visitors|shopper|shoppers|member|members|contact|contacts|client|clients|folks|folk
         |account|accounts|traveller|travellers|traveler|travelers|anyone|anybody|everybody|everyone|those|someone|somebody|ppl|individuals|individual|guys
-        |account holders|account holder|account owners|consumers|consumer|audience|profiles|profile|everyone else|guests|guest|those people|those users|those customers|all|the ones|ones""",
+        |account holders|account holder|account owners|consumers|consumer|audience|profiles|profile|everyone else|guests|guest|those people|those users|those customers|the ones|ones""",
     ),
     ("BUYERS", None, "buyer|buyers|purchaser|purchasers"),
     ("SPENDERS", None, "spenders|spender"),
     ("GENDER", "female", "women|woman|female|females|ladies|lady|girls"),
     ("GENDER", "male", "men|man|male|males|gents|gentlemen|guys|boys"),
     # relatives
-    ("WHO", None, "who|that|which|who all|and who|whoever|who also|where they|such that they|they|he|she|having"),
+    ("WHO", None, "who|all who|all that|that|which|who all|and who|whoever|who also|where they|such that they|they|he|she|having"),
     ("WHOSE", None, "whose|with their|where their|where the user 's|where the|whose own"),
     ("BYWHOM", None, "by whom|from whom|for whom"),
     ("PRON", None, "they|he|she|it|them"),
     # auxiliaries
     ("HAVE", None, "have|has|had|holds|hold|own|owns"),
-    ("BE", None, "is|are|was|were|be|been|being|am"),
+    ("BE", None, "is|are|was|were|be|been|being|am|falls|fell|fall|lies|lie"),
     ("DO", None, "do|does|did|would|will|can|could"),
     ("NEG", ("simple", "not"), "did not|do not|does not|didnt|dont|doesnt"),
     ("NEG", ("perfect", "not"), "have not|has not|had not|have not been|has not been|had not been|havent|hasnt|have n't|have yet to|has yet to|are yet to|is yet to"),
@@ -45,7 +45,8 @@ _ROWS: tuple[tuple[str, Any, str], ...] = (
     ("EITHER", None, "either"),
     ("NEITHER", None, "neither"),
     ("NOR", None, "nor"),
-    ("ALSO", None, "also|still|even|too|both|then also"),
+    ("ALSO", None, "also|still|even|too|then also"),
+    ("BOTH", None, "both"),
     ("THEN", None, "then|followed by|later|subsequently|afterwards|after that|next|thereafter|ultimately|eventually|later on"),
     ("AFTER", None, "after|after having|once"),
     ("BEFORE", None, "before|prior to|before they|before ever"),
@@ -69,7 +70,7 @@ _ROWS: tuple[tuple[str, Any, str], ...] = (
     ("ANYEVENTS", None, "events|actions|activities|interactions|event|activity"),
     ("REF", None, "it|them|that product|this product|that item|that one|those products|those items|these products|that very product|that"),
     ("SAME", None, "the same|that same|same|this same|the very same|that very"),
-    ("ANOTHER", None, "another|again a|a further|one more|a second|another such"),
+    ("ANOTHER", None, "another one|another|again a|a further|one more|a second|another such"),
     ("DISTINCT", None, "different|distinct|unique|separate|various different"),
     ("NONE", None, "no|zero|0|not a single|not any|nil|without any|without a single|not even one|none of the|no single"),
     ("SINGLE", None, "a single|just one|one single|only one|exactly one"),
@@ -85,7 +86,7 @@ _ROWS: tuple[tuple[str, Any, str], ...] = (
     ("OF", None, "of|among|amongst"),
     ("BY", None, "by"),
     ("AT", None, "at"),
-    ("WHERE", None, "where|where the|whose|in which|in which the|for which|for which the|when|such that|such that the|wherein"),
+    ("WHERE", None, "where|where the|whose|in which|in which the|of which|of which the|for which|for which the|when|such that|such that the|wherein"),
     ("INONE", None, "in one order|in a single order|in one go|in the same order|in one purchase|in a single purchase|at once|in one transaction|in a single transaction|in an order|per order"),
     # conditions on a value
     ("EQ", None, "equal to|equals|=|equal|set to|as|of|matching|named|called|being|exactly|namely|marked|marked as|listed as|one of|any of|either of|any one of|among"),
@@ -101,7 +102,7 @@ _ROWS: tuple[tuple[str, Any, str], ...] = (
     ("BIRTHDAY", None, "birthday|birthdays|birth day|birthday is|birthday falls|birthday comes|bday"),
     ("PRICED", None, "priced|costing|worth|priced at|that costs|that cost|which costs|costs|valued at|of|valued|with a price|with a price of|with price|at a price|at a price of|of value|with a value of|whose price is|for|that was|for a total of|totalling|totaling|amounting to|with a total of|with a total"),
     # measures
-    ("DURWORD", None, "watch time|play time|playtime|listening time|duration|time spent"),
+    ("DURWORD", None, "watch time|play time|playtime|listening time|viewing time|session time|duration|time spent|watching time|playing time"),
     ("SPENT", None, "spent|spend|spends|spending|have spent|paid|shelled out|splurged"),
     ("SPEND", "spend", "spend|total spend|spending|total spending|revenue|total revenue|lifetime value|ltv|sales|total sales|lifetime spend|lifetime revenue|clv|customer lifetime value|overall spend|overall revenue|total amount spent|amount spent|total lifetime value|total purchase value|money spent|total money spent|total lifetime spend"),
     ("SPEND", "net", "net spend|net revenue|total net spend|spend net of refunds|net sales|net spending"),
@@ -115,7 +116,7 @@ _ROWS: tuple[tuple[str, Any, str], ...] = (
     ("DAYSSINCE", ("last", "day"), "days since last|days since their last|days since the last|days since their most recent|days since most recent|days since latest"),
     ("DAYSSINCE", ("first", "day"), "days since first|days since their first|days since the first"),
     ("COUNTOF", None, "number of|count of|total number of|total count of|no. of|no of|# of|the number of|amount of times they"),
-    ("COUNTW", None, "count|counts|total|number"),
+    ("COUNTW", None, "count|counts"),
     ("GENERATE", None, "brought in|bring in|generated|brought|made|produced|contributed|given us|gave us|yielded|accounted for"),
     ("MONEYNOUN", None, "total|in total|overall|altogether|all together|in all|in revenue|in sales|of revenue|worth|in value|each|in spend|all told|apiece|per item|combined|a piece|in size|of spend|in amount"),
     # first, last, lapsed
@@ -184,7 +185,7 @@ LEADS = frozenset(
     fetch pull select identify retrieve share include segment let out up tell display return export all the of a an just
     my our know who's looking for what which are is was were do does don't also so ok okay now quickly quick
     create build set grab lookup look generate everyone's dear sir thanks thank help must should wanna
-    gimme every i'd we'd i'm we're trying interested in only those these any whole entire complete full down bring provide break down
+    gimme every i'd we'd i'm we're trying interested in those these any whole entire complete full down bring provide break down
     hand over print them that 've""".split()
 )  # fmt: skip
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from grammar import lexicon
 from grammar.draft import Clause, EventDraft, Link, Negation, Refused, Tree
 from grammar.events import Mention, resolve_mention, vlist_groups
+from grammar.mentions import EventHit
 from grammar.names import stem
 from grammar.query import (
     ALWAYS,
@@ -97,7 +98,7 @@ def _fill_gaps(clauses: list[Clause], resolver: _Resolver) -> None:
         model = before.event
         copied = EventDraft(clause.first, clause.end, model.hit, tails=list(model.tails))
         late = [e for t in clause.gap.trees("late") for e in t.edges()]
-        other = [e for e in late if e.category not in ("WIN", "EVER")]
+        other = [e for e in late if e.category not in ("WIN", "EVER", "PRIOR")]
         if other:
             raise Refused("no place", other[0].first, other[0].end, "This has no part after a negation.")
         prep = next(iter(clause.gap.own(*_PREPS)), None)
@@ -110,6 +111,9 @@ def _fill_gaps(clauses: list[Clause], resolver: _Resolver) -> None:
         else:
             copied.objects = [Tree("obj", (vlist,))]
         copied.windows = [(e, False) for e in late if e.category == "WIN"] or list(model.windows)
+        copied.prior = next((e for e in late if e.category == "PRIOR"), None)
+        if copied.prior is not None:
+            copied.windows = []
         copied.ever = any(e.category == "EVER" for e in late) or model.ever
         clause.event, clause.gap = copied, None
 
@@ -192,15 +196,29 @@ def _share_objects(clauses: list[Clause], resolver: _Resolver) -> None:
             or draft.which
         ):
             continue
-        shared = [t for t in after.event.objects if t.name == "obj" and t.tree("vlist") is not None]
-        if not shared or after.event.noun or draft.hit is None:
+        if after.event.noun or draft.hit is None or draft.hit.candidates[0].tier == "full":
+            continue  # a name in full has its object already
+        if not after.event.tails and not any(
+            t.name == "obj" and t.tree("vlist") is not None for t in after.event.objects
+        ):
             continue
-        trial = replace(draft, objects=list(shared), windows=[], withins=[], tails=[], pre=[])
+        shared = [t for t in after.event.objects if t.name in _SHARED]
+        if not shared and not after.event.tails:
+            continue
+        tails = [
+            t
+            for t in after.event.tails
+            if any(c.event in {h.event for h in draft.hit.candidates} for c in t.meaning.candidates)
+        ]
+        trial = replace(draft, objects=list(shared), windows=[], withins=[], tails=list(tails), pre=[])
         try:
             resolve_mention(resolver.names, trial, resolver.window)
         except Refused:
             continue
-        draft.objects = list(shared)
+        draft.objects, draft.tails = list(shared), list(tails)
+
+
+_SHARED = ("obj", "keyed", "keyed_bound", "prepared", "value_key", "has_property", "named_thing", "dated")
 
 
 def _settle_commas(clauses: list[Clause]) -> None:
@@ -416,6 +434,10 @@ def _sequence(chain: list[Clause], resolver: _Resolver, mentions: list[tuple[Cla
     for clause in chain:
         draft = clause.event
         assert draft is not None
+        if mentions and (draft.another or any(t.name == "another" for t in draft.objects)) and draft.hit is not None:
+            best = [c for c in draft.hit.candidates if c.tier == draft.hit.candidates[0].tier]
+            before = [c for c in best if c.event == mentions[-1][1].event]
+            draft.hit = EventHit(tuple(before)) if before else draft.hit  # another is one more of the same
         mention = resolver.mention(draft)
         mention = _referred(mention, mentions, draft, resolver)
         found.append(mention)
@@ -642,7 +664,6 @@ def _spent(clause: Clause, resolver: _Resolver) -> Condition:
     for arg in tree.trees("spentarg"):
         obj = next((t for t in arg.trees() if t.name not in ("late",)), None)
         if obj is not None:
-            from grammar.mentions import EventHit
             from grammar.names import Candidate
 
             if obj.name != "obj" or filters:
@@ -668,7 +689,8 @@ def _spent(clause: Clause, resolver: _Resolver) -> Condition:
         window = resolver.windows(edges)
     if window is None:
         window = ALWAYS if ever else resolver.default_window()
-    condition: Condition = Has(Spend(Events("order-completed", filters, window)), bound)
+    measure = resolver.in_currency(Spend(Events("order-completed", filters, window)), edge)
+    condition: Condition = Has(measure, bound)
     return negated(condition) if clause.negation is not None else condition
 
 

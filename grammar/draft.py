@@ -156,6 +156,10 @@ class EventDraft:
     tails: list[Edge] = field(default_factory=list)
     pre: list[Tree] = field(default_factory=list)  # vlists before the noun
 
+    def quant_none(self) -> bool:
+        """Whether it is said that there was none of it."""
+        return self.quant is not None and self.quant.none
+
 
 @dataclass(slots=True)
 class Clause:

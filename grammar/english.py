@@ -188,6 +188,8 @@ def trees(lattice: Lattice) -> list[Tree]:
         position = getattr(error, "pos_in_stream", None)
         expected = frozenset(getattr(error, "allowed", None) or getattr(error, "expected", None) or ())
         raise NoTree(len(lattice.words) if position is None or position < 0 else position, expected) from None
+    except RuntimeError:  # a filler at the end that could be more than one: the parser cannot tell where it ended
+        raise NoTree(len(lattice.words) - 1, frozenset()) from None
     found = list(islice(_Walk(lattice).trees(root), MOST_TREES + 1))
     if len(found) > MOST_TREES:
         raise TooTangled

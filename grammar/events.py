@@ -13,7 +13,7 @@ from typing import Any
 
 from grammar import lexicon
 from grammar.draft import EventDraft, Refused, Tree
-from grammar.mentions import Edge, Lattice, ValueHit
+from grammar.mentions import Edge, Lattice, ValueHit, past_fillers
 from grammar.names import Candidate, Index, name_stems, stem
 from grammar.numbers import Amount, Duration
 from grammar.query import (
@@ -214,6 +214,11 @@ def key_test(
                 raise unknown(names, unknown_word, keys[0].event, keys)
             texts, warnings = key_values(names, tree, keys)
             return Text("is", texts, negated and not attribute), warnings
+        case "is_not":
+            tree = cond.tree("vlist")
+            assert tree is not None
+            texts, warnings = key_values(names, tree, keys)
+            return Text("is", texts, not attribute), warnings
         case "bound":
             edge = cond.edge("BOUND")
             assert edge is not None
@@ -345,6 +350,8 @@ def key_values(names: Names, tree: Tree, keys: Sequence[Key]) -> tuple[tuple[str
             held = [v for v in names.vocabulary.values([folded]).get(folded, ()) if v.key in keys]
         if held:
             texts.extend(v.text for v in held)
+        elif not any(h in ("text", "list") for k in keys for h in k.holds):
+            raise unknown(names, group[0], keys[0].event, keys)
         else:
             texts.append(said)
             near = names.vocabulary.near(said, list(keys), 1)
@@ -401,12 +408,21 @@ def _for_event(names: Names, draft: EventDraft, event: str | None, windows: Call
         parts.values(tree, None)
     parts.noun = draft.noun or draft.nominal
     for n, tree in enumerate(draft.objects):
-        if tree.name == "amount" and any(t.name == "obj" for t in draft.objects[n + 1 :]):
+        follows = past_fillers(names.lattice, tree.end)
+        before_noun = any(t.first == follows and not _linked(names, t) for t in draft.tails) or any(
+            t.name == "obj" for t in draft.objects[n + 1 :]
+        )
+        if tree.name == "amount" and before_noun:
             raise parts.refuse(tree, f'"{names.lattice.text(tree.first, tree.end)}" stands before what it measures.')
-        if tree.name == "has_property" and any(
-            t.first == tree.end and t.name in ("obj", "amount") for t in draft.objects
+        if tree.name in ("has_property", "value_key") and any(
+            t.first == follows and t.name in ("obj", "amount", "duration_arg") for t in draft.objects
         ):
             raise parts.refuse(tree, f'A value stands right after "{names.lattice.text(tree.first, tree.end)}".')
+        if tree.name == "has_property":
+            key = tree.edge("KEY")
+            dated = key is not None and any("date" in k.holds for k in key.meaning)
+            if dated and any(e.first == follows for e, _ in draft.windows):
+                raise parts.refuse(tree, "The time beside a date is that date.")
         parts.take(tree)
     if draft.in_one:
         parts.in_one()
@@ -420,6 +436,11 @@ def _for_event(names: Names, draft: EventDraft, event: str | None, windows: Call
     if draft.another:
         parts.another = True
     return parts.mentions(bare=not draft.objects and not draft.pre and draft.quant is None and draft.times is None)
+
+
+def _linked(names: Names, tail: Edge) -> bool:
+    """Whether a tail begins with a preposition ("to the cart"), so that it does not name what a number measures."""
+    return names.lattice.words[tail.first].low in ("to", "in", "into", "on", "out", "from", "for", "off")
 
 
 class _Parts:
@@ -479,6 +500,8 @@ class _Parts:
                 self.in_key(tree)
             case "counted_tail":
                 self.counted_tail(tree)
+            case "duration_arg":
+                self.duration(tree)
             case "has_property":
                 self.has_property(tree)
             case "value_key":
@@ -653,6 +676,11 @@ class _Parts:
         return extra
 
     def value(self, edge: Edge, prep: str | None) -> list[Filter]:
+        if self.event == "product-searched" and prep in (None, "FOR"):  # "searched for X": the query contains X
+            text = said_text(self.names, [edge]).strip().casefold()
+            if not self.names.vocabulary.contains([k for k in self.names.keys(self.event) if k.name == "query"], text):
+                self.warnings.append(f'No search contains "{text}".')
+            return [Filter((Property("query"),), Text("contains", (text,)))]
         if edge.category == "UNK":
             raise unknown(self.names, edge, self.event)
         if edge.category == "QUOTED" and not value_options(self.names, self.event, edge, prep):
@@ -746,7 +774,7 @@ class _Parts:
         return Filter(properties(v.key for v in held), Text("is", canonical(v.text for v in held), negated))
 
     def keyed_bound(self, tree: Tree) -> None:
-        key, bound = tree.edge("KEY"), tree.edge("BOUND")
+        key, bound = tree.edge("KEY"), tree.edge("BOUND", "NUM")
         assert key is not None and bound is not None
         keys = self.event_keys(key)
         if "number" not in {h for k in keys for h in k.holds}:
@@ -758,6 +786,11 @@ class _Parts:
         assert edge is not None
         amount: Amount = edge.meaning
         if product and self.has("item", "price"):
+            scores = [
+                k.name for k in self.names.keys(self.event or "", "event") if k.name in ("rating", "score", "stars")
+            ]
+            if scores and not tree.has("PRICED") and amount.currency is None:
+                raise self.refuse(edge, f"Is it the price or the {scores[0]}?", "vague")
             self.options.append([(Filter((Property("price", "item"),), Numeric(amount.bound)),)])
             return
         if self.event in ORDER_EVENTS:
@@ -779,26 +812,21 @@ class _Parts:
         self.currency(edge)
 
     def currency(self, edge: Edge) -> None:
-        """A currency word filters where the events carry differing currencies; elsewhere it is read over."""
-        said = edge.meaning.currency
-        words = self.names.lattice.text(edge.first, edge.end).casefold()
-        if said is None or self.event is None or not self.has("event", "currency"):
-            return
-        held = self.names.vocabulary.values([code.casefold() for code in set(lexicon.CURRENCIES.values())])
-        codes = {
-            v.text.strip().casefold()
-            for values in held.values()
-            for v in values
-            if v.key.event == self.event and v.key.name == "currency"
-        }
-        if len(codes) < 2:
-            return
-        if not any(c.isalpha() for c in re.sub(r"[0-9.,]+[a-z]*", "", words)):
-            self.warnings.append("The events carry several currencies, and the numbers are compared as they stand.")
-            return
-        if said.casefold() not in codes:
-            raise self.refuse(edge, f"No {self.event} is in {said}.", "unknown value")
-        self.options.append([(Filter((Property("currency"),), Text("is", (said.casefold(),))),)])
+        """A currency word beside an amount filters, where the events carry differing currencies."""
+        found, warning = currency_filter(self.names, self.event, edge)
+        if warning:
+            self.warnings.append(warning)
+        if found is not None:
+            self.options.append([(found,)])
+
+    def duration(self, tree: Tree) -> None:
+        """ "watched a video for over 30 minutes": the event's one duration."""
+        edge = tree.edge("DURATION")
+        assert edge is not None
+        keys = duration_keys(self.names, self.event or "")
+        if len(keys) != 1:
+            raise self.refuse(edge, f"{self.event} has no one duration.", "wrong key")
+        self.options.append([(Filter((Property(keys[0].name),), Numeric(converted(edge, keys[0]))),)])
 
     def has_property(self, tree: Tree) -> None:
         """ "with gift wrap", "with a coupon", "without a coupon": a boolean is true, another value is known."""
@@ -820,6 +848,8 @@ class _Parts:
         if key.meaning == "product":
             self.values(vlist, None)
             return
+        if vlist.end != key.first:
+            raise self.refuse(tree, "A word stands between the value and its key.")
         keys = self.event_keys(key)
         words = self.names.lattice.text(key.first, key.end)
         if {stem(w) for w in words.casefold().split()} & set(name_stems(self.event or "")):
@@ -956,16 +986,47 @@ def _merged_or(groups: Sequence[tuple[EventFilter, ...]]) -> tuple[EventFilter, 
     by_property: dict[tuple[Any, ...], list[str]] = {}
     others: list[Filter] = []
     for single in singles:
-        if isinstance(single.test, Text) and single.test.how == "is":
-            by_property.setdefault((single.properties, single.test.negated), []).extend(single.test.values)
+        if isinstance(single.test, Text):
+            kind = (single.properties, single.test.how, single.test.negated)
+            by_property.setdefault(kind, []).extend(single.test.values)
         else:
             others.append(single)
     merged = [
-        Filter(props, Text("is", canonical(texts), negated)) for (props, negated), texts in by_property.items()
+        Filter(props, Text(how, canonical(texts), negated)) for (props, how, negated), texts in by_property.items()
     ] + others
     if len(merged) == 1:
         return (*common, merged[0])
     return (*common, AnyFilter(tuple(sorted(merged, key=repr))))
+
+
+def currency_filter(names: Names, event: str | None, edge: Edge) -> tuple[Filter | None, str | None]:
+    """Section 6: a currency word filters where the events carry differing currencies; elsewhere it is read over. Without a
+    word the numbers are added as they stand, and that is said."""
+    if event is None or not any(k.name == "currency" and k.level == "event" for k in names.keys(event)):
+        return None, None
+    held = names.vocabulary.values([code.casefold() for code in set(lexicon.CURRENCIES.values())])
+    codes = {
+        v.text.strip().casefold()
+        for values in held.values()
+        for v in values
+        if v.key.event == event and v.key.name == "currency"
+    }
+    if len(codes) < 2:
+        return None, None
+    said = edge.meaning.currency
+    words = names.lattice.text(edge.first, edge.end).casefold()
+    if said is None or not any(
+        c.isalpha() for c in re.sub(r"[0-9.,]+[a-z]*", "", words.replace(_bound_words(words), ""))
+    ):
+        return None, f"The events of {event} carry several currencies; their numbers are taken as they stand."
+    if said.casefold() not in codes:
+        raise Refused("unknown value", edge.first, edge.end, f"No {event} is in {said}.")
+    return Filter((Property("currency"),), Text("is", (said.casefold(),))), None
+
+
+def _bound_words(words: str) -> str:
+    """The words of comparison at the start of an amount."""
+    return next((c for c in sorted(lexicon.COMPARISONS, key=len, reverse=True) if words.startswith(c + " ")), "")
 
 
 def quant_bound(edge: Edge) -> Amount:

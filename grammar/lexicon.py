@@ -105,6 +105,7 @@ SYNONYM_STEMS: dict[str, tuple[str, ...]] = {
     "signin": ("login", "logon"),
     "cancel": ("end",),
     "end": ("cancel",),
+    "upload": ("add",),
 }
 
 AGENT_ENDINGS = ("er", "ers", "or", "ors", "ant", "ants", "ee", "ees")
@@ -187,7 +188,7 @@ def _everyday() -> dict[str, tuple[tuple[Phrase, Form, str], ...]]:
         ),
         (
             "product-reviewed",
-            "reviewed|review|reviews|reviewing|rated|rate|rates|rating|wrote review|wrote reviews|write review|left review|left reviews|leave review|gave review|gave reviews|wrote review of|posted review|posted reviews",
+            "reviewed|review|reviews|reviewing|rated|rate|rates|rating|wrote review|wrote reviews|written review|written reviews|write review|left review|left reviews|leave review|gave review|gave reviews|wrote review of|posted review|posted reviews",
             "review|reviews|product review|product reviews",
             "reviewers|reviewer|raters",
         ),
@@ -374,10 +375,11 @@ NUMBERS = {
 }  # fmt: skip
 SCALES = {"hundred": 100, "thousand": 1000, "lakh": 100_000, "lakhs": 100_000, "lac": 100_000, "lacs": 100_000, "million": 1_000_000, "crore": 10_000_000, "crores": 10_000_000, "billion": 1_000_000_000}  # fmt: skip
 SHORT_SCALES = {"k": 1000, "m": 1_000_000, "mn": 1_000_000, "l": 100_000, "lakh": 100_000, "lac": 100_000, "cr": 10_000_000, "crore": 10_000_000, "b": 1_000_000_000, "bn": 1_000_000_000}  # fmt: skip
-CURRENCIES = {
+_CODES = "chf sek nok dkk nzd hkd zar brl mxn krw cny thb idr myr php pln czk huf ngn kes egp sar qar bdt pkr lkr npr".split()
+CURRENCIES = {**{code: code.upper() for code in _CODES},
     "₹": "INR", "rs": "INR", "rs.": "INR", "inr": "INR", "rupees": "INR", "rupee": "INR", "$": "USD", "usd": "USD", "dollars": "USD", "dollar": "USD",
     "bucks": "USD", "€": "EUR", "eur": "EUR", "euros": "EUR", "euro": "EUR", "£": "GBP", "gbp": "GBP", "pounds": "GBP", "pound": "GBP", "quid": "GBP",
-    "¥": "JPY", "jpy": "JPY", "yen": "JPY", "aed": "AED", "dirhams": "AED", "dirham": "AED", "aud": "AUD", "cad": "CAD", "sgd": "SGD",
+    "¥": "JPY", "jpy": "JPY", "yen": "JPY", "aed": "AED", "dirhams": "AED", "dirham": "AED", **{code: code.upper() for code in _CODES}, "aud": "AUD", "cad": "CAD", "sgd": "SGD",
 }  # fmt: skip
 
 # Comparison words before a number.

@@ -65,6 +65,13 @@ class Lattice:
         return self.question[self.words[first].start : self.words[end - 1].end]
 
 
+def past_fillers(lattice: Lattice, i: int) -> int:
+    """The first word from i on that is no filler."""
+    while i < len(lattice.words) and "FILL" in lattice.at[i]:
+        i = max(lattice.at[i]["FILL"])
+    return i
+
+
 _TOKEN = re.compile(
     r"""
     (?P<quoted>"(?:[^"\\]|\\.)*"|`[^`]+`|“[^”]*”|‘[^’]*’|(?<![\w'])'(?=\S)[^']*(?<=\S)'(?!\w))
@@ -167,9 +174,9 @@ def lattice(question: str, vocabulary: Vocabulary) -> Lattice:
     corrected = list(words)
     said: list[tuple[str, str]] = []
     for i in unknown:
-        if i and words[i].raw[:1].isupper() and not question.isupper():
-            continue  # a name, by its capital
         right = correction(words[i].low, names, vocabulary)
+        if i and words[i].raw[:1].isupper() and not question.isupper() and right not in when.ORDINARY_WORDS:
+            continue  # a name, by its capital; months and days have one too
         if right is not None:
             corrected[i] = replace(words[i], low=right)
             said.append((words[i].raw, right))
@@ -215,6 +222,7 @@ def _lattice(
     occurring = frozenset(e.event for e in names.events)
     found = dict(vocabulary.values(_runs(words)))
     _countries(found, words, vocabulary)
+    found = {run: _not_paths(values) for run, values in found.items()}
     for i, word in enumerate(words):
         if word.quoted:
             _quoted(put, i, word, found, names, occurring, lows[i + 1] if i + 1 < len(lows) else "")
@@ -228,6 +236,13 @@ def _lattice(
             if after and (not rest or rest[0] in (",", "and", "or", ")")):
                 put("WITHIN", i, end + len(after), table[i]["WITHIN"][end].meaning)
         _names(put, i, lows, names, occurring)
+        if "page-view" not in occurring:
+            for phrase in _VISITS:
+                stop = phrase_end(phrase, lows, i)
+                if stop is not None:
+                    put("ACTIVE", i, stop)
+        for end, window in _as_adjective(lows, i):
+            put("WINADJ", i, end, window)
         for j in range(min(len(words), i + LONGEST_RUN), i, -1):
             run = fold(" ".join(lows[i:j]))
             if (
@@ -270,6 +285,12 @@ def _lattice(
             put("UNK", i, i + 1, word.raw)
         elif not covered[i]:
             put("UNK" if word.low not in lexicon.SILENT else "FILL", i, i + 1, word.raw)
+    while len(table) > 1:  # fillers at the very end say nothing, and the parser need not walk over them
+        last = next((k for k in range(len(table)) if len(table) in table[k].get("FILL", ())), None)
+        if last is None or last == 0 or any(edges.keys() - {"FILL"} for edges in table[last:]):
+            break
+        table = table[:last]
+        words = words[:last]
     return Lattice(question, words, tuple(table), corrections)
 
 
@@ -447,13 +468,22 @@ def _texts(put: Any, words: tuple[Word, ...], table: list[dict[str, dict[int, Ed
         if not verbs:
             continue
         first = max(e.end for e in verbs)
+        if first < len(words) and table[first].get("THING"):
+            continue  # "searched for something"
         while first < len(words) and words[first].low in lexicon.DETERMINERS | {"for"}:
             first += 1
         end = first
         while end < len(words) and not words[end].quoted and not _stops(table[end]):
             end += 1
+        end = _without_fillers(table, first, end)
         if end > first:
             put("TEXT", first, end, " ".join(w.low for w in words[first:end]))
+
+
+def _without_fillers(table: list[dict[str, dict[int, Edge]]], first: int, end: int) -> int:
+    """The end of written text without the fillers that follow it ("named Otto please")."""
+    cut = next((k for k in range(end - 1, first, -1) for e in table[k].get("FILL", ()) if e == end), None)
+    return end if cut is None else _without_fillers(table, first, cut)
 
 
 def _written(put: Any, words: tuple[Word, ...], table: list[dict[str, dict[int, Edge]]]) -> None:
@@ -466,6 +496,7 @@ def _written(put: Any, words: tuple[Word, ...], table: list[dict[str, dict[int, 
                 end = first
                 while end < len(words) and not words[end].quoted and (end == first or not _ends_text(table[end])):
                     end += 1
+                end = _without_fillers(table, first, end)
                 if end > first:
                     put("WORDS", first, end, words[first].raw)
 
@@ -519,7 +550,9 @@ def _prune(table: list[dict[str, dict[int, Edge]]]) -> None:
             longer = [e for e in whole if e.end > end and e.meaning.candidates[0].tier == "full"]
             if any(named <= {c.event for c in e.meaning.candidates} for e in longer):
                 del verbs[end]  # "took" of "took a quiz"
-        if "GENV" in edges and any(e.end > max(edges["GENV"]) for e in whole):
+        light = max(edges.get("GENV", {0: None}))
+        nouns = [end for k in (light, light + 1) if light and k < len(table) for end in table[k].get("EN", ())]
+        if light and any(e.end > light for e in whole) and max(nouns, default=0) <= max(e.end for e in whole):
             del edges["GENV"]  # "placed an order" is a verb of its own
 
 
@@ -528,6 +561,29 @@ _ARTICLES = frozenset({"the", "a", "an", "their", "his", "her", "my", "our", "yo
 
 def _is_determiner(fills: dict[int, Edge]) -> bool:
     return any(edge.meaning in _ARTICLES for edge in fills.values())
+
+
+_VISITS = tuple(
+    (verb, place)
+    for verb in ("visited", "visit", "visits", "visiting")
+    for place in ("site", "website", "app", "store", "shop")
+)
+
+
+def _as_adjective(lows: list[str], i: int) -> list[tuple[int, tuple[Window, ...]]]:
+    """A month, year or time of day before a noun is a window: "March buyers", "2025 orders", "weekend orders"."""
+    said = {"weekend": ["on", "weekends"], "weekday": ["on", "weekdays"]}.get(lows[i])
+    if said is None and lows[i] in ("morning", "afternoon", "evening"):
+        said = ["in", "the", lows[i]]
+    if said is not None:
+        tries = [(said, 1)]
+    else:
+        tries = [(["in", *lows[i : i + length]], length) for length in (2, 1) if i + length < len(lows)]
+    for words, length in tries:
+        found = tuple(p.meaning for p in when.read(words, 0) if p.end == len(words) and isinstance(p.meaning, Window))
+        if found:
+            return [(i + length, found)]
+    return []
 
 
 def _countries(found: dict[str, tuple[Value, ...]], words: tuple[Word, ...], vocabulary: Vocabulary) -> None:
@@ -548,6 +604,12 @@ def _brackets(put: Any, lows: list[str]) -> None:
         span = when.span_at(lows, i + 1) if low == "(" else None
         if span and lows[span[0] : span[0] + 1] == [")"]:
             put("WIN", i, span[0] + 1, (Window(Rolling(span[1])),))
+
+
+def _not_paths(values: tuple[Value, ...]) -> tuple[Value, ...]:
+    """Without addresses such as "/pricing", where something is called so in words."""
+    worded = tuple(v for v in values if not v.text.strip().startswith("/") and "://" not in v.text)
+    return worded or values
 
 
 def _split_verbs(put: Any, lows: list[str], occurring: frozenset[str]) -> None:

@@ -57,7 +57,7 @@ _ENDINGS = (
     ("or", 4),
     ("ed", 3),
     ("ure", 4),
-    ("al", 5),
+    ("al", 4),
 )
 
 _INSIDE = frozenset("for to of into in on at with from about".split())  # may stand inside a name: "applied for a loan"
@@ -239,8 +239,9 @@ def _by_name(names: Index, lows: Sequence[str], i: int) -> Iterable[tuple[int, F
         if j > i and word in lexicon.DETERMINERS:
             continue
         particle = bool(run) and run[-1][0] + word in _JOINED and run[-1][0] + word in names.by_stem
-        if j > i and word in _INSIDE and not particle and stem(word) not in names.by_stem and j + 1 < len(lows):
-            continue
+        if j > i and word in _INSIDE and not particle and j + 1 < len(lows):
+            if not (live or set()) & set(names.by_stem.get(stem(word), ())):
+                continue
         parts = words_of(word)
         if not parts:
             if word in "-/_" and j > i:
@@ -325,6 +326,8 @@ def _forms(name: EventName, run: list[tuple[str, str]], matched: list[str], whol
     verb_word = next((word for (s, word), m in zip(run, matched, strict=True) if m in name.verbs), None)
     if not verb:
         if any(_is_participle(word) for _, word in run):
+            if len(run) == 1 and run[0][0] in lexicon.VERB_STEMS:
+                yield "verb"  # "purchased" of purchase-made
             return
         yield "tail"
         yield "noun"

@@ -124,6 +124,8 @@ def comparison_at(words: Sequence[str], i: int) -> tuple[int, str] | None:
 
 def bound_at(words: Sequence[str], i: int) -> tuple[int, Amount] | None:
     """A number with a comparison, before ("at least 3") or after it ("3 or more", "3+"), or a range."""
+    if i < len(words) and words[i] == "multiple" and words[i + 1 : i + 2] not in ([], ["times"]):
+        return i + 1, Amount(Bound(">=", 2))
     between = _between(words, i)
     if between:
         return between
@@ -187,6 +189,9 @@ def times_at(words: Sequence[str], i: int) -> tuple[int, Bound] | None:
     for repeatedly in (["multiple", "times"], ["repeatedly"], ["more", "than", "once"], ["again", "and", "again"]):
         if list(words[i : i + len(repeatedly)]) == repeatedly:
             return i + len(repeatedly), Bound(">=", 2)
+    for once in (["a", "single", "time"], ["one", "single", "time"], ["just", "one", "time"]):
+        if list(words[i : i + len(once)]) == once:
+            return i + len(once), Bound("=", 1)
     compared = comparison_at(words, i)
     j = compared[0] if compared else i
     if j < len(words) and words[j] in _TIMES:
@@ -587,6 +592,9 @@ class Duration:
 def duration_at(words: Sequence[str], i: int) -> tuple[int, Duration] | None:
     """A comparison with a number of seconds, minutes, hours or days that starts at word i."""
     bound = bound_at(words, i)
+    compared = comparison_at(words, i)
+    if bound is None and compared and list(words[compared[0] : compared[0] + 1]) in (["an"], ["a"]):
+        bound = compared[0] + 1, Amount(Bound(compared[1], 1))  # type: ignore[arg-type]
     if bound is None:
         number = number_at(words, i)
         bound = (number[0], Amount(Bound(">=", number[1]))) if number else None

@@ -24,6 +24,7 @@ from grammar.events import (
     Names,
     attribute_value,
     converted,
+    currency_filter,
     duration_keys,
     key_test,
     key_values,
@@ -37,7 +38,7 @@ from grammar.events import (
     vlist_groups,
 )
 from grammar.mentions import Edge, EventHit, Lattice
-from grammar.names import Candidate, index
+from grammar.names import Candidate, index, stem
 from grammar.numbers import Amount, Regularity, Top
 from grammar.query import (
     ALWAYS,
@@ -112,7 +113,7 @@ from grammar.query import (
     Sequence as Chain,
 )
 from grammar.vocabulary import Key, Vocabulary, fold
-from grammar.when import merge
+from grammar.when import Lasting, merge
 
 T = TypeVar("T")
 ORDER = "order-completed"
@@ -570,6 +571,8 @@ class _Resolver:
     # ── populations ──
 
     def population(self, tree: Tree) -> Condition:
+        if tree.name == "asked":
+            tree = Tree("population", tuple(c for c in tree.children if isinstance(c, Tree)))
         if tree.name == "bracketed":
             label = tree.edge("LABEL")
             assert label is not None
@@ -584,6 +587,13 @@ class _Resolver:
             if win is not None:
                 self.head_window = [self.window(win)]
         parts = [t for t in tree.trees() if t is not opening]
+        split = self.second_subject(tree)
+        if split is not None:
+            self.head_window = before
+            left, right = (self.population(half) for half in split)
+            return any_of(left, right)
+        if tree.has("EITHER"):
+            raise self.no(tree, "Either which or which?")
         np = next((t for t in parts if t.name == "np"), None)
         nmods = [t for t in parts if t.name in _NMODS]
         first = [t for t in parts if t.name in _VPS]
@@ -593,7 +603,7 @@ class _Resolver:
             vlist = next(t for t in parts if t.name == "vlist")
             np = Tree("np", (Tree("npre", (vlist,)), Tree("nphead", (Edge("CONTACT", vlist.end, vlist.end),))))
             tree = Tree("population", tuple(np if child is vlist else child for child in tree.children))
-        clauses = [t for t in parts if t.name in _CLAUSES]
+        clauses = [t for t in parts if t.name in (*_CLAUSES, "bare")]
         self.all_used(tree, [*nmods, *first, *rest, *clauses, opening, np, several])
         conditions: list[Condition] = []
         about: list[Clause] = []
@@ -611,6 +621,29 @@ class _Resolver:
             return conditions[0]
         return self.under_rank(conditions)
 
+    def second_subject(self, tree: Tree) -> tuple[Tree, Tree] | None:
+        """ "gold members who … or platinum members who …": two subjects, each with its own conditions."""
+        rests = [t for t in tree.trees() if t.name in _RESTS]
+        for k, rest in enumerate(rests[:-1]):
+            unit = rest.tree("unit")
+            if rest.name != "linked" or unit is None or unit.tree("np") is None or rests[k + 1].name != "loose":
+                continue
+            if rests[k + 1].tree("who", "whose_", "bywhom") is None:
+                continue
+            if rest.trees()[0].name != "or_":
+                raise self.no(rest, "Two groups of people, each with conditions, are joined by or.", "unsupported")
+            opening = tree.tree("opening")
+            shared = (opening,) if opening is not None else ()
+            tree.edge("EITHER")
+            later = [c for c in tree.children if isinstance(c, Tree) and c not in rests[: k + 1]]
+            after = later[[c is rests[k + 1] for c in later].index(True) :]
+            left = Tree(
+                "population",
+                tuple(c for c in tree.children if not any(c is r for r in (rest, *after)) and not _either(c)),
+            )
+            return left, Tree("population", (*shared, *unit.trees(), *after))
+        return None
+
     def all_used(self, tree: Tree, used: Sequence[Tree | Edge | None]) -> None:
         """Each child of a tree has a consumer, or the question is refused: nothing is read over."""
         for child in tree.children:
@@ -619,6 +652,8 @@ class _Resolver:
 
     def under_rank(self, conditions: list[Condition]) -> Condition:
         """A rank at the head ranks those who meet the conditions."""
+        if not conditions:
+            raise Refused("incomplete", 0, 1, "It is not said who is meant.")
         head = conditions[0]
         if isinstance(head, Rank):
             return replace(head, among=all_of(head.among, *conditions[1:]))
@@ -639,6 +674,8 @@ class _Resolver:
         repeat: Edge | None = None
         newcomer: Edge | None = None
         lapsed: Edge | None = None
+        activity: Edge | None = None
+        adjectives: list[Edge] = []
         for pre in np.trees("npre"):
             inner = pre.child()
             if isinstance(inner, Tree):
@@ -651,6 +688,10 @@ class _Resolver:
                     conditions.append(self.gender(inner))
                 case "BOOLNOUN":
                     conditions.append(Attribute((inner.meaning[0].name,), Truth(True)))
+                case "WINADJ":
+                    adjectives.append(replace(inner, category="WIN"))
+                case "ACTIVEADJ" | "INACTIVE":
+                    activity = inner
                 case "REPEAT":
                     repeat = inner
                 case "NEWW":
@@ -706,6 +747,14 @@ class _Resolver:
             assert word is not None
             if events is None:
                 raise self.no(word, f'"{self.text(word)}" needs an event: repeat buyers, one-time buyers.', "vague")
+        if activity is not None:
+            conditions.append(self.activity(activity, nmods))
+            nmods = [t for t in nmods if t.name != "when"]
+        if repeat is not None and events is None and isinstance(child, Edge) and child.category == "CONTACT":
+            hit = EventHit((Candidate(ORDER, "everyday", frozenset()),))  # repeat customers are repeat buyers
+            events = EventDraft(child.first, child.end, hit, noun=True)
+        if adjectives and events is None:
+            raise self.no(adjectives[0], f'"{self.text(adjectives[0])}" has no event to belong to.')
         times: Bound | None = None
         if repeat is not None:
             times = Bound(">=", 2) if repeat.meaning == 2 else Bound("=", 1)
@@ -713,6 +762,11 @@ class _Resolver:
             conditions.append(self.lapsed(lapsed, nmods))
             nmods = [t for t in nmods if t.name != "when"]
         if events is not None:
+            events.windows.extend((e, False) for e in adjectives)
+            for tree in [t for t in nmods if t.name in ("keyed", "keyed_bound", "has_key")]:
+                if self.of_event(tree, events):
+                    nmods = [t for t in nmods if t is not tree]
+                    events.objects.append(tree if tree.name != "has_key" else Tree("has_property", tree.children))
             own = [
                 t for t in nmods if t.name in ("when", "of_object") or (t.name == "place" and self.belongs(t, events))
             ]
@@ -745,10 +799,33 @@ class _Resolver:
                 conditions.append(self.event_condition(events, clause_window, times=times))
         if nmods:
             conditions.append(self.clauses(nmods, []))
+        bare = np.tree("agebare")
+        if bare is not None:
+            if events is not None or not isinstance(child, Edge):
+                raise self.no(bare, f'It is not said what "{self.text(bare)}" measures.', "vague")
+            conditions.append(self.age_bare(bare))
         found = all_of(*conditions)
         if rank is not None:
             return replace(rank, among=all_of(rank.among, found))
         return found
+
+    def of_event(self, tree: Tree, draft: EventDraft) -> bool:
+        """Whether a key beside an agent noun is one of its event's, and no attribute."""
+        keys = [e.meaning for e in tree.leaves() if e.category in ("KEY", "PKEY")]
+        if draft.hit is None or not keys:
+            return False
+        if keys[0] == "product":
+            return True
+        events = {c.event for c in draft.hit.candidates}
+        return not any(k.level == "attribute" for k in keys[0]) and any(k.event in events for k in keys[0])
+
+    def activity(self, word: Edge, nmods: list[Tree]) -> Condition:
+        """ "active users in W": any event in it; "inactive users (in W)": none."""
+        wins = [e for t in nmods if t.name == "when" for e in t.own("WIN")]
+        if word.category == "ACTIVEADJ" and not wins:
+            raise self.no(word, '"active" needs a time: active in the last 30 days.', "vague")
+        events = Events(None, (), self.windows(wins) if wins else ALWAYS)
+        return Has(Count(events), AT_LEAST_ONCE if word.category == "ACTIVEADJ" else Bound("=", 0))
 
     def belongs(self, place: Tree, draft: EventDraft) -> bool:
         """Whether a place after an agent noun is a value of its event, and no place of the profile."""
@@ -818,6 +895,14 @@ class _Resolver:
         if not found:
             raise unknown(self.names, edge, None, self.names.attributes)
         return self.chooser.choose(found, self.text(edge))
+
+    def age_bare(self, tree: Tree) -> Condition:
+        """ "women over 30": a bare number of a person is the age, if it can be one."""
+        edge = tree.edge("BOUND")
+        assert edge is not None
+        if edge.meaning.currency or edge.meaning.bound.value > 120:
+            raise self.no(edge, f'It is not said what "{self.text(edge)}" measures.', "vague")
+        return self.age(tree, edge.meaning.bound)
 
     def gender(self, edge: Edge) -> Condition:
         keys = [k for k in self.names.attributes if k.name.lower() in lexicon.GENDER_KEYS]
@@ -953,13 +1038,27 @@ class _Resolver:
                 ]
             case "nofpart":
                 return [Clause(link, who, None, False, tree.first, tree.end, condition=self.several(tree))]
+            case "bare":
+                enp = tree.tree("enp", "enp_another")
+                assert enp is not None
+                draft = self.enp_draft(enp)
+                self.take_args(draft, [t for t in tree.trees() if t is not enp])
+                return [Clause(link, who, None, False, tree.first, tree.end, event=draft)]
             case "bywhom":
-                event, tail = tree.edge("EV"), tree.edge("TAIL")
+                event, tail, quant = tree.edge("EV"), tree.edge("TAIL"), tree.tree("quant")
                 assert event is not None
                 draft = EventDraft(tree.first, tree.end, event.meaning)
                 if tail is not None:
                     draft.tails.append(tail)
-                self.take_args(draft, tree.trees())
+                if quant is not None:
+                    word = next(quant.edges())
+                    draft.quant = Quant(quant_bound(word), word.category == "NONE")
+                prep, vlists = tree.tree("prep"), tree.trees("vlist")
+                if prep is not None:
+                    draft.objects.append(Tree("prepared", (prep, vlists[-1])))
+                    vlists = vlists[:-1]
+                draft.objects.extend(Tree("obj", (v,)) for v in vlists)
+                self.take_args(draft, [t for t in tree.trees() if t.name not in ("quant", "prep", "vlist")])
                 return [Clause(link, True, None, False, tree.first, tree.end, event=draft)]
         if tree.name in _NMODS:
             return [self.modifier(tree, link, who)]
@@ -1066,6 +1165,8 @@ class _Resolver:
                 mention = self.mention(EventDraft(noun.first, noun.end, noun.meaning, noun=True))
                 one, two = (Count(Events(mention.event, mention.variants[0], self.window(w))) for w in core.own("WIN"))
                 return Versus(one, more.meaning, two)
+            case "versus_average":
+                return self.versus_average(core)
             case "versus_distinct":
                 return self.versus_distinct(core)
             case "spent_versus_events":
@@ -1151,11 +1252,7 @@ class _Resolver:
                 assert edge is not None
                 return self.whole(tree, link, who, self.age(tree, edge.meaning))
             case "age_bare":
-                edge = tree.edge("BOUND")
-                assert edge is not None
-                if edge.meaning.currency or edge.meaning.bound.value > 120:
-                    raise self.no(edge, f'It is not said what "{self.text(edge)}" measures.', "vague")
-                return self.whole(tree, link, who, self.age(tree, edge.meaning.bound))
+                return self.whole(tree, link, who, self.age_bare(tree))
             case "tagged":
                 return self.whole(tree, link, who, self.tagged(tree), negation)
             case "named":
@@ -1287,7 +1384,7 @@ class _Resolver:
 
         edge = tree.edge("WIN", "LASTING", "WITHIN")
         if edge is None:
-            raise self.no(tree, f'"{self.text(tree)}" needs a time: inactive for 60 days.', "vague")
+            return Has(Count(Events(None, (), self.default_window())), Bound("=", 0))
         window = self.window(edge) if edge.category == "WIN" else Window(Rolling(edge.meaning.span))
         return Has(Count(Events(None, (), window)), Bound("=", 0))
 
@@ -1328,7 +1425,7 @@ class _Resolver:
         bound: Bound = edge.meaning.bound
         if edge.category == "NUM":
             bound = Bound(">=", bound.value)
-        return Has(self.money_of(said, self.late(core.trees("late"))), bound)
+        return Has(self.in_currency(self.money_of(said, self.late(core.trees("late"))), edge), bound)
 
     def money_of(self, said: Edge, window: Window) -> Measure:
         """The sum of the one money property of an event that a noun names."""
@@ -1340,6 +1437,22 @@ class _Resolver:
         if not options:
             raise self.no(said, f'"{self.text(said)}" has no amount of money.', "wrong key")
         return self.chooser.choose(list(dict.fromkeys(options)), self.text(said))
+
+    def versus_average(self, core: Tree) -> Condition:
+        """ "completed more levels than the average user"."""
+        more, noun, head = core.edge("MORE"), core.edge("EN"), core.tree("evhead")
+        assert more is not None
+        if head is not None:
+            draft = self.head_draft(head)
+            draft.tails.extend(core.own("TAIL"))
+            if noun is not None:
+                self.same_event(noun, draft)
+        else:
+            assert noun is not None
+            draft = EventDraft(core.first, core.end, noun.meaning, noun=True)
+        mention = self.mention(draft)
+        measure = Count(Events(mention.event, mention.variants[0], self.late(core.trees("late"))))
+        return Versus(measure, more.meaning, MeanOverContacts(measure))
 
     def versus_distinct(self, core: Tree) -> Condition:
         """ "looked at more distinct brands than they bought"."""
@@ -1577,7 +1690,7 @@ class _Resolver:
                 key, f'No attribute "{self.text(key)}" is known{where}.', "unknown key" if not holders else "wrong key"
             )
         if tree.name == "keyed_bound":
-            bound = tree.edge("BOUND")
+            bound = tree.edge("BOUND", "NUM")
             assert bound is not None
             if "number" not in attribute[0].holds:
                 raise self.no(key, f'"{self.text(key)}" holds no numbers.', "wrong key")
@@ -1607,6 +1720,14 @@ class _Resolver:
                 return [self.whole(tree, link, True, self.whose_extreme(tree))]
             case "favourite" | "most_done":
                 return [self.whole(tree, link, True, self.favourite(tree))]
+            case "whose_noun":
+                noun = tree.edge("EN")
+                assert noun is not None
+                if noun.end in self.names.lattice.at[noun.first].get("KEY", {}):
+                    raise self.no(noun, f'"{self.text(noun)}" is a key here.')
+                draft = EventDraft(tree.first, tree.end, noun.meaning, noun=True)
+                self.take_args(draft, tree.trees())
+                return [Clause(link, True, None, False, tree.first, tree.end, event=draft)]
             case "whose_event":
                 verb = tree.edge("EV")
                 assert verb is not None
@@ -1661,6 +1782,9 @@ class _Resolver:
         for candidate in hit.candidates:
             if key.meaning == "product":
                 found = [k for k in self.names.keys(candidate.event, "item") if k.name == "name"]
+                if not found:
+                    failure = self.no(key, f"{candidate.event} is not about products.", "wrong key")
+                    continue
                 prop = Property("name", "item")
             else:
                 found = [k for k in key.meaning if k.event == candidate.event]
@@ -1769,14 +1893,21 @@ class _Resolver:
         match tree.name:
             case "aggregate_duration":
                 agg, noun = tree.edge("AGG"), tree.edge("EN", "TAIL")
-                assert agg is not None and noun is not None
+                word = tree.edge("DURWORD")
+                assert agg is not None and word is not None
+                if noun is not None:
+                    named = [c.event for c in noun.meaning.candidates]
+                else:  # "average watch time": the event whose name has the verb
+                    verb = stem(self.text(word).split()[0].casefold())
+                    stems = {e.event: set(e.stems) for e in self.names.index.events}
+                    named = [event for event in stems if verb in stems[event]] or list(stems)
                 options: list[Measure] = [
-                    Aggregate(agg.meaning, Events(c.event, (), window), Property(key.name))
-                    for c in noun.meaning.candidates
-                    for key in duration_keys(self.names, c.event)
+                    Aggregate(agg.meaning, Events(event, (), window), Property(key.name))
+                    for event in named
+                    for key in duration_keys(self.names, event)
                 ]
                 if not options:
-                    raise self.no(tree, f'"{self.text(noun)}" has no duration.', "wrong key")
+                    raise self.no(tree, f'"{self.text(tree)}" is no duration that is known.', "wrong key")
                 return self.chooser.choose(options, self.text(tree))
             case "spend" | "average_spend":
                 edge = tree.edge("SPEND")
@@ -1832,6 +1963,8 @@ class _Resolver:
         inner = self.measure_tree(tree)
         window = self.late(tree.trees("late"))
         measure = self.measure(inner, window)
+        if edge.category != "DURATION":
+            measure = self.in_currency(measure, edge)
         if edge.category == "DURATION":
             if not isinstance(measure, Aggregate):
                 raise self.no(edge, "A length of time is compared with a duration only.")
@@ -1849,6 +1982,17 @@ class _Resolver:
         ):
             bound = Bound(">=", bound.value)  # a bare amount after a sum is at least
         return Has(measure, bound)
+
+    def in_currency(self, measure: Measure, edge: Edge) -> Measure:
+        """A measure of money in the currency that was said beside the amount."""
+        if not isinstance(measure, (Aggregate, Spend)):
+            return measure
+        found, warning = currency_filter(self.names, measure.events.event, edge)
+        if warning:
+            self.warnings.append(warning)
+        if found is None:
+            return measure
+        return replace(measure, events=replace(measure.events, where=filters(*measure.events.where, found)))
 
     def measure_average(self, tree: Tree) -> Condition:
         measure = self.measure(self.measure_tree(tree), self.late(tree.trees("late")))
@@ -2041,6 +2185,10 @@ class _Resolver:
             child = pre.child()
             if isinstance(child, Tree):
                 draft.pre.append(child)
+            elif child.category == "WINADJ":
+                draft.windows.append((replace(child, category="WIN"), False))
+            elif child.category == "KEY":
+                draft.objects.append(Tree("has_property", (child,)))
             elif child.category in ("FIRST", "LASTEV"):
                 draft.which = "first" if child.category == "FIRST" else "last"
             else:
@@ -2116,6 +2264,8 @@ class _Resolver:
                     span = arg.edge("WITHIN", "LASTING")
                     assert span is not None
                     draft.withins.append(span)
+                case "duration_arg":
+                    draft.objects.append(arg)
                 case "neither_values":
                     draft.none_of = arg
                 case "within_of":
@@ -2155,6 +2305,8 @@ class _Resolver:
         edges = [e for e, _ in draft.windows]
         if edges:
             window = self.windows(edges)
+            joined = merge(window, self.default_window()) if use_default and window.period is None else None
+            window = joined or window  # "in 2025, who bought on weekends?"
         elif rolling and draft.withins:
             return Window(Rolling(draft.withins[0].meaning.span))
         elif draft.ever or not use_default:
@@ -2182,6 +2334,8 @@ class _Resolver:
         if draft.prior is not None:
             raise self.no(draft.prior, f'"{self.text(draft.prior)}" needs a window before it.')
         for edge in draft.withins:
+            if isinstance(edge.meaning, Lasting) and negation is None and not draft.quant_none():
+                raise self.no(edge, f'"{self.text(edge)}" says how long something has not happened.')
             joined = merge(window, Window(Rolling(edge.meaning.span)))
             if joined is None:
                 raise self.no(edge, f'"{self.text(edge)}" is a second time for the same thing.')
@@ -2238,7 +2392,7 @@ class _Resolver:
             items = tuple(
                 f for f in events.where if isinstance(f, Filter) and any(p.level == "item" for p in f.properties)
             )
-            if items and events.event in _BASKETS and not draft.always:
+            if items and events.event in _BASKETS and not draft.always and self.chooser.choose((True, False), "only"):
                 others = tuple(f for f in events.where if f not in items)  # only (of an order): all of its items do
                 return Only(replace(events, where=()), filters(EveryItem(items), *others))
             return Only(replace(events, where=()), events.where)
@@ -2318,6 +2472,10 @@ class _Resolver:
         return negated(chain) if negation is not None else chain
 
 
+def _either(child: Tree | Edge) -> bool:
+    return isinstance(child, Edge) and child.category == "EITHER"
+
+
 def _mentioned(condition: Condition) -> list[Events]:
     """The events that a population names, the last first."""
     found: list[Events] = []
@@ -2341,7 +2499,7 @@ _TAILS = frozenset({"per", "sort", "direction", "limit", "show"})
 _VPS = frozenset({"vp", "vp_be", "vp_either", "vp_neither"})
 _RESTS = frozenset({"linked", "loose"})
 _EVENT_NMODS = frozenset({"with_event", "without_event", "active"})
-_POPULATIONS = ("population", "bracketed", "value_population")
+_POPULATIONS = ("asked", "population", "bracketed", "value_population")
 _CLAUSES = frozenset({"group", "who", "who_nof", "whose_", "bywhom", "except"})
 _MEASURES = (
     "spend",
@@ -2360,7 +2518,7 @@ _NMODS = frozenset(
     basket boolean boolean_not keyed keyed_bound birth when regular of_object whose_extreme neither_mods value_key_is signed_up""".split()
 )
 _ARGS = frozenset(
-    """counted_tail named_thing dated only_items in_key neither_values totally has_property value_key future set_off obj ref same another text_object distinct_key distinct_thing tail_word prepared keyed keyed_bound amount times window within lasting
+    """duration_arg counted_tail named_thing dated only_items in_key neither_values totally has_property value_key future set_off obj ref same another text_object distinct_key distinct_thing tail_word prepared keyed keyed_bound amount times window within lasting
     within_of prior ever regular only in_one first""".split()
 )
 _BASKETS = frozenset({"order-completed", "order-updated", "order-cancelled", "order-refunded", "product-list-viewed"})

@@ -86,7 +86,17 @@ class Vocabulary(Protocol):
 
 
 _WORD = re.compile(r"\d+(?:[.,]\d+)*|[^\W\d_]+|\d+", re.UNICODE)
-_IRREGULAR = {"men": "man", "women": "woman", "children": "child", "people": "person", "feet": "foot", "mice": "mouse"}
+_IRREGULAR = {
+    "men": "man",
+    "women": "woman",
+    "children": "child",
+    "people": "person",
+    "feet": "foot",
+    "mice": "mouse",
+    "ads": "ad",
+    "ids": "id",
+    "tvs": "tv",
+}
 
 
 def words_of(text: str) -> list[str]:
