@@ -198,12 +198,19 @@ def _share_objects(clauses: list[Clause], resolver: _Resolver) -> None:
             continue
         if after.event.noun or draft.hit is None or draft.hit.candidates[0].tier == "full":
             continue  # a name in full has its object already
-        if not after.event.tails and not any(
-            t.name == "obj" and t.tree("vlist") is not None for t in after.event.objects
+        nouns = _own_nouns(after.event, resolver)
+        if nouns:  # "opened but never closed a support request": the object stands inside the name
+            fitting = tuple(h for h in draft.hit.candidates if nouns <= set(_stems(h.event, resolver)))
+            if fitting:
+                draft.hit = EventHit(fitting)
+        if (
+            not nouns
+            and not after.event.tails
+            and not any(t.name == "obj" and t.tree("vlist") is not None for t in after.event.objects)
         ):
             continue
         shared = [t for t in after.event.objects if t.name in _SHARED]
-        if not shared and not after.event.tails:
+        if not shared and not after.event.tails and not nouns:
             continue
         tails = [
             t
@@ -216,6 +223,18 @@ def _share_objects(clauses: list[Clause], resolver: _Resolver) -> None:
         except Refused:
             continue
         draft.objects, draft.tails = list(shared), list(tails)
+
+
+def _stems(event: str, resolver: _Resolver) -> tuple[str, ...]:
+    return next((e.stems for e in resolver.names.index.events if e.event == event), ())
+
+
+def _own_nouns(draft: EventDraft, resolver: _Resolver) -> set[str]:
+    """The nouns of an event that was named in full by more than its verb."""
+    if draft.hit is None or draft.hit.candidates[0].tier != "full":
+        return set()
+    name = next((e for e in resolver.names.index.events if e.event == draft.hit.candidates[0].event), None)
+    return set(name.stems) - set(name.verbs) if name is not None else set()
 
 
 _SHARED = ("obj", "keyed", "keyed_bound", "prepared", "value_key", "has_property", "named_thing", "dated")

@@ -134,6 +134,7 @@ class EventDraft:
     hit: EventHit | None  # None: any event
     noun: bool = False  # said as a noun: "placed an order"
     nominal: bool = False  # a verb whose words may be a noun: an amount beside it is the event's
+    about_product: bool = False  # its own words name a product ("clicked a product")
     quant: Quant | None = None
     which: Literal["first", "last"] | None = None
     another: bool = False

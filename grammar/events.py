@@ -407,6 +407,7 @@ def _for_event(names: Names, draft: EventDraft, event: str | None, windows: Call
     for tree in draft.pre:
         parts.values(tree, None)
     parts.noun = draft.noun or draft.nominal
+    parts.thing = draft.about_product
     for n, tree in enumerate(draft.objects):
         follows = past_fillers(names.lattice, tree.end)
         before_noun = any(t.first == follows and not _linked(names, t) for t in draft.tails) or any(

@@ -259,8 +259,8 @@ def _by_name(names: Index, lows: Sequence[str], i: int) -> Iterable[tuple[int, F
                 following = _PLURAL_PARTICLES.get(lows[j + 1], lows[j + 1]) if j + 1 < len(lows) else ""
                 joinable = s + following in _JOINED and s + following in names.by_stem
                 if found is None:
-                    if joinable and len(run) == 1:
-                        live = set()
+                    if joinable:  # "topped" of "topped up": the particle decides
+                        live = live or set()
                         continue
                     return
                 live = set(found) if live is None or (len(run) == 1) else live & set(found)

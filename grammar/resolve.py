@@ -587,11 +587,10 @@ class _Resolver:
             if win is not None:
                 self.head_window = [self.window(win)]
         parts = [t for t in tree.trees() if t is not opening]
-        split = self.second_subject(tree)
-        if split is not None:
+        both = self.two_subjects(tree)
+        if both is not None:
             self.head_window = before
-            left, right = (self.population(half) for half in split)
-            return any_of(left, right)
+            return both
         if tree.has("EITHER"):
             raise self.no(tree, "Either which or which?")
         np = next((t for t in parts if t.name == "np"), None)
@@ -621,27 +620,37 @@ class _Resolver:
             return conditions[0]
         return self.under_rank(conditions)
 
-    def second_subject(self, tree: Tree) -> tuple[Tree, Tree] | None:
-        """ "gold members who … or platinum members who …": two subjects, each with its own conditions."""
+    def two_subjects(self, tree: Tree) -> Condition | None:
+        """Two noun phrases joined by or or and: "gold members or people who …". Each goes with its own conditions, and where
+        only the second has any, they may be meant for both."""
         rests = [t for t in tree.trees() if t.name in _RESTS]
-        for k, rest in enumerate(rests[:-1]):
+        for k, rest in enumerate(rests):
             unit = rest.tree("unit")
-            if rest.name != "linked" or unit is None or unit.tree("np") is None or rests[k + 1].name != "loose":
+            np = unit.tree("np") if unit is not None else None
+            link = rest.trees()[0].name
+            if rest.name != "linked" or unit is None or np is None or link not in ("or_", "and_"):
                 continue
-            if rests[k + 1].tree("who", "whose_", "bywhom") is None:
-                continue
-            if rest.trees()[0].name != "or_":
-                raise self.no(rest, "Two groups of people, each with conditions, are joined by or.", "unsupported")
+            first = next((t for t in tree.trees() if t.name in ("np", "vlist")), None)
+            if first is None or any(t.tree("except") is not None or t.tree("without") is not None for t in rests[:k]):
+                return None
+            tree.edge("EITHER")
+            for leaf in rest.trees()[0].leaves():
+                leaf.used.append(None)
             opening = tree.tree("opening")
             shared = (opening,) if opening is not None else ()
-            tree.edge("EITHER")
-            later = [c for c in tree.children if isinstance(c, Tree) and c not in rests[: k + 1]]
-            after = later[[c is rests[k + 1] for c in later].index(True) :]
-            left = Tree(
-                "population",
-                tuple(c for c in tree.children if not any(c is r for r in (rest, *after)) and not _either(c)),
-            )
-            return left, Tree("population", (*shared, *unit.trees(), *after))
+            at = next(i for i, c in enumerate(tree.children) if c is rest)
+            before = tuple(c for c in tree.children[:at] if not _either(c))
+            after = tree.children[at + 1 :]
+            own = [c for c in before if c is not opening and c is not first]
+            left, right = Tree(tree.name, before), Tree("population", (*shared, *unit.trees(), *after))
+            words = self.text(tree)
+            reach = after and not own and not tree.has("EITHER") and self.chooser.choose((True, False), words)
+            if reach:
+                left = Tree(tree.name, (*before, *after))
+            one, two = self.population(left), self.population(right)
+            if link == "or_" or _of_one_attribute(one, two):
+                return any_of(one, two)
+            return self.chooser.choose([any_of(one, two), all_of(one, two)], words)
         return None
 
     def all_used(self, tree: Tree, used: Sequence[Tree | Edge | None]) -> None:
@@ -1279,6 +1288,8 @@ class _Resolver:
                 return self.whole(tree, link, who, self.measure_average(tree))
             case "inactive":
                 return self.whole(tree, link, who, self.inactive(tree))
+            case "favourite":
+                return self.whole(tree, link, who, self.favourite(tree))
             case "whose_extreme":
                 return self.whole(tree, link, who, self.whose_extreme(tree))
             case "neither_mods":
@@ -1442,6 +1453,8 @@ class _Resolver:
         """ "completed more levels than the average user"."""
         more, noun, head = core.edge("MORE"), core.edge("EN"), core.tree("evhead")
         assert more is not None
+        if head is None and noun is not None and noun.meaning.candidates[0].tier == "noun":
+            raise self.no(noun, f'"{self.text(noun)}" is only a part of an event\'s name.')
         if head is not None:
             draft = self.head_draft(head)
             draft.tails.extend(core.own("TAIL"))
@@ -1481,6 +1494,9 @@ class _Resolver:
         others = core.own("EV")
         vlist = core.tree("vlist")
         assert verb is not None and edge is not None
+        sum_word = core.edge("AGG")
+        if sum_word is not None and sum_word.meaning != "total":
+            raise self.no(sum_word, "Only a total of it is read here.")
         window = self.late(core.trees("late"))
         candidates: list[Candidate] = []
         named = [h.meaning.candidates for h in (noun, *others) if h is not None and isinstance(h.meaning, EventHit)]
@@ -2062,8 +2078,9 @@ class _Resolver:
 
     def rank(self, tree: Tree) -> Rank:
         top = tree.edge("TOPN", "NUM")
-        assert top is not None
-        chosen: Top = top.meaning if isinstance(top.meaning, Top) else Top(top.meaning.bound.value)
+        chosen = Top(None)
+        if top is not None:
+            chosen = top.meaning if isinstance(top.meaning, Top) else Top(top.meaning.bound.value)
         among: Condition = Everyone()
         win = tree.edge("WIN")
         window = self.window(win) if win is not None else ALWAYS
@@ -2168,7 +2185,8 @@ class _Resolver:
             return self.enp_draft(enp)
         assert verb is not None
         noun = any(verb.end in self.names.lattice.at[i].get("EN", {}) for i in range(verb.first, verb.end))
-        return EventDraft(head.first, head.end, verb.meaning, nominal=noun)
+        product = any("THING" in self.names.lattice.at[i] for i in range(verb.first, verb.end))
+        return EventDraft(head.first, head.end, verb.meaning, nominal=noun, about_product=product)
 
     def enp_draft(self, enp: Tree) -> EventDraft:
         noun = enp.edge("EN")
@@ -2472,6 +2490,11 @@ class _Resolver:
         return negated(chain) if negation is not None else chain
 
 
+def _of_one_attribute(one: Condition, two: Condition) -> bool:
+    """Whether two conditions ask the same attribute, which has one value: then "and" can only mean either."""
+    return isinstance(one, Attribute) and isinstance(two, Attribute) and one.names == two.names
+
+
 def _either(child: Tree | Edge) -> bool:
     return isinstance(child, Edge) and child.category == "EITHER"
 
@@ -2515,7 +2538,7 @@ _MEASURES = (
 _OBJECTS = ("obj", "ref", "same", "another", "text_object", "distinct_key", "distinct_thing")
 _NMODS = frozenset(
     """place age age_bare tagged named has_key lacks_key bound_key measure_bound measure_average with_event without_event inactive active
-    basket boolean boolean_not keyed keyed_bound birth when regular of_object whose_extreme neither_mods value_key_is signed_up""".split()
+    basket boolean boolean_not keyed keyed_bound birth when regular of_object favourite whose_extreme neither_mods value_key_is signed_up""".split()
 )
 _ARGS = frozenset(
     """duration_arg counted_tail named_thing dated only_items in_key neither_values totally has_property value_key future set_off obj ref same another text_object distinct_key distinct_thing tail_word prepared keyed keyed_bound amount times window within lasting
