@@ -79,8 +79,8 @@ _ROWS: tuple[tuple[str, Any, str], ...] = (
     ("FROM", None, "from|based in|residing in|located in|out of|in from"),
     ("LIVEIN", None, "living in|lives in|live in|lived in|who live in|based out of|residing in|resides in|reside in|located in|based in|based at|hailing from|coming from|who are from|belonging to"),
     ("TO", None, "to|into|towards|toward|onto"),
-    ("ON", None, "on|upon|over"),
-    ("VIA", None, "via|through|using|thru|by means of|by way of|by using|with the help of|over|under"),
+    ("ON", None, "on|upon"),
+    ("VIA", None, "via|through|using|thru|by means of|by way of|by using|with the help of"),
     ("FOR", None, "for|regarding|concerning"),
     ("ABOUT", None, "about|around|regarding|concerning|on the topic of"),
     ("OF", None, "of|among|amongst"),
@@ -188,6 +188,18 @@ LEADS = frozenset(
     gimme every i'd we'd i'm we're trying interested in those these any whole entire complete full down bring provide break down
     hand over print them that 've""".split()
 )  # fmt: skip
+
+# A preposition belongs to the opening words only behind one of its own verbs.
+LEAD_PAIRS: dict[str, frozenset[str]] = {
+    "for": frozenset({"looking", "look"}),
+    "of": frozenset({"all", "list", "set", "ids", "names", "full"}),
+    "over": frozenset({"hand", "give", "bring"}),
+    "out": frozenset({"print", "find", "pull", "give", "look"}),
+    "up": frozenset({"pull", "look", "bring"}),
+    "down": frozenset({"break"}),
+    "in": frozenset({"interested"}),
+    "to": frozenset({"want", "need", "like", "trying", "have"}),
+}
 
 # Of these, a word that the phonebook holds as a value is that value.
 CONTENT_LEADS = frozenset(

@@ -331,6 +331,8 @@ def names_truth(names: Names, keys: Sequence[Key]) -> bool:
 
 def key_values(names: Names, tree: Tree, keys: Sequence[Key]) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """The texts that a list of values beside a key stands for; what the key does not hold is kept, with a warning."""
+    if not keys:
+        raise Refused("wrong key", tree.first, tree.end, "There is no such key here.")
     groups, joint, _ = vlist_groups(tree)
     if joint == "and" and not any("list" in k.holds for k in keys) and len(groups) > 1:
         joint = "or"

@@ -15,7 +15,7 @@ from typing import Any
 
 from grammar import lexicon, numbers, when
 from grammar import terms as terms_module
-from grammar.closed import CLOSED, CLOSED_LONGEST, CONTENT_LEADS, LEADS
+from grammar.closed import CLOSED, CLOSED_LONGEST, CONTENT_LEADS, LEAD_PAIRS, LEADS
 from grammar.names import Candidate, find_booleans, find_events, find_keys, index, phrase_end, stem
 from grammar.query import Condition, Rolling, Window
 from grammar.spelling import correction
@@ -157,8 +157,8 @@ class EventHit:
 
 
 _EVERY_LENGTH = frozenset(
-    {"EV", "EN", "AGENT", "VALUE", "KEY", "TAIL"}
-)  # a shorter name may be meant; elsewhere the longest
+    {"EV", "EN", "AGENT", "VALUE", "KEY", "TAIL", "PRICED"}
+)  # a shorter one may be meant; elsewhere the longest
 _RANKS = {"full": 0, "everyday": 1, "partial": 2, "noun": 3}
 
 
@@ -261,6 +261,12 @@ def _lattice(
         full = [e.end for e in edges.get("EV", {}).values() if e.meaning.candidates[0].tier == "full"]
         if full and max(edges.get("ACTIVE", {0: None})) <= max(full):
             edges.pop("ACTIVE", None)  # an event type carries these words
+        for end, fill in list(edges.get("FILL", {}).items()):
+            follows = table[end].keys() if end < len(table) else {"END"}
+            if fill.meaning in _ARTICLES and not follows.isdisjoint(_NO_NOUN) and follows.isdisjoint(_NOUNS):
+                del edges["FILL"][end]  # an article that no noun follows
+        if not edges.get("FILL", {0: None}):
+            del edges["FILL"]
         if "FILL" in edges and "VALUE" in edges and not _is_determiner(edges["FILL"]):
             del edges["FILL"]  # a word that the data holds is no filler
         for end in edges.get("THING", {}):  # "product" is the thing, not a part of an event's name
@@ -341,8 +347,13 @@ def _closed(put: Any, i: int, lows: list[str]) -> None:
             put(category, i, i + length, phrase if category == "FILL" else meaning)
     if i == 0:
         end = 0
-        while end < len(lows) and (
-            lows[end] in LEADS or (lows[end] == "," and 0 < end < 4 and end + 1 < len(lows) and lows[end + 1] in LEADS)
+        while (
+            end < len(lows)
+            and (lows[end] not in LEAD_PAIRS or (end and lows[end - 1] in LEAD_PAIRS[lows[end]]))
+            and (
+                lows[end] in LEADS
+                or (lows[end] == "," and 0 < end < 4 and end + 1 < len(lows) and lows[end + 1] in LEADS)
+            )
         ):
             end += 1
         if end:
@@ -556,6 +567,12 @@ def _prune(table: list[dict[str, dict[int, Edge]]]) -> None:
             del edges["GENV"]  # "placed an order" is a verb of its own
 
 
+_NO_NOUN = frozenset(
+    "AND OR BUT COMMA WITH WITHOUT FROM WHO WHOSE NEG BE EXCEPT SORT PER WIN WITHIN EVER THEN END".split()
+)
+_NOUNS = frozenset(
+    "VALUE EN EV TAIL KEY PKEY THING CONTACT UNK QUOTED AGG FIRST LASTEV SAME TOPN BOUND NUM FILL GENDER AGENT BUYERS TERM".split()
+)
 _ARTICLES = frozenset({"the", "a", "an", "their", "his", "her", "my", "our", "your", "any", "some"})
 
 

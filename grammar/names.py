@@ -60,6 +60,7 @@ _ENDINGS = (
     ("al", 4),
 )
 
+_SMALL = frozenset("a an and at by for from in of on or the to with".split())
 _INSIDE = frozenset("for to of into in on at with from about".split())  # may stand inside a name: "applied for a loan"
 _PLURAL_PARTICLES = {"ins": "in", "outs": "out", "ups": "up", "offs": "off"}  # "check-ins"
 _PARTICLES = frozenset({"in", "out", "up", "off", "on", "down"})
@@ -324,6 +325,8 @@ def _forms(name: EventName, run: list[tuple[str, str]], matched: list[str], whol
     """The grammatical forms that a run of a name can have, from where its verb stands and how it is inflected."""
     first_is_verb = matched[0] in name.verbs
     verb_word = next((word for (s, word), m in zip(run, matched, strict=True) if m in name.verbs), None)
+    if run[0][1] in _SMALL or run[-1][1] in _SMALL and not whole:
+        return  # a name begins and ends with a word of content
     if not verb:
         if any(_is_participle(word) for _, word in run):
             if len(run) == 1 and run[0][0] in lexicon.VERB_STEMS:
@@ -342,7 +345,7 @@ def _forms(name: EventName, run: list[tuple[str, str]], matched: list[str], whol
     elif inflected and matched[-1] in name.verbs:
         yield "verb"  # the name as it is written: "ticket created"
     gerund = verb_word.endswith(("ing", "ings"))
-    if whole or gerund or (not inflected and not agent):
+    if (whole and (len(run) > 1 or not inflected)) or gerund or (not inflected and not agent):
         yield "noun"
 
 

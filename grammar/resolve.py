@@ -361,7 +361,7 @@ class _Resolver:
                 if rest:
                     raise self.no(rest[0], "A further condition after the verb is not read here.")
                 population = self.noun_phrase(done.tree("np"), [t for t in done.trees() if t.name in _NMODS])  # type: ignore[arg-type]
-        mention = self.mention(draft)
+        mention = self.mention(self.plain(draft, "window"))
         if mention.measure == "distinct" or len(mention.variants) != 1:
             raise self.no(tree, "Only events of one kind are counted.")
         window = self.draft_window(draft)
@@ -559,7 +559,7 @@ class _Resolver:
             assert enp is not None
             draft = self.enp_draft(enp)
             inner.edge("DATEW")
-            mention = self.mention(draft)
+            mention = self.mention(self.plain(draft))
             word = inner.edge("FIRST", "LASTEV")
             which = "first" if word is not None and word.category == "FIRST" else "last"
             return MomentColumn(which, Events(mention.event, mention.variants[0], ALWAYS))  # type: ignore[arg-type]
@@ -608,8 +608,15 @@ class _Resolver:
         about: list[Clause] = []
         moved = [t for t in nmods if t.name in _EVENT_NMODS and np is not None and rest]
         nmods = [t for t in nmods if t not in moved]
+        alternative = bool(rest) and not first and rest[0].name == "linked" and rest[0].trees()[0].name == "or_"
         if np is not None:
-            conditions.append(self.noun_phrase(np, nmods, about))
+            subject = self.noun_phrase(np, nmods, None if alternative else about)
+            if rest and not first and not about and not moved and subject == Everyone() and rest[0].name == "linked":
+                raise self.no(rest[0], f'"{self.text(rest[0].trees()[0])}" joins nothing.')
+            if alternative and not about and not moved:  # "users from Oslo or who bought Nike"
+                about.append(Clause(Link("start"), False, None, False, np.first, np.end, condition=subject))
+            else:
+                conditions.append(subject)
             nmods = []
         if first or rest or nmods or moved or clauses or about:
             conditions.append(self.clauses([*moved, *nmods, *first, *clauses], rest, about))
@@ -1593,7 +1600,7 @@ class _Resolver:
         if window is None:
             raise self.no(core, f'"{self.text(core)}" needs a number of days.', "vague")
         draft.windows, draft.withins = [], []
-        mention = self.mention(draft)
+        mention = self.mention(self.plain(draft))
         events = Events(mention.event, mention.variants[0], ALWAYS)
         return all_of(Has(Count(events), AT_LEAST_ONCE), Has(Count(replace(events, window=window)), Bound("=", 0)))
 
@@ -1660,6 +1667,8 @@ class _Resolver:
             and cond.name == "during"
             and "birthday" in self.text(key).casefold()
         ):
+            if cond.has("NEG"):
+                raise self.no(cond, "A negated birthday is not read: exclude those who have one then.")
             return self.birthday(Tree("birth", tuple(e for e in cond.edges() if e.category in ("WIN", "FUTURE"))))
         test, warnings = key_test(self.names, cond, keys[:1], self.window, attribute=True)
         self.warnings.extend(warnings)
@@ -1768,9 +1777,7 @@ class _Resolver:
             said = [t for t in inside if t.name in ("window", "lasting", "within")]
             inside = [t for t in inside if t not in said]
         self.take_args(draft, inside)
-        if draft.quant is not None or draft.windows:
-            raise self.no(enp, "A number or time has no part before the verb here.")
-        mention = self.mention(draft)
+        mention = self.mention(self.plain(draft, "which"))
         if len(mention.variants) != 1:
             raise self.no(enp, "Only one event is the first or last.")
         events = Events(mention.event, mention.variants[0], ALWAYS)
@@ -1778,7 +1785,7 @@ class _Resolver:
         self.take_args(about, said)
         if about.hit is not None:
             about.hit = EventHit(tuple(c for c in about.hit.candidates if c.event == mention.event))
-        window = self.draft_window(about, rolling=True)
+        window = self.draft_window(self.plain(about, "window", "gap"), rolling=True)
         has: tuple[EventFilter, ...] = ()
         if about.objects:
             told = self.mention(about)
@@ -1848,7 +1855,7 @@ class _Resolver:
             assert verb is not None
             draft = EventDraft(tree.first, tree.end, verb.meaning)
         self.take_args(draft, [t for t in tree.trees() if t is not enp])
-        mention = self.mention(draft)
+        mention = self.mention(self.plain(draft, "window"))
         if len(mention.variants) != 1 or mention.bound != AT_LEAST_ONCE:
             raise self.no(tree, "One kind of event is measured.")
         return draft, mention
@@ -1895,7 +1902,7 @@ class _Resolver:
             events_named = ", ".join(sorted({c.event for c in draft.hit.candidates}))
             raise self.no(key, f'{events_named} has no number "{self.text(key)}".', "wrong key")
         draft.hit = EventHit(having)
-        mention = self.mention(draft)
+        mention = self.mention(self.plain(draft, "window"))
         if len(mention.variants) != 1 or mention.bound != AT_LEAST_ONCE:
             raise self.no(tree, "One kind of event is measured.")
         found = [
@@ -2043,9 +2050,7 @@ class _Resolver:
         noun = core.edge("EN")
         if noun is not None:
             self.same_event(noun, draft)
-        if draft.windows or draft.quant or draft.times:
-            raise self.no(core, "A third time or number has no part in a comparison.")
-        mention = self.mention(draft)
+        mention = self.mention(self.plain(draft))
         if len(mention.variants) != 1:
             raise self.no(core, "One kind of event is compared.")
         left, right = (Count(Events(mention.event, mention.variants[0], self.window(w))) for w in wins)
@@ -2067,7 +2072,7 @@ class _Resolver:
                 first.objects.append(Tree("obj", (child,)))
         self.take_args(second, [t for t in core.trees() if t.name not in ("evhead", "evpre", "vlist")])
         shared = self.draft_window(second)
-        one, two = self.mention(first), self.mention(second)
+        one, two = self.mention(self.plain(first, "window")), self.mention(self.plain(second, "window"))
         if len(one.variants) != 1 or len(two.variants) != 1:
             raise self.no(core, "One kind of event on each side is compared.")
         own = self.draft_window(first, use_default=False)
@@ -2107,7 +2112,7 @@ class _Resolver:
                 assert verb is not None
                 draft = EventDraft(tree.first, tree.end, verb.meaning)
                 self.take_args(draft, tree.trees())
-                mention = self.mention(draft)
+                mention = self.mention(self.plain(draft, "window"))
                 if len(mention.variants) != 1:
                     raise self.no(tree, "One kind of event is ranked.")
                 measure = Count(Events(mention.event, mention.variants[0], self.draft_window(draft)))
@@ -2208,7 +2213,7 @@ class _Resolver:
             elif child.category == "KEY":
                 draft.objects.append(Tree("has_property", (child,)))
             elif child.category in ("FIRST", "LASTEV"):
-                draft.which = "first" if child.category == "FIRST" else "last"
+                self.take_which(draft, child)
             else:
                 draft.distinct = child
         return draft
@@ -2220,10 +2225,8 @@ class _Resolver:
                 draft.windows.append((edge, True))
             case "EVER":
                 draft.ever = True
-            case "FIRST":
-                draft.which = "first"
-            case "LASTEV":
-                draft.which = "last"
+            case "FIRST" | "LASTEV":
+                self.take_which(draft, edge)
             case "ONLY":
                 draft.only = True
                 draft.always = self.text(edge).casefold() in ("always", "invariably")
@@ -2231,6 +2234,32 @@ class _Resolver:
                 self.take_times(draft, edge)
             case _:
                 raise self.no(edge, f'"{self.text(edge)}" has no part here.')
+
+    def take_which(self, draft: EventDraft, edge: Edge) -> None:
+        if draft.which is not None:
+            raise self.no(edge, f'"{self.text(edge)}" is a second word for which one it is.')
+        draft.which = "first" if edge.category == "FIRST" else "last"
+
+    def plain(self, draft: EventDraft, *allowed: str) -> EventDraft:
+        """A mention of which only the event and its filters (and what is allowed) count; anything else said is refused."""
+        said = {
+            "number": draft.quant is not None or draft.times is not None,
+            "which": draft.which is not None,
+            "only": draft.only,
+            "rhythm": draft.regular is not None,
+            "gap": bool(draft.withins) or draft.within_of is not None,
+            "prior": draft.prior is not None,
+            "basket": draft.in_one,
+            "distinct": draft.distinct is not None,
+            "another": draft.another,
+            "none": draft.none_of is not None,
+            "window": bool(draft.windows) or draft.ever,
+        }
+        for what, there in said.items():
+            if there and what not in allowed:
+                words = self.names.lattice.text(draft.first, draft.end)
+                raise Refused("no place", draft.first, draft.end, f'Not all of "{words}" has a part here.')
+        return draft
 
     def take_times(self, draft: EventDraft, edge: Edge) -> None:
         if draft.times is not None or draft.quant is not None:
@@ -2312,7 +2341,8 @@ class _Resolver:
                 case "in_one":
                     draft.in_one = True
                 case "first":
-                    draft.which = "first"
+                    assert edge is not None
+                    self.take_which(draft, edge)
                 case _:
                     raise self.no(arg, f'"{self.text(arg)}" has no part here.')
 
