@@ -22,7 +22,7 @@ _ROWS: tuple[tuple[str, Any, str], ...] = (
     ("GENDER", "female", "women|woman|female|females|ladies|lady|girls"),
     ("GENDER", "male", "men|man|male|males|gents|gentlemen|guys|boys"),
     # relatives
-    ("WHO", None, "who|all who|all that|that|which|who all|and who|whoever|who also|where they|such that they|they|he|she|having"),
+    ("WHO", None, "who|all who|all that|that|which|who all|and who|whoever|who also|where they|such that they|they|he|she"),
     ("WHOSE", None, "whose|with their|where their|where the user 's|where the|whose own"),
     ("BYWHOM", None, "by whom|from whom|for whom"),
     ("PRON", None, "they|he|she|it|them"),
@@ -48,7 +48,7 @@ _ROWS: tuple[tuple[str, Any, str], ...] = (
     ("ALSO", None, "also|still|even|too|then also"),
     ("BOTH", None, "both"),
     ("THEN", None, "then|followed by|later|subsequently|afterwards|after that|next|thereafter|ultimately|eventually|later on"),
-    ("AFTER", None, "after|after having|once"),
+    ("AFTER", None, "after|after who have|once"),
     ("BEFORE", None, "before|prior to|before they|before ever"),
     ("WITHOUT", None, "without|w / o|lacking"),
     ("WITH", None, "with|containing|w /"),
@@ -86,7 +86,7 @@ _ROWS: tuple[tuple[str, Any, str], ...] = (
     ("OF", None, "of|among|amongst"),
     ("BY", None, "by"),
     ("AT", None, "at"),
-    ("WHERE", None, "where|where the|whose|in which|in which the|of which|of which the|for which|for which the|when|such that|such that the|wherein"),
+    ("WHERE", None, "where|where the|in which|in which the|of which|of which the|for which|for which the|when|such that|such that the|wherein"),
     ("INONE", None, "in one order|in a single order|in one go|in the same order|in one purchase|in a single purchase|at once|in one transaction|in a single transaction|in an order|per order"),
     # conditions on a value
     ("EQ", None, "equal to|equals|=|equal|set to|as|of|matching|named|called|being|exactly|namely|marked|marked as|listed as|one of|any of|either of|any one of|among"),
@@ -192,7 +192,7 @@ LEADS = frozenset(
 # A preposition belongs to the opening words only behind one of its own verbs.
 LEAD_PAIRS: dict[str, frozenset[str]] = {
     "for": frozenset({"looking", "look"}),
-    "of": frozenset({"all", "list", "set", "ids", "names", "full"}),
+    "of": frozenset({"which", "any", "some", "all", "list", "set", "ids", "names", "full"}),
     "over": frozenset({"hand", "give", "bring"}),
     "out": frozenset({"print", "find", "pull", "give", "look"}),
     "up": frozenset({"pull", "look", "bring"}),

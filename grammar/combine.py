@@ -246,7 +246,9 @@ def _settle_commas(clauses: list[Clause]) -> None:
         if clause.link.kind != "comma":
             continue
         following = next((c.link.kind for c in clauses[i + 1 :] if c.link.kind != "comma" or c.who), "and")
-        clause.link = replace(clause.link, kind="or" if following == "or" and not clause.who else "and", comma=False)
+        clause.link = replace(
+            clause.link, kind="or" if following == "or" and not clause.who else "and", comma=False, listed=True
+        )
 
 
 def _place_prior(clauses: list[Clause], resolver: _Resolver) -> None:
@@ -380,6 +382,7 @@ def _needs_readings(here: Clause, last: Clause) -> bool:
 
 def join_clauses(clauses: list[Clause], resolver: _Resolver) -> Condition:
     """The clauses as one condition."""
+    resolver.alone = len(clauses) == 1
     parts: list[tuple[Clause, Condition]] = []
     mentions: list[tuple[Clause, Mention]] = []
     i = 0
@@ -402,6 +405,12 @@ def _chain_from(clauses: list[Clause], i: int, resolver: _Resolver) -> list[Clau
             raise Refused("no place", clauses[i].first, clauses[i + 1].end, "Only events stand in a sequence.")
         return chain
     j = i + 1
+    while j < len(clauses) and clauses[j].event is not None and clauses[j].link.listed and not clauses[j].who:
+        j += 1  # "viewed, carted and then bought": the list leads up to the then
+    if j < len(clauses) and j > i + 1 and clauses[j].event is not None and clauses[j].link.kind == "then":
+        chain = clauses[i:j]
+    else:
+        j = i + 1
     while j < len(clauses) and clauses[j].event is not None and clauses[j].link.kind in ("then", "after", "before"):
         chain.append(clauses[j])
         j += 1
@@ -616,7 +625,10 @@ def _single(
 def _window(clause: Clause, resolver: _Resolver) -> Window:
     assert clause.event is not None
     if clause.negation is not None and clause.negation.never and not clause.event.windows:
-        return ALWAYS
+        head = resolver.default_window()
+        if head == ALWAYS or resolver.alone:
+            return head
+        return resolver.chooser.choose((head, ALWAYS), resolver.names.lattice.text(clause.first, clause.end))
     return resolver.draft_window(clause.event)
 
 

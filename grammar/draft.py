@@ -107,6 +107,7 @@ class Link:
     kind: LinkKind
     comma: bool = False
     also: bool = False
+    listed: bool = False  # by the comma of a list
 
 
 @dataclass(frozen=True, slots=True)

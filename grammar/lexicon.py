@@ -11,7 +11,7 @@ from typing import Literal
 CONTRACTIONS = {
     "can't": "can not", "won't": "will not", "shan't": "shall not", "ain't": "are not", "who's": "who is",
     "what's": "what is", "that's": "that is", "there's": "there is", "it's": "it is", "let's": "let us",
-    "i'd": "i would", "we'd": "we would", "o'clock": "oclock", "where's": "where is", "here's": "here is",
+    "i'd": "i would", "we'd": "we would", "o'clock": "oclock", "where's": "where is", "here's": "here is", "having": "who have",
 }  # fmt: skip
 
 DETERMINERS = frozenset(

@@ -124,10 +124,10 @@ def _joins_letters(question: str, start: int, end: int) -> bool:
 
 
 def _uncontracted(low: str) -> list[str]:
-    if "'" not in low:
-        return [low]
     if low in lexicon.CONTRACTIONS:
         return lexicon.CONTRACTIONS[low].split()
+    if "'" not in low:
+        return [low]
     if low.endswith("n't"):
         return [low[:-3], "not"]
     for ending, word in (("'ve", "have"), ("'re", "are"), ("'ll", "will"), ("'d", "had"), ("'m", "am")):
@@ -254,7 +254,7 @@ def _lattice(
                 if j > i + 1 or not word.low.replace(".", "").replace(",", "").isdigit():  # a bare number is a number
                     put("VALUE", i, j, ValueHit(question[word.start : words[j - 1].end], found[run]))
     _cut_lead(table, lows)
-    _labels(put, lows)
+    _labels(put, lows, table)
     _brackets(put, lows)
     _split_verbs(put, lows, occurring)
     for edges in table:
@@ -646,12 +646,20 @@ def _split_verbs(put: Any, lows: list[str], occurring: frozenset[str]) -> None:
                     break
 
 
-def _labels(put: Any, lows: list[str]) -> None:
+_NO_LABEL = frozenset("WHO WHOSE AND OR BUT WITHOUT NEG COMMA EXCEPT".split())
+
+
+def _labels(put: Any, lows: list[str], table: list[dict[str, dict[int, Edge]]]) -> None:
     """What stands before a colon, or before a bracket that holds the rest, is a label."""
     for stop, closing in ((":", None), ("(", ")")):
         if stop in lows[1:8]:
             end = lows.index(stop, 1)
-            if lows[end - 1] not in ("of", "following", "these") and (closing is None or lows[-1] == closing):
+            worded = all(_NO_LABEL.isdisjoint(edges) for edges in table[:end])
+            if (
+                worded
+                and lows[end - 1] not in ("of", "following", "these")
+                and (closing is None or lows[-1] == closing)
+            ):
                 put("LABEL", 0, end)
     for i in range(max(0, len(lows) - 6), len(lows)):
         if lows[i] in ("who", "what") and " ".join(lows[i + 1 : i + 3]) in ("are they", "are these", "are those"):

@@ -391,6 +391,8 @@ def read(words: Sequence[str], i: int) -> Iterator[tuple[str, int, object]]:
     age = age_at(words, i)
     if age:
         yield "AGEP", age[0], age[1]
+        if words[age[0] - 1] == "olds":
+            yield "AGENOUN", age[0], age[1]
     top = top_at(words, i)
     if top:
         yield "TOPN", top[0], top[1]
@@ -483,7 +485,7 @@ _DECADES = {
 
 def _years(words: Sequence[str], j: int, required: bool = False) -> int:
     if j < len(words) and words[j] in ("years", "year", "yrs", "yr", "y"):
-        if list(words[j + 1 : j + 2]) == ["old"]:
+        if list(words[j + 1 : j + 2]) in (["old"], ["olds"]):
             return j + 2
         if list(words[j + 1 : j + 3]) == ["of", "age"]:
             return j + 3

@@ -71,9 +71,10 @@ class Calendar:
 
 @dataclass(frozen=True, slots=True)
 class Named:
-    """The latest month (1–12), quarter (1–4) or weekday (1 = Monday … 7) of that number that has begun ("in March", "in Q4")."""
+    """The latest month (1–12), quarter (1–4), weekday (1 = Monday … 7) or date (month * 100 + day) of that number that
+    has begun ("in March", "in Q4", "on 5 May"). Today counts; 29 February (229) is that of the latest year that has one."""
 
-    unit: Literal["month", "quarter", "weekday"]
+    unit: Literal["month", "quarter", "weekday", "date"]
     number: int
     kind: Literal["named"] = field(default="named", repr=False)
 
@@ -89,7 +90,8 @@ class Dates:
 
 @dataclass(frozen=True, slots=True)
 class Edge:
-    """The instant where a period starts or ends."""
+    """The instant where a period starts or ends. The present calendar unit, too, ends where the whole unit does ("by
+    the end of this month")."""
 
     period: Period
     side: Literal["start", "end"]
@@ -98,7 +100,9 @@ class Edge:
 @dataclass(frozen=True, slots=True)
 class Between:
     """From one edge to another: since X = from X's start, before X = to X's start, after X = from X's end, until X = to
-    X's end, from X to Y = from X's start to Y's end. A start belongs to it, the instant where it ends does not."""
+    X's end, from X to Y = from X's start to Y's end. A start belongs to it, the instant where it ends does not.
+    Where the end is that of a Named and not after the start, the next such Named is meant ("from November to February",
+    "from 20 December to 5 January")."""
 
     start: Edge | None
     end: Edge | None
@@ -843,13 +847,35 @@ def any_of(*conditions: Condition) -> Condition:
     """Their disjunction in canonical form: flat, without doubles, in one order. Of none there is none: ValueError."""
     if not conditions:
         raise ValueError("any_of needs at least one condition")
-    return _joined(Any_, conditions, None)
+    return _joined(Any_, _one_test(conditions), None)
+
+
+def _one_test(conditions: tuple[Condition, ...]) -> tuple[Condition, ...]:
+    """Attributes that are to be one text or another as one test of all the texts."""
+    texts: dict[tuple[str, ...], set[str]] = {}
+    rest: list[Condition] = []
+    for condition in conditions:
+        for part in condition.of if isinstance(condition, Any_) else (condition,):
+            if (
+                isinstance(part, Attribute)
+                and isinstance(part.test, Text)
+                and part.test.how == "is"
+                and not part.test.negated
+            ):
+                texts.setdefault(part.names, set()).update(part.test.values)
+            else:
+                rest.append(part)
+    return (*rest, *(Attribute(names, Text("is", tuple(sorted(values)))) for names, values in texts.items()))
 
 
 def negated(condition: Condition) -> Condition:
-    """The complement in canonical form: a double negation is gone, and "not at least once" is "no … at all"."""
+    """The complement in canonical form: a double negation is gone, "not at least once" is "no … at all", "not any of" is none of them."""
     if isinstance(condition, Not):
         return condition.of
+    if isinstance(condition, Any_):
+        return all_of(*(negated(part) for part in condition.of))
+    if isinstance(condition, Attribute) and isinstance(condition.test, Known):
+        return replace(condition, test=Known(not condition.test.known)) if len(condition.names) == 1 else Not(condition)
     if isinstance(condition, Has) and isinstance(condition.measure, Count):
         if condition.bound == AT_LEAST_ONCE:
             return replace(condition, bound=NEVER)

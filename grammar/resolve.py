@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from typing import Any, TypeVar
 
 from grammar import lexicon
@@ -92,6 +93,7 @@ from grammar.query import (
     Quantity,
     Query,
     Rank,
+    Rolling,
     Row,
     Rows,
     Several,
@@ -222,6 +224,7 @@ class _Resolver:
         self.head_window: list[Window] = []
         self.label: str | None = None
         self.counting = False
+        self.alone = True  # whether the clause that is read has no other beside it
 
     # ── small helpers ──
 
@@ -257,8 +260,6 @@ class _Resolver:
                 continue
             if edge.category == "WITHIN":
                 span = edge.meaning.span
-                from grammar.query import Rolling
-
                 edges.append(replace(edge, category="WIN", meaning=(Window(Rolling(span)),)))
                 continue
             if edge.category != "WIN":
@@ -606,6 +607,9 @@ class _Resolver:
         self.all_used(tree, [*nmods, *first, *rest, *clauses, opening, np, several])
         conditions: list[Condition] = []
         about: list[Clause] = []
+        for earlier, later in pairwise(nmods):
+            if later.name == "place" and earlier.name in _EVENT_NMODS:
+                raise self.no(later, "After an event a place is the event's.")
         moved = [t for t in nmods if t.name in _EVENT_NMODS and np is not None and rest]
         nmods = [t for t in nmods if t not in moved]
         alternative = bool(rest) and not first and rest[0].name == "linked" and rest[0].trees()[0].name == "or_"
@@ -731,6 +735,8 @@ class _Resolver:
             match child.category:
                 case "CONTACT":
                     pass
+                case "AGENOUN":
+                    conditions.append(self.age(child, child.meaning))
                 case "TERM":
                     conditions.append(Term(*child.meaning))
                 case "GENDER":
@@ -761,7 +767,7 @@ class _Resolver:
         if repeat is not None or newcomer is not None:
             word = repeat or newcomer
             assert word is not None
-            if events is None:
+            if events is None and not (isinstance(child, Edge) and child.category == "CONTACT"):
                 raise self.no(word, f'"{self.text(word)}" needs an event: repeat buyers, one-time buyers.', "vague")
         if activity is not None:
             conditions.append(self.activity(activity, nmods))
@@ -1242,6 +1248,10 @@ class _Resolver:
                 vlist = core.tree("vlist")
                 assert vlist is not None
                 return place_condition(self.names, vlist, False)
+            case "lapsed":
+                lapsed = self.modifier(core, Link("start"), False).condition
+                assert lapsed is not None
+                return lapsed
             case "birth":
                 return self.birthday(core)
             case "basket":
@@ -1295,6 +1305,12 @@ class _Resolver:
                 return self.whole(tree, link, who, self.measure_average(tree))
             case "inactive":
                 return self.whole(tree, link, who, self.inactive(tree))
+            case "lapsed":
+                word, edge = tree.edge("LAPSED"), tree.edge("WIN", "LASTING", "WITHIN")
+                assert word is not None and edge is not None
+                window = self.window(edge) if edge.category == "WIN" else Window(Rolling(edge.meaning.span))
+                bought = Has(Count(Events(ORDER)), AT_LEAST_ONCE)
+                return self.whole(tree, link, who, all_of(bought, Has(Count(Events(ORDER, (), window)), Bound("=", 0))))
             case "favourite":
                 return self.whole(tree, link, who, self.favourite(tree))
             case "whose_extreme":
@@ -1398,8 +1414,6 @@ class _Resolver:
         return Birthday(keys[0], window.period)
 
     def inactive(self, tree: Tree) -> Condition:
-        from grammar.query import Rolling
-
         edge = tree.edge("WIN", "LASTING", "WITHIN")
         if edge is None:
             return Has(Count(Events(None, (), self.default_window())), Bound("=", 0))
@@ -1585,8 +1599,6 @@ class _Resolver:
         )
 
     def stopped(self, core: Tree) -> Condition:
-        from grammar.query import Rolling
-
         verb = core.edge("EV", "EN")
         assert verb is not None
         draft = EventDraft(core.first, core.end, verb.meaning)
@@ -1700,7 +1712,9 @@ class _Resolver:
             possible = True
         if possible and attribute:
             word = self.text(key)
-            if self.chooser.choose((True, False), word):
+            last = draft.objects[-1] if draft is not None and draft.objects else None
+            product = last is not None and last.end == tree.first - 1 and "THING" in self.names.lattice.at[last.end - 1]
+            if product or self.chooser.choose((True, False), word):
                 attribute = []
             else:
                 possible = False
@@ -2088,7 +2102,7 @@ class _Resolver:
             chosen = top.meaning if isinstance(top.meaning, Top) else Top(top.meaning.bound.value)
         among: Condition = Everyone()
         win = tree.edge("WIN")
-        window = self.window(win) if win is not None else ALWAYS
+        window = self.window(win) if win is not None else ALWAYS if tree.has("EVER") else self.default_window()
         match tree.name:
             case "rank_by":
                 np = tree.tree("np")
@@ -2348,8 +2362,6 @@ class _Resolver:
 
     def draft_window(self, draft: EventDraft, *, rolling: bool = False, use_default: bool = True) -> Window:
         """A clause's own window, or that at the head of the question."""
-        from grammar.query import Rolling
-
         edges = [e for e, _ in draft.windows]
         if edges:
             window = self.windows(edges)
@@ -2373,8 +2385,6 @@ class _Resolver:
         mention: Mention | None = None,
     ) -> Condition:
         """Did such events so many times, in the window; with first, last, only, a rhythm."""
-        from grammar.query import Rolling
-
         if draft.none_of is not None:
             return self.none_of(draft, window, negation)
         if draft.within_of is not None:
@@ -2568,7 +2578,7 @@ _MEASURES = (
 _OBJECTS = ("obj", "ref", "same", "another", "text_object", "distinct_key", "distinct_thing")
 _NMODS = frozenset(
     """place age age_bare tagged named has_key lacks_key bound_key measure_bound measure_average with_event without_event inactive active
-    basket boolean boolean_not keyed keyed_bound birth when regular of_object favourite whose_extreme neither_mods value_key_is signed_up""".split()
+    basket boolean boolean_not keyed keyed_bound birth when regular of_object lapsed favourite whose_extreme neither_mods value_key_is signed_up""".split()
 )
 _ARGS = frozenset(
     """duration_arg counted_tail named_thing dated only_items in_key neither_values totally has_property value_key future set_off obj ref same another text_object distinct_key distinct_thing tail_word prepared keyed keyed_bound amount times window within lasting

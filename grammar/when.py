@@ -69,7 +69,7 @@ def bounds(period: Period | None, now: datetime, zone: ZoneInfo) -> Bounds:
         case Calendar(unit, back):
             return _calendar(unit, back, _utc(now), zone)
         case Named(unit, number):
-            return _named(unit, number, _utc(now), zone)
+            return _named(unit, number, _local(_utc(now), zone).date(), zone)
         case Dates(first, last):
             return Bounds(_day_start(first, zone), _day_start(_later_date(last, 1), zone))
         case Between(start, end):
@@ -133,12 +133,9 @@ def _between(start: Edge | None, end: Edge | None, now: datetime, zone: ZoneInfo
     last = _edge(end, now, zone)
     if end is not None and isinstance(end.period, Named) and first is not None and last is not None and last <= first:
         # "from January to March", asked in February: the March that follows that January, not the one before it
-        later = bounds(end.period, _aware(_shifted(_utc(now), _CYCLE[end.period.unit], 1, zone)), zone)
+        later = _next_named(end.period.unit, end.period.number, _local(_utc(now), zone).date(), zone)
         last = later.start if end.side == "start" else later.end
     return Bounds(first, last)
-
-
-_CYCLE = {"month": Span(1, "year"), "quarter": Span(1, "year"), "weekday": Span(1, "week")}
 
 
 def _edge(edge: Edge | None, now: datetime, zone: ZoneInfo) -> datetime | None:
@@ -156,7 +153,12 @@ def _calendar(unit: Unit, back: int, at: datetime, zone: ZoneInfo) -> Bounds:
         start = at - (local - local.replace(minute=local.minute if unit == "minute" else 0, second=0, microsecond=0))
         start = _shifted(start, Span(back, unit), -1, zone)
         return Bounds(start, start + _LENGTH[unit])
-    first = _unit_start(local.date(), unit)
+    return _whole(unit, back, local.date(), zone)
+
+
+def _whole(unit: Unit, back: int, day: date, zone: ZoneInfo) -> Bounds:
+    """The calendar unit, a day or longer, that holds a day, or that of so many units before it."""
+    first = _unit_start(day, unit)
     return Bounds(
         _day_start(_later(first, Span(back, unit), -1).date(), zone),
         _day_start(_later(first, Span(back - 1, unit), -1).date(), zone),
@@ -173,13 +175,37 @@ def _unit_start(day: date, unit: Unit) -> datetime:
     return midnight.replace(month=(day.month - 1) // _MONTHS[unit] * _MONTHS[unit] + 1, day=1)
 
 
-def _named(unit: str, number: int, at: datetime, zone: ZoneInfo) -> Bounds:
-    today = _local(at, zone).date()
-    if unit == "weekday":
-        return _calendar("day", (today.isoweekday() - number) % 7, at, zone)
-    if unit == "quarter":
-        return _calendar("quarter", ((today.month + 2) // 3 - number) % 4, at, zone)
-    return _calendar("month", (today.month - number) % 12, at, zone)
+_NamedUnit: TypeAlias = Literal["month", "quarter", "weekday", "date"]
+_LEAP = 8  # years at most from one 29 February to the next
+
+
+def _named(unit: _NamedUnit, number: int, today: date, zone: ZoneInfo) -> Bounds:
+    """The latest month, quarter, weekday or date of that number that has begun today."""
+    match unit:
+        case "weekday":
+            return _whole("day", (today.isoweekday() - number) % 7, today, zone)
+        case "quarter":
+            return _whole("quarter", ((today.month + 2) // 3 - number) % 4, today, zone)
+        case "month":
+            return _whole("month", (today.month - number) % 12, today, zone)
+        case "date":
+            month, day = divmod(number, 100)
+            years = range(today.year, today.year - _LEAP - 1, -1)
+            dates = (date(year, month, day) for year in years if day <= _month_days(year, month))
+            return _whole("day", 0, next(one for one in dates if one <= today), zone)
+        case _:
+            assert_never(unit)
+
+
+def _next_named(unit: _NamedUnit, number: int, today: date, zone: ZoneInfo) -> Bounds:
+    """The first such month, quarter, weekday or date that has not begun today."""
+    latest = _named(unit, number, today, zone)
+    for cycles in range(1, _LEAP + 1):
+        span = Span(cycles, "week" if unit == "weekday" else "year")
+        later = _named(unit, number, _later(datetime.combine(today, time()), span, 1).date(), zone)
+        if later != latest:
+            return later
+    return latest
 
 
 def _shifted(at: datetime, span: Span, sign: int, zone: ZoneInfo) -> datetime:
@@ -284,7 +310,7 @@ class TimePhrase:
 
 Words: TypeAlias = Sequence[str]
 _Side: TypeAlias = Literal["start", "end"]
-_Sort: TypeAlias = Literal["rolling", "calendar", "ago", "month", "quarter", "weekday", "date", "year", "time"]
+_Sort: TypeAlias = Literal["rolling", "calendar", "ago", "month", "quarter", "weekday", "day", "date", "year", "time"]
 
 _UNIT_FORMS: dict[Unit, str] = {
     "minute": "minute minutes min mins",
@@ -490,6 +516,16 @@ class _Part:
         dates = Dates(date(self.year, first, self.day or 1), date(self.year, last, self.day or month_days))
         return dates if self.weekday in (None, dates.first.isoweekday()) else None
 
+    def named(self) -> Named | None:
+        """The latest such day, if a day and its month are said, no more, and some year has that day."""
+        if self.year is not None or self.months is None or self.day is None or self.weekday is not None:
+            return None
+        month = self.months[0]
+        return Named("date", month * 100 + self.day) if 1 <= self.day <= _month_days(_LEAP_YEAR, month) else None
+
+
+_LEAP_YEAR = 2024
+
 
 def _parts(words: Words, i: int) -> list[tuple[int, _Part]]:
     """The dates said at i, as far as they are said: whole ("5 March 2026"), or to be completed ("5 March", "1st")."""
@@ -556,9 +592,14 @@ def _from_month(words: Words, at: int) -> list[tuple[int, _Part]]:
     if day is None or _YEAR_TOKEN.fullmatch(_word(words, end)):
         return [_with_year(words, end, _Part(months=(month, month)))]
     dated = _with_year(words, day[0], _Part(months=(month, month), day=day[1]))
+    if dated[1].year is None and not day[2] and _says(words, day[0], _COUNTED):
+        return [(end, _Part(months=(month, month)))]  # "since March 5 times"
     if dated[1].year is None and not day[2] and _word(words, day[0]) not in (_STOPS - {"or"}) | _table(_TO).keys():
-        return [dated, (end, _Part(months=(month, month)))]  # "in March 5 times"
+        return [dated, (end, _Part(months=(month, month)))]  # "since March 5 did"
     return [dated]
+
+
+_COUNTED = "times|time|or more|or fewer|or less|+|different|distinct|%|percent|orders|purchases|items|products"
 
 
 def _from_day(words: Words, at: int) -> list[tuple[int, _Part]]:
@@ -742,13 +783,15 @@ def _ago(words: Words, i: int) -> _Noun | None:
 
 
 def _dated(words: Words, i: int) -> list[_Noun]:
-    """ "5 March 2026", "Q1 2026", "2025"; and "March", "Q4": the latest such"""
+    """ "5 March 2026", "Q1 2026", "2025"; and "March", "Q4", "5 March": the latest such"""
     found: list[_Noun] = []
     for end, part in _parts(words, i):
         dates = part.dates()
         if dates is not None:
             is_bare_year = part.months is None and end == i + 1
             found.append(_Noun(end, dates, "year" if is_bare_year else "date"))
+        elif (named := part.named()) is not None and not _is_tied(words, end, "year"):
+            found.append(_Noun(end, named, "day"))
         elif part.year is None and part.day is None and part.months is not None and not _is_tied(words, end, "year"):
             first, last = part.months
             if first == last:
@@ -792,9 +835,11 @@ def _is_listed(words: Words, end: int) -> bool:
     at = _past(words, end + 1, "and|or")
     if joint == "-" and _word(words, at).isdigit():
         return True
-    if _word(words, at) == "may" and _word(words, at + 1) not in _STOPS and not _parts(words, at)[0][1].year:
-        return False  # "in April and may …"
-    return any(noun.sort in ("month", "quarter", "weekday", "date", "year") for noun in _nouns(words, at))
+    if _word(words, at) == "may" and _word(words, at + 1) not in _STOPS:
+        part = _parts(words, at)[0][1]
+        if part.year is None and part.day is None:
+            return False  # "in April and may …"
+    return any(noun.sort in ("month", "quarter", "weekday", "day", "date", "year") for noun in _nouns(words, at))
 
 
 # ── edges and ranges ──────────────────────────────────────────────────────────────────────────────────────────────
@@ -848,12 +893,18 @@ def _ranges(words: Words, i: int, joints: str) -> list[tuple[int, Period]]:
     return found
 
 
-def _spanned(first: _Part, last: _Part) -> Dates | None:
+def _spanned(first: _Part, last: _Part) -> Dates | Between | None:
     """From one date to another of which either may lack what the other has: "1st | 15th of March 2026"."""
+    one_month = None in (first.months, last.months)
     if last.day is not None and last.months is None:
         last = replace(last, months=first.months)
     if first.day is not None and first.months is None and last.day is not None:
         first = replace(first, months=last.months)
+    begin, end = first.named(), last.named()
+    if begin is not None and end is not None:
+        if one_month and begin.number > end.number:
+            return None  # "from 20 to 10 March"
+        return Between(Edge(begin, "start"), Edge(end, "end"))
     if first.year is None:
         first = replace(first, year=last.year)
     one, two = first.dates(), last.dates()
@@ -991,16 +1042,16 @@ def _ever(words: Words, i: int) -> _Found:
 _LONG: tuple[_Sort, ...] = ("rolling", "calendar", "month", "quarter", "date")
 _TAKES: dict[str, tuple[_Sort, ...]] = {
     "in": (*_LONG, "year"),
-    "during": (*_LONG, "year"),
-    "throughout": (*_LONG, "year"),
+    "during": (*_LONG, "day", "year"),
+    "throughout": (*_LONG, "day", "year"),
     "within": (*_LONG, "year"),
     "inside": (*_LONG, "year"),
     "over": ("rolling", "calendar", "date"),  # "over 2000" is an amount
     "across": ("rolling", "calendar", "date"),
-    "for": ("rolling", "calendar", "date"),
-    "on": ("calendar", "weekday", "date"),
-    "from": ("rolling", "calendar", "ago", "month", "quarter", "weekday", "date"),
-    "of": (*_LONG, "year"),  # "every month of | 2025": the word is another's, and only looked back at
+    "for": ("rolling", "calendar", "day", "date"),
+    "on": ("calendar", "weekday", "day", "date"),
+    "from": ("rolling", "calendar", "ago", "month", "quarter", "weekday", "day", "date"),
+    "of": (*_LONG, "day", "year"),  # "every month of | 2025": the word is another's, and only looked back at
     "": ("rolling", "calendar", "ago", "date"),  # no preposition
 }
 
@@ -1046,7 +1097,7 @@ def _then_daypart(words: Words, noun: _Noun) -> list[tuple[int, tuple[int, int] 
 
 def _is_day(period: Period) -> bool:
     match period:
-        case Calendar("day") | Named("weekday"):
+        case Calendar("day") | Named("weekday" | "date"):
             return True
         case Dates(first, last):
             return first == last
@@ -1496,7 +1547,7 @@ def _say_period(period: Period) -> str:
         case Calendar():
             return _say_noun(period)
         case Named(unit):
-            return f"{'on' if unit == 'weekday' else 'in'} {_say_noun(period)}"
+            return f"{'on' if unit in ('weekday', 'date') else 'in'} {_say_noun(period)}"
         case Dates(first_day, last_day):
             if first_day == last_day:
                 return f"on {_say_noun(period)}"
@@ -1544,6 +1595,8 @@ def _say_noun(period: Period) -> str:
         case Named(unit, number):
             if unit == "quarter":
                 return f"Q{number}"
+            if unit == "date":
+                return f"{number % 100} {_MONTH_NAMES[number // 100 - 1]}"
             return (_MONTH_NAMES if unit == "month" else _DAY_NAMES)[number - 1]
         case Dates(first, last) if first == last:
             return _say_day(first)

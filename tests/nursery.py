@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from grammar.vocabulary import EventType, Holds, Key, KeyLevel, StaticVocabulary, Value
+from grammar.vocabulary import EventType, Holds, Key, KeyLevel, StaticVocabulary, Value, fold
 
 _TEXT: frozenset[Holds] = frozenset({"text"})
 _NUMBER: frozenset[Holds] = frozenset({"number"})
@@ -167,7 +167,7 @@ QUESTIONS: tuple[str, ...] = tuple(
     users who first bought in 2025
     users who last ordered more than 90 days ago
     customers whose first order was over 100
-    customers whose last workshop was in Lund
+    customers whose last booked workshop was in Lund
     top 10 customers by spend
     top 5% of spenders
     top 20 users by number of logins this month
@@ -181,11 +181,11 @@ QUESTIONS: tuple[str, ...] = tuple(
     how many customers bought pots per country
     average order value of users from Belgium
     total spend of customers who bought seeds
-    average fee of workshops booked in Ghent
+    average watched minutes in 2025
     total workshop fees in 2025
     users whose favourite brand is Gardenia
     customers who mostly bought houseplants
-    users who only bought seeds
+    users who only logged in with a password
     users who bought on at least 5 different days
     users who ordered in each of the last 3 months
     users who logged in 3 days in a row
@@ -202,9 +202,9 @@ QUESTIONS: tuple[str, ...] = tuple(
     one-time buyers
     users who abandoned their cart in the last 14 days
     users who were inactive for 90 days
-    lapsed customers 120 days
+    lapsed customers (120 days)
     customers who came back after 60 days away
-    who stopped ordering
+    users who stopped buying for 60 days
     users who bought seeds or pots but not tools
     users who bought either seeds or tools
     users who neither ordered nor reviewed
@@ -212,14 +212,14 @@ QUESTIONS: tuple[str, ...] = tuple(
     customers who bought seeds, pots or tools
     customers who bought Fernwood and Gardenia
     users who reviewed a product with rating below 3
-    who rated Moon Orchid at least 4
+    who reviewed Moon Orchid with rating at least 4
     users who cancelled an order over 50
     users who got a refund last month
     users who added Moon Orchid to the wishlist
     who removed pots from the cart
     users who clicked a product over 25
     users who ordered with coupon LEAFY
-    users who paid by card
+    users who ordered by card
     users whose order total is over 400
     users who bought with a coupon
     orders over 250 this year
@@ -256,16 +256,16 @@ QUESTIONS: tuple[str, ...] = tuple(
     users who meet at least two of: ordered in 2026, from Belgium, tagged balcony
     show the name and email of users who bought pots
     users who bought pots sorted by total spend
-    first 50 users who bought pots
+    users who bought pots, first 50
     top 5 cities by users
     bloom vs sprout members
-    users who speak Dutch
+    users with Dutch language
     users whose language is Dutch
     users with garden size over 100
     users whose garden size is at least 40
     average garden size
-    users who booked workshops starting in August
-    users who booked a workshop and paid online
+    users whose last login was on mobile
+    users who booked workshops with paid online
     users who have ordered but haven't opened a ticket
     users who ordered within 7 days of their first login
     users who logged in and did not order within 24 hours
@@ -277,13 +277,19 @@ QUESTIONS: tuple[str, ...] = tuple(
     users who bought peat free compost by bank transfer
     users who spent more than the average customer
     users whose last order was last month
-    users who have a phone number and no email
+    users with a phone number but without an email
     customers named Otto
     users who viewed pots in the morning
     people in Ghent who have booked at least 2 workshops this year
-    which Swedish customers bought seeds online
+    which customers from Sweden bought seeds on desktop
     list evergreen customers with at least 4 orders since January
     Lapsed (no order in 90 days)
     High value: spent over 500 this year
     """.strip().splitlines()
 )
+
+
+def texts() -> tuple[str, ...]:
+    """All values of the nursery, folded as they are looked up."""
+    tables = [table for named in (*_DEFAULT.values(), *_CUSTOM.values(), _ATTRIBUTES, _ITEM, _CONTEXT) for table in named.values()]
+    return tuple(dict.fromkeys(fold(text) for _, held in tables for text in held))

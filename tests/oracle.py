@@ -213,6 +213,19 @@ def next_unit(start: date, unit: q.Unit, units: int = 1) -> date:
     return add_months(start, units * MONTHS[unit]) if unit in MONTHS else start + units * EXACT[unit]
 
 
+def begins(named: q.Named, day: date) -> bool:
+    """Whether a period of that name begins on the day."""
+    match named.unit:
+        case "weekday":
+            return day.isoweekday() == named.number
+        case "date":
+            return (day.month, day.day) == (named.number // 100, named.number % 100)
+        case "month":
+            return (day.month, day.day) == (named.number, 1)
+        case "quarter":
+            return (day.month, day.day) == (named.number * 3 - 2, 1)
+
+
 class Clock:
     """Now, in a zone: what calendar words mean."""
 
@@ -256,22 +269,16 @@ class Clock:
             case q.Calendar(unit, back):
                 first = next_unit(unit_start(today, unit), unit, -back)
                 return self.days(first, next_unit(first, unit))
-            case q.Named("weekday", wanted):
-                day = today
-                while day.isoweekday() != wanted:
-                    day -= timedelta(days=1)
-                return self.days(day, day + timedelta(days=1))
-            case q.Named(unit, wanted):
-                size = MONTHS[unit]
-                first = unit_start(today, unit)
-                while (first.month - 1) // size + 1 != wanted:
-                    first = add_months(first, -size)
-                return self.days(first, add_months(first, size))
+            case q.Named():
+                return self.named_from(period, self.latest(period))
             case q.Dates(first, last):
                 return self.days(first, last + timedelta(days=1))
             case q.Between(start, end):
                 since, since_in = (None, True) if start is None else self.instant(start)
                 until, until_in = (None, False) if end is None else self.instant(end)
+                if end is not None and isinstance(end.period, q.Named) and since and until and until <= since:
+                    following = self.named_from(end.period, self.following(end.period))
+                    until = following.start if end.side == "start" else following.end
                 return Stay(since, until, since_in, not until_in)
             case q.Preceding(span, inner):
                 begin = self.stay(inner).start
@@ -281,10 +288,35 @@ class Clock:
                 return self.days(today, self.day(self.add(now, span)) + timedelta(days=1))
         raise AssertionError(period)
 
+    def present(self, unit: q.Unit) -> Stay:
+        """The whole of the present unit."""
+        first = unit_start(self.today, unit)
+        return self.days(first, next_unit(first, unit))
+
+    def latest(self, named: q.Named) -> date:
+        """The first day of the latest such period that has begun."""
+        day = self.today
+        while not begins(named, day):
+            day -= timedelta(days=1)
+        return day
+
+    def following(self, named: q.Named) -> date:
+        """The first day of the next such period after that."""
+        day = self.latest(named) + timedelta(days=1)
+        while not begins(named, day):
+            day += timedelta(days=1)
+        return day
+
+    def named_from(self, named: q.Named, first: date) -> Stay:
+        unit = named.unit if named.unit in MONTHS else "day"
+        return self.days(first, next_unit(first, unit))
+
     def instant(self, edge: q.Edge) -> tuple[datetime | None, bool]:
         """Where a period starts or ends, and whether what starts there has that instant: so a period and what comes
-        after it share none and leave none out."""
+        after it share none and leave none out. The end of the present unit is that of the whole unit."""
         stay = self.stay(edge.period)
+        if edge.side == "end" and isinstance(edge.period, q.Calendar) and edge.period.back == 0:
+            stay = self.present(edge.period.unit)
         return (stay.start, stay.start_in) if edge.side == "start" else (stay.end, not stay.end_in)
 
     def in_window(self, window: q.Window, at: datetime) -> bool:
@@ -735,8 +767,7 @@ class World:
         if born is None:
             return False
         if isinstance(period, q.Calendar) and period.back == 0:  # a birthday to come is known: the unit is whole
-            first = unit_start(self.clock.today, period.unit)
-            stay = self.clock.days(first, next_unit(first, period.unit))
+            stay = self.clock.present(period.unit)
         else:
             stay = self.clock.stay(period)
         assert stay.start is not None

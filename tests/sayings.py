@@ -2,7 +2,8 @@
 
 A file a section of the language. A block is a sentence or two of the law (`> …`), the values it gives in canonical
 English (`= …`; several are the readings of an ambiguous question), and the sayings, each of which must read to that.
-Sayings below `not read yet` are to be refused until they are. `@ huts` asks another world.
+Sayings below `not read yet` are refused, and those below `read otherwise` give another query, until they are mended.
+`@ huts` asks another world; `! …` is part of what is said beside the answer.
 """
 
 from __future__ import annotations
@@ -12,7 +13,9 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-from grammar.vocabulary import EventType, Holds, Key, KeyLevel, StaticVocabulary, Value
+from grammar.canonical import read_canonical
+from grammar.query import Condition
+from grammar.vocabulary import EventType, Holds, Key, KeyLevel, StaticVocabulary, Value, fold
 from storage.event import DEFAULT_EVENTS
 
 FOLDER = Path(__file__).parent / "language"
@@ -28,19 +31,25 @@ class Row:
     values: tuple[str, ...]
     sayings: tuple[str, ...]
     unread: tuple[str, ...]
+    otherwise: tuple[str, ...]
     world: str
+    warning: str
 
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """A question that is not understood: the words it must quote, the code, and the suggestion if one must be made."""
+    """A question that is not understood: the words it must quote, the code, and the suggestion if one must be made.
+
+    `soon`: it is answered, or refused with other words, until that is mended.
+    """
 
     law: str
     question: str
     code: str
     words: tuple[str, ...]
-    suggestion: str | None
+    suggestion: str
     world: str
+    soon: bool
 
 
 def sections() -> dict[str, list[Row]]:
@@ -52,12 +61,17 @@ def sections() -> dict[str, list[Row]]:
         law = ""
         for lines in blocks:
             law = " ".join(line[2:] for line in lines if line.startswith("> ")) or law
-            said = [line.strip() for line in lines if line.startswith("  ")]
-            later = next((i for i, line in enumerate(lines) if line == "not read yet"), len(lines))
-            unread = [line.strip() for line in lines[later:] if line.startswith("  ")]
+            said: dict[str, list[str]] = {"": [], "not read yet": [], "read otherwise": []}
+            under = ""
+            for line in lines:
+                if line in said:
+                    under = line
+                elif line.startswith("  "):
+                    said[under].append(line.strip())
             values = tuple(line[2:] for line in lines if line.startswith("= "))
             if values:
-                row = Row(section, law, values, tuple(said[: len(said) - len(unread)]), tuple(unread), _world(lines))
+                now, unread, otherwise = map(tuple, said.values())
+                row = Row(section, law, values, now, unread, otherwise, _world(lines), _line(lines, "! "))
                 found.setdefault(section, []).append(row)
     return found
 
@@ -67,23 +81,28 @@ def refusals() -> list[Refusal]:
     found = []
     law = ""
     for lines in _blocks(FOLDER / "refusals.txt"):
-        law = " ".join(line[2:] for line in lines if line.startswith("> ")) or law
-        for i, line in enumerate(lines):
-            if line.startswith("  ") and not line.startswith("    "):
-                code, _, words = lines[i + 1].strip().partition(": ")
-                offered = lines[i + 2].strip() if i + 2 < len(lines) else ""
-                suggestion = offered.removeprefix("try: ") if offered.startswith("try: ") else None
-                found.append(Refusal(law, line.strip(), code, tuple(words.split(" | ")), suggestion, _world(lines)))
+        law = _line(lines, "> ") or law
+        said = [line for line in lines if line.startswith("  ")]
+        later = lines.index("not yet") if "not yet" in lines else len(lines)
+        for i, line in enumerate(said):
+            if line.startswith("    "):
+                continue
+            code, _, words = said[i + 1].strip().partition(": ")
+            suggestion = _line([last.strip() for last in said[i + 2 : i + 3]], "try: ")
+            quoted = tuple(words.split(" | ")) if words else ()
+            soon = lines.index(line) > later
+            found.append(Refusal(law, line.strip(), code, quoted, suggestion, _world(lines), soon))
     return found
 
 
 @cache
 def world(name: str) -> StaticVocabulary:
-    """The phonebook of that name: its event types, attributes and values."""
+    """The phonebook of that name: its event types, attributes, values and terms."""
     shared: dict[str, list[tuple[str, Holds, list[str]]]] = {"items": [], "context": []}
     events: list[EventType] = []
     attributes: list[Key] = []
     values: list[Value] = []
+    terms: dict[str, Condition] = {}
 
     def keys(level: KeyLevel, event: str | None, table: list[tuple[str, Holds, list[str]]]) -> list[Key]:
         made = []
@@ -96,6 +115,11 @@ def world(name: str) -> StaticVocabulary:
     for head, table in _tables(name):
         if head in shared:
             shared[head] = table
+        elif head.startswith("term "):
+            term, _, means = head.removeprefix("term ").partition(" = ")
+            query = read_canonical(means)
+            assert query is not None, means
+            terms[fold(term)] = query.population
         elif head == "contact":
             attributes = keys("attribute", None, table)
         else:
@@ -103,7 +127,7 @@ def world(name: str) -> StaticVocabulary:
             own = keys("event", event, table) + (keys("item", event, shared["items"]) if items else [])
             own += keys("context", event, shared["context"])
             events.append(EventType(event, event in DEFAULT_EVENTS, 200, tuple(own)))
-    return StaticVocabulary(events, attributes, values)
+    return StaticVocabulary(events, attributes, values, terms)
 
 
 def _tables(name: str) -> Iterator[tuple[str, list[tuple[str, Holds, list[str]]]]]:
@@ -120,9 +144,52 @@ def _tables(name: str) -> Iterator[tuple[str, list[tuple[str, Holds, list[str]]]
     yield head, table
 
 
+def _line(lines: list[str], mark: str) -> str:
+    return next((line.removeprefix(mark) for line in lines if line.startswith(mark)), "")
+
+
 def _world(lines: list[str]) -> str:
-    return next((line[2:] for line in lines if line.startswith("@ ")), "world")
+    return _line(lines, "@ ") or "world"
 
 
 def _blocks(path: Path) -> list[list[str]]:
     return [block.strip("\n").splitlines() for block in path.read_text().split("\n\n") if block.strip()]
+
+
+# ── docs/language.md ──────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def page() -> str:
+    """The page: each construction with its meaning and its sayings, what is refused, and how to add a saying."""
+    parts = [(FOLDER / "opening.md").read_text().strip()]
+    for section, rows in sections().items():
+        parts.append(f"## {section}")
+        law = ""
+        for row in [row for row in rows if row.sayings]:
+            if row.law != law:
+                law = row.law
+                parts.append(f"### {law}")
+            parts.append(_row(row))
+    parts.append("## What is refused")
+    law = ""
+    for refusal in refusals():
+        if refusal.law != law:
+            law = refusal.law
+            parts.append(
+                f"### {law}\n\n| question | the refusal quotes | code | and offers |\n| --- | --- | --- | --- |"
+            )
+        if not refusal.soon:
+            words = ", ".join(f"“{word}”" for word in refusal.words)
+            parts[-1] += f"\n| {refusal.question} | {words} | {refusal.code} | {refusal.suggestion} |"
+    parts.append((FOLDER / "adding.md").read_text().strip())
+    return "\n\n".join(parts) + "\n"
+
+
+def _row(row: Row) -> str:
+    """The meaning as a quotation, the sayings as a list; several meanings are the readings that are shown."""
+    where = "" if row.world == "world" else f" *({row.world})*"
+    lead = f"> Readings{where}:\n" if len(row.values) > 1 else ""
+    mark = "> - " if len(row.values) > 1 else "> "
+    means = lead + "\n".join(f"{mark}{value}{'' if lead else where}" for value in row.values)
+    beside = f"\n>\n> and says beside it: … {row.warning} …" if row.warning else ""
+    return f"{means}{beside}\n\n" + "\n".join(f"- {saying}" for saying in row.sayings)

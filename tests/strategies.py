@@ -15,6 +15,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
 from functools import cached_property
+from itertools import pairwise
 from typing import Any, TypeAlias, TypeVar
 from zoneinfo import ZoneInfo
 
@@ -521,8 +522,7 @@ class _Asker:
             unit: q.Unit = self.pick(("day", "week", "month", "quarter", "year"))
             return q.Calendar(unit, self.pick((1, 2, 3)))
         if kind == 1:
-            named = [q.Named("month", today.month), q.Named("month", 12), q.Named("month", 2), q.Named("quarter", 1)]
-            return self.pick([*named, q.Named("quarter", 4), q.Named("weekday", 1), q.Named("weekday", 7)])
+            return self.pick(named(today))
         first = today - timedelta(days=self.pick((0, 1, 7, 31, 60, 120)))
         return q.Dates(first, min(first + timedelta(days=self.pick((0, 1, 30))), max(first, today)))
 
@@ -544,12 +544,14 @@ class _Asker:
         return self.fixed()
 
     def between(self) -> q.Between:
-        kind = self.pick(range(5))
+        kind, today = self.pick(range(6)), self.names.world.now.date()
         side = self.pick(("start", "end"))
         if kind < 3:
             edge = q.Edge(self.fixed(), side)
             return q.Between(edge, None) if kind < 2 else q.Between(None, edge)
-        dates = sorted(self.names.world.now.date() - timedelta(days=self.pick((0, 20, 45, 100))) for _ in "ab")
+        if kind == 3:
+            return q.Between(q.Edge(self.pick(named(today)), side), q.Edge(self.pick(named(today)), "end"))
+        dates = sorted(today - timedelta(days=self.pick((0, 20, 45, 100))) for _ in "ab")
         start, end = (q.Edge(q.Dates(day, day), side) for day, side in zip(dates, ("start", "end"), strict=True))
         return q.Between(start, end)
 
@@ -869,6 +871,15 @@ class _Asker:
         return q.Rank(by, self.pick((3, 1, 10)), False, self.chance(30), among)
 
 
+def named(today: date) -> list[q.Period]:
+    """Periods that are named without a year, around today."""
+    near = [today + timedelta(days=days) for days in (-40, -1, 0, 1)]
+    dates = [*(day.month * 100 + day.day for day in near), 101, 229]
+    found = [q.Named("month", number) for number in (today.month, 12, 2)]
+    found += [q.Named("date", number) for number in dates]
+    return [*found, *(q.Named("quarter", number) for number in (1, 4)), *(q.Named("weekday", day) for day in (1, 7))]
+
+
 def _property(key: Key) -> q.Property:
     assert key.level != "attribute"
     return q.Property(key.name, key.level)
@@ -930,7 +941,11 @@ def edges(zone: str, now: str) -> tuple[World, list[q.Query]]:
     fixed += [q.Named("quarter", 1), q.Dates(today, today), q.Dates(today - timedelta(days=7), today)]
     ends = [q.Between(q.Edge(one, side), None) for one in fixed[-6:] for side in ("start", "end")]
     ends += [q.Between(None, q.Edge(one, side)) for one in fixed[-6:] for side in ("start", "end")]
-    periods = [*fixed, *ends]
+    latest = [q.Named("weekday", today.isoweekday() % 7 + 1), *named(today)]
+    ranges = [q.Between(q.Edge(a, "start"), q.Edge(b, side)) for a, b in pairwise(latest) for side in ("start", "end")]
+    present = [q.Between(None, q.Edge(q.Calendar(unit, 0), "end")) for unit in UNITS]
+    present += [q.Between(q.Edge(q.Calendar(unit, 0), "end"), None) for unit in UNITS]
+    periods = [*fixed, *ends, *latest, *ranges, *present]
     for span in spans:
         far = q.Span(2 * span.amount, span.unit)
         periods += [q.Rolling(span), q.Ago(span), q.Ago(span, True), q.Stretch(far, span)]

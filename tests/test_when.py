@@ -94,6 +94,7 @@ def from_to(first: Period, last: Period) -> Window:
 
 MARCH = Named("month", 3)
 MONDAY = Named("weekday", 1)
+MAY_5 = Named("date", 505)
 YESTERDAY = Calendar("day", 1)
 FIFTH = dates("2026-03-05")
 
@@ -205,6 +206,27 @@ SAYINGS: list[tuple[Meaning, str]] = [
         January to March; from January through March"""),
     (from_to(Named("quarter", 1), Named("quarter", 3)), "from Q1 to Q3; between Q1 and Q3"),
     (from_to(MONDAY, Named("weekday", 5)), "from Monday to Friday; between Monday and Friday; from Mon till Fri"),
+    # a day and month without a year: the latest
+    (Window(MAY_5),
+        """on 5 May; on May 5; on the 5th of May; on 5th May; on May 5th; on May the 5th; during 5 May; for May 5"""),
+    (Window(Named("date", 229)), "on 29 February; on Feb 29; on the 29th of Feb"),
+    (since(Named("date", 501)),
+        """since 1 May; since May 1; since the 1st of May; since 1st of May; on or after 1 May; since May 1st; 1 May
+        onwards; from 1 May onwards; starting 1 May; ever since May 1; on May 1 or later; from 1 May to now"""),
+    (before(Named("date", 601)), "before 1st of June; before June 1; prior to 1 June; before the 1st of June"),
+    (after(MAY_5), "after 5 May; after the 5th of May; later than May 5"),
+    (until(Named("date", 503)), "by May 3; until 3 May; through May 3rd; on or before 3 May; up to 3 May"),
+    (from_to(Named("date", 501), Named("date", 510)),
+        """from 1 May to 10 May; between May 1 and May 10; from 1 to 10 May; from May 1 to 10;
+        between 1 and 10 May; on 1-10 May; during May 1-10; from the 1st to the 10th of May; since 1 May to 10 May;
+        in between 1 May and 10 May; from 1st May until 10th May"""),
+    (from_to(Named("date", 305), Named("date", 410)),
+        """between 5 March and 10 April; from March 5 to April 10; from 5 March till 10 April"""),
+    (from_to(Named("date", 501), YESTERDAY), "from 1 May to yesterday; between 1 May and yesterday"),
+    (Window(Between(Edge(Named("date", 501), "start"), Edge(Named("date", 510), "start"))),
+        """since 1 May and before 10 May; on or after May 1 but before May 10"""),
+    (Window(MAY_5, hours=(1080, 1320)), "on 5 May evening; in the evening of 5 May; on the evening of May 5"),
+    (Window(Preceding(Span(7, "day"), MAY_5)), "in the 7 days before 5 May; the 7 days before May 5"),
     # dates
     (
         on("2026-03-05"),
@@ -388,6 +410,7 @@ TWO_READINGS: list[tuple[str, tuple[Window, Window]]] = [
     ("from last month", (calendar("month", 1), since(Calendar("month", 1)))),
     ("from March 2026", (on("2026-03-01", "2026-03-31"), since(dates("2026-03-01", "2026-03-31")))),
     ("from March", (Window(MARCH), since(MARCH))),
+    ("from 5 May", (Window(MAY_5), since(MAY_5))),
     ("up to 30 days ago", (until(Calendar("day", 30)), last(30, "day"))),
 ]
 
@@ -399,8 +422,10 @@ def test_a_phrase_with_two_readings(phrase: str, meanings: tuple[Window, Window]
 
 
 NO_PHRASE = """
-last 3; last; the last; may; march; monday; 2025; q4; in; on; since; 5 March; on 5 March; since 5 March; on
-March 5; since March 5; in March 5th; March 5th; on 05/03/2026; on 5/3/2026; on 31 February 2026; on 30/02/2026;
+last 3; last; the last; may; march; monday; 2025; q4; in; on; since; 5 March; March 5; in March 5th; March 5th; on 30
+February; since 31 June; on 5 March last year; on March 5 of this year; on 1 May every year; on Thursday 5 March; on 5
+March and 6 March; on 5 March or April 3; since 5 March and 6 April; from 20 to 10 March; on 5 and 6 March; from 5
+March 2025 to 6 April; in 5 March; 1 to 10 May; on 05/03/2026; on 5/3/2026; on 31 February 2026; on 30/02/2026;
 on Friday 5 March 2026; in March last year; in March of last year; in March this year; in Q4 last year; in the
 first quarter of last year; in January and March; in January or February 2026; in January, February and March;
 in 2024 and 2025; in 2025 or 2026; in 2025-26; in 2011-12; on Monday and Tuesday; on Monday or Friday; on Monday
@@ -439,6 +464,12 @@ def test_no_phrase_of_time(phrase: str) -> None:
     ("text", "phrase"),
     [
         ("in March 5 times", "in March"),
+        ("since March 5 times", "since March"),
+        ("since March 5 orders", "since March"),
+        ("before May 5 or more", "before May"),
+        ("on 5 May with a coupon", "on 5 May"),
+        ("since 1 May but did not buy", "since 1 May"),
+        ("on April 3 who viewed", "on April 3"),
         ("in May who have", "in May"),
         ("in April and may have left", "in April"),
         ("in 2025, who viewed", "in 2025"),
@@ -554,6 +585,10 @@ def test_said_in_plain_english() -> None:
         "since January": since(Named("month", 1)),
         "before 5 March 2026": before(FIFTH),
         "from January to March": from_to(Named("month", 1), MARCH),
+        "on 5 May": Window(MAY_5),
+        "since 5 May": since(MAY_5),
+        "from 29 February to 5 May": from_to(Named("date", 229), MAY_5),
+        "from the start of 5 May to the end of March": from_to(MAY_5, MARCH),
         "from the start of 5 March 2026 to the end of March": from_to(FIFTH, MARCH),
         "in the 30 days before the last 30 days": Window(Preceding(Span(30, "day"), Rolling(Span(30, "day")))),
         "on Mondays and Fridays in the morning": Window(None, (1, 5), (360, 720)),
@@ -590,6 +625,7 @@ past = st.one_of(
     st.builds(Named, st.just("month"), st.integers(1, 12)),
     st.builds(Named, st.just("quarter"), st.integers(1, 4)),
     st.builds(Named, st.just("weekday"), st.integers(1, 7)),
+    st.dates(date(2024, 1, 1), date(2024, 12, 31)).map(lambda day: Named("date", day.month * 100 + day.day)),
     st.tuples(some_days, some_days).map(lambda two: Dates(min(two), max(two))),
     some_days.map(lambda day: Dates(day, day)),
     st.builds(_months, st.integers(1800, 2200), st.integers(1, 12), st.sampled_from((1, 2, 3, 6, 12))),
@@ -679,6 +715,16 @@ def at(text: str) -> datetime:
         (Named("quarter", 4), "2025-10-01", "2026-01-01"),
         (Named("weekday", 2), "2026-03-31", "2026-04-01"),
         (Named("weekday", 3), "2026-03-25", "2026-03-26"),
+        (Named("date", 331), "2026-03-31", "2026-04-01"),
+        (Named("date", 401), "2025-04-01", "2025-04-02"),
+        (Named("date", 330), "2026-03-30", "2026-03-31"),
+        (Named("date", 229), "2024-02-29", "2024-03-01"),
+        (since(MAY_5).period, "2025-05-05", None),
+        (from_to(Named("date", 305), Named("date", 410)), "2026-03-05", "2026-04-11"),
+        (from_to(Named("date", 501), Named("date", 510)), "2025-05-01", "2025-05-11"),
+        (from_to(Named("date", 1220), Named("date", 105)), "2025-12-20", "2026-01-06"),
+        (from_to(Named("date", 301), Named("date", 229)), "2026-03-01", "2028-03-01"),
+        (until(Calendar("month", 0)).period, None, "2026-04-01"),
         (dates("2026-03-05", "2026-03-07"), "2026-03-05", "2026-03-08"),
         (since(MARCH).period, "2026-03-01", None),
         (before(MARCH).period, None, "2026-03-01"),
@@ -716,6 +762,10 @@ def test_bounds(period: Period | Window | None, start: str | None, end: str | No
         # it is already April in Kolkata
         (Calendar("month", 0), KOLKATA, "2026-03-31 18:30", "2026-03-31 18:30", "2026-04-30 18:30"),
         (Named("month", 4), KOLKATA, "2026-03-31 18:29:59", "2025-03-31 18:30", "2025-04-30 18:30"),
+        (Named("date", 401), KOLKATA, "2026-03-31 18:30", "2026-03-31 18:30", "2026-04-01 18:30"),
+        (Named("date", 401), KOLKATA, "2026-03-31 18:29:59", "2025-03-31 18:30", "2025-04-01 18:30"),
+        (Named("date", 229), UTC_ZONE, "1903-05-01", "1896-02-29", "1896-03-01"),
+        (Named("date", 229), UTC_ZONE, "2024-02-29", "2024-02-29", "2024-03-01"),
         (Calendar("hour", 0), KOLKATA, "2026-03-31 18:40", "2026-03-31 18:30", "2026-03-31 19:30"),
         # a day that begins at 01:00, because midnight was skipped
         (Calendar("day", 0), SAO_PAULO, "2018-11-04 12:00", "2018-11-04 03:00", "2018-11-05 02:00"),
@@ -738,6 +788,10 @@ def test_a_range_of_names_goes_on_over_the_end_of_the_year() -> None:
     assert bounds(spring, february, UTC_ZONE) == Bounds(at("2026-01-01"), at("2026-04-01"))
     week = Between(Edge(Named("weekday", 1), "start"), Edge(Named("weekday", 5), "end"))
     assert bounds(week, NOW, UTC_ZONE) == Bounds(at("2026-03-30"), at("2026-04-04"))
+    # a week on is a week of days, also where the clocks are put back in it
+    sunday = Between(Edge(Named("weekday", 7), "start"), Edge(MONDAY, "start"))
+    saturday = datetime(2026, 10, 24, 22, 15, tzinfo=UTC)  # Sunday 00:15
+    assert bounds(sunday, saturday, BERLIN) == Bounds(at("2026-10-24 22:00"), at("2026-10-25 23:00"))
 
 
 @given(
