@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from grammar import lexicon
@@ -51,6 +52,7 @@ def attach_windows(clauses: list[Clause], resolver: _Resolver) -> None:
     """Everything that moves words from one clause to another, windows last."""
     _attach_keyed(clauses, resolver)
     _fill_gaps(clauses, resolver)
+    _check_nor(clauses)
     _spread_negation(clauses, resolver)
     _share_objects(clauses, resolver)
     _settle_commas(clauses)
@@ -397,6 +399,13 @@ def join_clauses(clauses: list[Clause], resolver: _Resolver) -> Condition:
     return _logic(parts)
 
 
+def _check_nor(clauses: list[Clause]) -> None:
+    """ "nor" continues a negation."""
+    for before, clause in pairwise(clauses):
+        if clause.link.kind == "nor" and before.negation is None:
+            raise Refused("no place", clause.first, clause.end, '"nor" needs a negation before it.')
+
+
 def _chain_from(clauses: list[Clause], i: int, resolver: _Resolver) -> list[Clause]:
     """The clauses from i on that make one sequence in time."""
     chain = [clauses[i]]
@@ -466,7 +475,7 @@ def _sequence(chain: list[Clause], resolver: _Resolver, mentions: list[tuple[Cla
             best = [c for c in draft.hit.candidates if c.tier == draft.hit.candidates[0].tier]
             before = [c for c in best if c.event == mentions[-1][1].event]
             draft.hit = EventHit(tuple(before)) if before else draft.hit  # another is one more of the same
-        mention = resolver.mention(draft)
+        mention = resolver.mention(draft, references=True)
         mention = _referred(mention, mentions, draft, resolver)
         found.append(mention)
         mentions.append((clause, mention))
@@ -612,7 +621,7 @@ def _single(
         raise Refused("unsupported", clause.first, clause.end, "This is not read here.")
     if draft.within_of is not None or (draft.which is not None and draft.hit is None):
         return resolver.event_condition(draft, _window(clause, resolver), negation=clause.negation)
-    mention = resolver.mention(draft)
+    mention = resolver.mention(draft, references=True)
     mention = _referred(mention, mentions, draft, resolver)
     if mention.same is not None or mention.refers or mention.another:
         return _with_partner(clause, mention, mentions, parts, resolver)
@@ -701,7 +710,7 @@ def _spent(clause: Clause, resolver: _Resolver) -> Condition:
                 raise Refused("unsupported", obj.first, obj.end, "Spend on this is not read.")
             draft = EventDraft(obj.first, obj.end, EventHit((Candidate("order-completed", "everyday", frozenset()),)))
             draft.objects.append(obj)
-            mention = resolver.mention(draft)
+            mention = resolver.mention(draft, references=True)
             if len(mention.variants) != 1 or mention.bound != AT_LEAST_ONCE or mention.refers:
                 raise Refused("unsupported", obj.first, obj.end, "Spend on one list of products is read.")
             filters = mention.variants[0]

@@ -520,6 +520,8 @@ class _Parts:
         quant = tree.tree("quant")
         if vlist is not None:
             self.values(vlist, None)
+        if thing is not None and vlist is not None and thing.meaning == "any":
+            raise self.refuse(thing, f'"{self.names.lattice.text(thing.first, thing.end)}" stands beside a value.')
         if thing is not None or vlist is not None:
             self.thing = True
         if (
@@ -727,6 +729,12 @@ class _Parts:
 
     def keyed(self, tree: Tree) -> None:
         edge, cond = tree.edge("KEY", "PKEY"), tree.trees()[-1]
+        relative = tree.edge("WHO")
+        if relative is not None and self.names.lattice.text(relative.first, relative.end).casefold() not in (
+            "that",
+            "which",
+        ):
+            raise self.refuse(relative, "A person stands between a key and its value.")
         assert edge is not None
         if edge.meaning == "product" and cond.name in ("is_",):
             vlist = cond.tree("vlist")

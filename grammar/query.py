@@ -72,7 +72,7 @@ class Calendar:
 @dataclass(frozen=True, slots=True)
 class Named:
     """The latest month (1–12), quarter (1–4), weekday (1 = Monday … 7) or date (month * 100 + day) of that number that
-    has begun ("in March", "in Q4", "on 5 May"). Today counts; 29 February (229) is that of the latest year that has one."""
+    has begun ("in March", "in Q4", "on 5 May"). Today counts; 229 is that of the latest year with a 29 February."""
 
     unit: Literal["month", "quarter", "weekday", "date"]
     number: int

@@ -222,6 +222,7 @@ class _Resolver:
         self.chooser = chooser
         self.warnings: list[str] = []
         self.head_window: list[Window] = []
+        self.head_used = False
         self.label: str | None = None
         self.counting = False
         self.alone = True  # whether the clause that is read has no other beside it
@@ -268,12 +269,18 @@ class _Resolver:
         return self.windows(edges) if edges else self.default_window()
 
     def default_window(self) -> Window:
+        """The window at the head of the question, for what has none of its own."""
+        self.head_used = True
         return self.head_window[0] if self.head_window else ALWAYS
 
-    def mention(self, draft: EventDraft) -> Mention:
-        """The mention's event and filters; where several are right, a choice."""
+    def mention(self, draft: EventDraft, references: bool = False) -> Mention:
+        """The mention's event and filters; where several are right, a choice. `references`: "it", "the same", "another" are
+        taken by the caller; elsewhere they refer to nothing."""
         found = resolve_mention(self.names, draft, self.window)
-        mention = self.chooser.choose(found, self.names.lattice.text(draft.first, draft.end))
+        words = self.names.lattice.text(draft.first, draft.end)
+        mention = self.chooser.choose(found, words)
+        if not references and (mention.refers or mention.same is not None or mention.another):
+            raise Refused("no place", draft.first, draft.end, f'"{words}" refers to nothing before it.')
         self.warnings.extend(mention.warnings)
         return mention
 
@@ -408,6 +415,13 @@ class _Resolver:
         window = self.window(edge) if edge is not None else ALWAYS
         population: Condition = Everyone()
         if population_tree is not None:
+            if population_tree.tree("bare") is not None:
+                raise self.no(population_tree, "A number is asked of people, or of the events beside it.")
+            opening = population_tree.tree("opening")
+            if opening is not None and edge is None and opening.edge("WIN") is not None:
+                window = self.window(next(e for e in opening.edges() if e.category == "WIN"))
+                rest = tuple(c for c in population_tree.children if c is not opening)
+                population_tree, edge = Tree(population_tree.name, rest), opening.edge("WIN")
             last = population_tree.children[-1]
             if isinstance(last, Tree) and last.name == "when" and last.edge("WIN") is not None and edge is None:
                 # "total spend of customers from Pune in 2025": the window at the end is that of the number
@@ -587,6 +601,7 @@ class _Resolver:
                 self.label = self.text(label)
             if win is not None:
                 self.head_window = [self.window(win)]
+                self.head_used = False
         parts = [t for t in tree.trees() if t is not opening]
         both = self.two_subjects(tree)
         if both is not None:
@@ -626,6 +641,8 @@ class _Resolver:
             conditions.append(self.clauses([*moved, *nmods, *first, *clauses], rest, about))
         if several is not None:
             conditions.append(self.several(several))
+        if opening is not None and opening.edge("WIN") is not None and not self.head_used:
+            raise self.no(opening, f'"{self.text(opening)}" has no verb to belong to.')
         self.head_window = before
         if len(conditions) == 1:
             return conditions[0]
@@ -1601,6 +1618,8 @@ class _Resolver:
     def stopped(self, core: Tree) -> Condition:
         verb = core.edge("EV", "EN")
         assert verb is not None
+        if verb.category == "EN" and verb.end in self.names.lattice.at[verb.first].get("EV", {}):
+            raise self.no(verb, f'"{self.text(verb)}" is a verb here.')
         draft = EventDraft(core.first, core.end, verb.meaning)
         self.take_args(draft, core.trees())
         spans = [e for e, _ in draft.windows]
@@ -1685,7 +1704,9 @@ class _Resolver:
         test, warnings = key_test(self.names, cond, keys[:1], self.window, attribute=True)
         self.warnings.extend(warnings)
         condition = Attribute((keys[0].name,), test)
-        negative = cond.has("NEG") and cond.name in ("is_", "number", "contains", "starts", "ends")
+        negative = (
+            cond.name == "is_not" or cond.has("NEG") and cond.name in ("is_", "number", "contains", "starts", "ends")
+        )
         if isinstance(test, Text) and cond.name in ("is_", "includes"):
             vlist = cond.tree("vlist")
             assert vlist is not None
@@ -2513,6 +2534,8 @@ class _Resolver:
             self.enp_draft(enp) if enp is not None else EventDraft(tree.first, tree.end, verb.meaning if verb else None)
         )
         self.take_args(anchor, [t for t in tree.trees() if t is not enp])
+        self.plain(anchor, "which")
+        self.plain(draft, "gap", "window")
         first = anchor.which == "first"
         if anchor.which == "last":
             raise self.no(tree, "Within some time of the last one is not read.", "unsupported")

@@ -123,6 +123,8 @@ QUESTIONS: tuple[str, ...] = tuple(
     line.strip()
     for line in """
     users who bought a Rubber Fig
+    users who bought seeds last week
+    women from Sweden with more than 2 orders
     customers who bought Houseplants in the last 30 days
     who purchased Fernwood pots this year
     people who ordered at least 3 times in 2025

@@ -3,6 +3,7 @@ readings; never another query. And the language itself names nobody's data."""
 
 from __future__ import annotations
 
+import ast
 import json
 import os
 import re
@@ -43,8 +44,23 @@ KEY_FRAMES = (
     "users whose {} is missing",
 )
 
-# Swaps that are read as another query today, as (name swapped, hostile name, question), each with its bug.
-KNOWN: dict[tuple[str, str, str], str] = {}
+# Hostile names with which some question is read as another query today, in silence: strict, so that a mended one is taken out.
+KNOWN: dict[str, frozenset[str]] = {
+    "bare": frozenset("and,Today,May,March,New,100,In 7 Days,First,Over 50,Users,Order,Last Week,No,With".split(",")),
+    "quoted": frozenset("Today,May,March,In 7 Days,Last Week,With".split(",")),
+    "whatever": frozenset("Today,In 7 Days,Last Week".split(",")),
+    "event": frozenset(),
+    "key": frozenset("Today,May,March,Last Week".split(",")),
+    "unmentioned": frozenset(),
+}
+
+
+def hostile(kind: str) -> pytest.MarkDecorator:
+    """Every hostile name, those that are known to be read wrongly as xfail."""
+    wrong = pytest.mark.xfail(strict=True, reason="a hostile name is read as something else")
+    return pytest.mark.parametrize(
+        "new", [pytest.param(new, marks=[wrong] if new in KNOWN[kind] else []) for new in HOSTILE]
+    )
 
 
 def expected(question: str, old: str, new: str) -> str:
@@ -57,8 +73,8 @@ def expected(question: str, old: str, new: str) -> str:
             parts = [swapped(part) for part in node]
             return sorted(parts, key=lambda part: json.dumps(part))
         if isinstance(node, str) and node.casefold() == old.casefold():
-            return new if node == old else new.casefold()
-        return node
+            return new.casefold()
+        return node.casefold().replace('"', "") if isinstance(node, str) else node  # a label keeps the quotes
 
     return json.dumps(swapped(json.loads(question)), ensure_ascii=False)
 
@@ -73,22 +89,27 @@ def swaps(old: str, new: str, quoted: bool) -> dict[tuple[str, str, str], str]:
     found = {}
     for question, query in understood().items():
         changed = re.sub(rf"\b{re.escape(old)}\b", f'"{new}"' if quoted else new, question, flags=re.I)
-        if changed == question or re.search("spells no value", question):
+        if changed == question:
             continue
         one = outcome(changed, words)
-        if isinstance(one, Read) and normal(one.query.to_json()).casefold() != expected(query.to_json(), old, new).casefold():
+        if isinstance(one, Read) and normal(one.query.to_json()) != expected(query.to_json(), old, new):
             found[old, new, changed] = said(one)
     return found
 
 
-@pytest.mark.parametrize("new", HOSTILE)
-@pytest.mark.parametrize("quoted", [False, True], ids=["bare", "quoted"])
-def test_a_value_with_a_hostile_name(new: str, quoted: bool) -> None:
-    found = {at: one for old in VALUES for at, one in swaps(old, new, quoted).items() if at not in KNOWN}
+@hostile("bare")
+def test_a_value_with_a_hostile_name(new: str) -> None:
+    found = {at: one for old in VALUES for at, one in swaps(old, new, quoted=False).items()}
     assert not found, shown(found)
 
 
-@pytest.mark.parametrize("new", HOSTILE)
+@hostile("quoted")
+def test_a_quoted_value_with_a_hostile_name(new: str) -> None:
+    found = {at: one for old in VALUES for at, one in swaps(old, new, quoted=True).items()}
+    assert not found, shown(found)
+
+
+@hostile("whatever")
 def test_a_quoted_value_is_read_whatever_it_is(new: str) -> None:
     """In quotes beside its verb or key no name is anything else than itself."""
     words = nursery.vocabulary({"Moon Orchid": new, "bloom": f"{new} x", "Ghent": f"{new} y"})
@@ -98,7 +119,7 @@ def test_a_quoted_value_is_read_whatever_it_is(new: str) -> None:
         assert new.casefold() in one.query.to_json().casefold()
 
 
-@pytest.mark.parametrize("new", HOSTILE)
+@hostile("event")
 def test_an_event_with_a_hostile_name(new: str) -> None:
     words = nursery.vocabulary({"ticket-opened": new})
     found = {}
@@ -108,11 +129,10 @@ def test_an_event_with_a_hostile_name(new: str) -> None:
         one = outcome(frame.format(new), words)
         if isinstance(one, Read) and normal(one.query.to_json()) != expected(base.query.to_json(), "ticket-opened", new):
             found["ticket-opened", new, frame.format(new)] = said(one)
-    found = {at: one for at, one in found.items() if at not in KNOWN}
     assert not found, shown(found)
 
 
-@pytest.mark.parametrize("new", HOSTILE)
+@hostile("key")
 def test_a_key_with_a_hostile_name(new: str) -> None:
     words = nursery.vocabulary({"tier": new})
     found = {}
@@ -122,11 +142,10 @@ def test_a_key_with_a_hostile_name(new: str) -> None:
         one = outcome(frame.format(new), words)
         if isinstance(one, Read) and normal(one.query.to_json()) != expected(base.query.to_json(), "tier", new):
             found["tier", new, frame.format(new)] = said(one)
-    found = {at: one for at, one in found.items() if at not in KNOWN}
     assert not found, shown(found)
 
 
-@pytest.mark.parametrize("new", HOSTILE)
+@hostile("unmentioned")
 def test_hostile_names_that_nobody_mentions_change_nothing(new: str) -> None:
     """A product that is so called, in a phonebook whose questions are about others: the same query, readings or a refusal
     of a sentence that has the word."""
@@ -139,16 +158,7 @@ def test_hostile_names_that_nobody_mentions_change_nothing(new: str) -> None:
         has_word = re.search(rf"\b{re.escape(new)}\b", question, re.I)
         if isinstance(one, Read) or not has_word or not isinstance(one, Ambiguous | NotUnderstood):
             found["", new, question] = said(one)
-    found = {at: one for at, one in found.items() if at not in KNOWN}
     assert not found, shown(found)
-
-
-@pytest.mark.parametrize("case", KNOWN, ids=" / ".join)
-@pytest.mark.xfail(strict=True, reason="a hostile name is read as something else")
-def test_a_known_swap(case: tuple[str, str, str]) -> None:
-    old, new, changed = case
-    found = {at for quoted in (False, True) for at in (swaps(old, new, quoted) if old in VALUES else {})}
-    assert case not in found
 
 
 # ── the language names nobody's data ──────────────────────────────────────────────────────────────────────────────
@@ -157,7 +167,8 @@ def test_a_known_swap(case: tuple[str, str, str]) -> None:
 OWN_WORDS: dict[str, str] = {
     **dict.fromkeys("female male".split(), "section 10: genders"),
     **dict.fromkeys("united states kingdom emirates arab india america".split(), "section 10: short forms of countries"),
-    **dict.fromkeys("mobile email phone".split(), "everyday names of keys"),
+    **dict.fromkeys("mobile email phone home shipping".split(), "everyday names of keys"),
+    **dict.fromkeys("about account contact filter fire watch track running offers pressure water".split(), "plain English, verbs and stems"),
 }  # fmt: skip
 NAMING_KEYS = ("brand", "name", "city", "product_name", "title", "first_name", "last_name", "full_name", "company", "country")
 
@@ -182,20 +193,28 @@ def names_of_the_sets() -> set[str]:
     return found
 
 
+def words_of_the_language(path: Path) -> set[str]:
+    """The words in a room's strings, without docstrings and comments, or in a grammar file without its comments."""
+    if path.suffix == ".lark":
+        return set(re.findall(r"[a-z]{4,}", re.sub(r"//.*", "", path.read_text()).casefold()))
+    tree = ast.parse(path.read_text())
+    said = {
+        id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)
+    }
+    texts = [
+        node.value
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in said
+    ]
+    return set(re.findall(r"[a-z]{4,}", " ".join(texts).casefold()))
+
+
 @pytest.mark.skipif(not SETS.is_dir(), reason=f"no question sets in {SETS}")
 def test_the_language_names_nobodys_data() -> None:
     names = names_of_the_sets()
     assert len(names) > 50
-    from spellchecker import SpellChecker
-
-    ordinary = SpellChecker(distance=1)
-    found: dict[str, str] = {}
-    for path in (*(ROOT / "grammar").glob("*.py"), *(ROOT / "grammar").glob("*.lark")):
-        for word in set(re.findall(r"[a-z]{4,}", path.read_text().casefold())) & names:
-            # an ordinary English word is in the language for what it says; a proper name could only come from the sets
-            if word not in OWN_WORDS and ordinary.word_frequency[word] < COMMON:
-                found[word] = path.name
+    rooms = (*(ROOT / "grammar").glob("*.py"), *(ROOT / "grammar").glob("*.lark"))
+    found = {
+        word: path.name for path in rooms for word in sorted(words_of_the_language(path) & names) if word not in OWN_WORDS
+    }
     assert not found, shown(found)
-
-
-COMMON = 5_000  # times in the word list of pyspellchecker: an ordinary word
