@@ -93,7 +93,7 @@ def _fill_gaps(clauses: list[Clause], resolver: _Resolver) -> None:
                 raise Refused(
                     "no place", clause.first, clause.end, "There is no event before that this could be about."
                 )
-            groups, joint, _ = vlist_groups(vlist)
+            groups, joint = vlist_groups(vlist)
             clause.condition = negated(resolver.attribute_list(vlist, groups, "or" if joint else ""))
             clause.gap = None
             continue
@@ -243,7 +243,7 @@ _SHARED = ("obj", "keyed", "keyed_bound", "prepared", "value_key", "has_property
 
 
 def _settle_commas(clauses: list[Clause]) -> None:
-    """ "A, B or C" is one or: a list comma takes the joint that the list ends with; a list of commas alone is an and."""
+    """ "A, B or C" is one or: a list comma takes the joint that the list ends with; commas alone are an and."""
     for i, clause in enumerate(clauses):
         if clause.link.kind != "comma":
             continue

@@ -102,7 +102,8 @@ LinkKind = Literal["start", "and", "or", "but", "comma", "nor", "then", "after",
 
 @dataclass(frozen=True, slots=True)
 class Link:
-    """How a clause is joined to the one before it; `comma`: set off by one; `also`: "still" or "also" opens a new clause."""
+    """How a clause is joined to the one before it; `comma`: set off by one; `also`: "still" or "also" opens a new
+    clause."""
 
     kind: LinkKind
     comma: bool = False

@@ -2,7 +2,8 @@
 
     lattice ── Earley over edges ──► shared forest ── walked, capped ──► trees of named rules with edges at their leaves
 
-Lark's dynamic Earley parser asks a matcher, at every position, which terminals match there and how far. Ours answers from
+Lark's dynamic Earley parser asks a matcher, at every position, which terminals match there and how far. Ours answers
+from
 the lattice: so positions are words, and one word may be in many terminals. Everything else is the public parser.
 """
 
@@ -39,7 +40,7 @@ class NoTree(Exception):
 
 
 class _Run:
-    """Words from `first`, as the parser holds what a terminal matched: it cuts words off the end to try shorter ones."""
+    """Words from `first`, as the parser holds what a terminal matched: it cuts words off to try shorter ones."""
 
     __slots__ = ("first", "lattice", "length")
 
@@ -126,7 +127,8 @@ def _parser() -> Lark:
 class _Foresight:
     """The parser's predictions at a word, but for rules that cannot begin there: of a thousand rules some thirty can.
 
-    Lark predicts all rules that a symbol can begin with. A rule whose first symbol no edge at this word can begin would be
+    Lark predicts all rules that a symbol can begin with. A rule whose first symbol no edge at this word can begin
+    would be
     dropped when its first word is scanned; not to make it is four fifths of the time. The trees are the same (a test).
     """
 

@@ -45,9 +45,12 @@ ORDER_EVENTS = frozenset({"order-completed", "order-updated", "order-cancelled",
 class Mention:
     """A mention with its event chosen.
 
-    `variants` are alternative filter sets, joined by `joint` ("bought Nike and Puma": two mentions in one). `measure` says
-    what the bound counts. `product` are the filters that "it" would refer to; `same` is the property that must agree with
-    the mention before. `profile` are conditions on the contact that were said here ("booked a hotel in Paris" by place).
+    `variants` are alternative filter sets, joined by `joint` ("bought Nike and Puma": two mentions in one). `measure`
+    says
+    what the bound counts. `product` are the filters that "it" would refer to; `same` is the property that must agree
+    with
+    the mention before. `profile` are conditions on the contact that were said here ("booked a hotel in Paris" by
+    place).
     """
 
     event: str | None
@@ -159,11 +162,11 @@ def _by_preposition(options: list[Filter], prep: str | None) -> list[Filter]:
     return chosen or options
 
 
-def vlist_groups(tree: Tree) -> tuple[list[list[Edge]], str, list[bool]]:
+def vlist_groups(tree: Tree) -> tuple[list[list[Edge]], str]:
     """A value list as groups of adjacent value words, and how they are joined: "or", "and", "" (one group)."""
-    groups = [[e for e in group.edges()] for group in tree.trees("vgroup")]
+    groups = [list(group.edges()) for group in tree.trees("vgroup")]
     joint = "or" if tree.has("OR") else "and" if len(groups) > 1 else ""
-    return groups, joint, []
+    return groups, joint
 
 
 def unknown(names: Names, edge: Edge, event: str | None, keys: Sequence[Key] | None = None) -> Refused:
@@ -200,7 +203,8 @@ def said_text(names: Names, edges: Sequence[Edge]) -> str:
 def key_test(
     names: Names, cond: Tree, keys: Sequence[Key], windows: Callable[[Edge], Window], *, attribute: bool = False
 ) -> tuple[Test, tuple[str, ...]]:
-    """The test that stands beside a key, and warnings (a value that the key does not hold). Refused where types disagree."""
+    """The test that stands beside a key, and warnings (a value that the key does not hold). Refused where types
+    disagree."""
     negated = cond.has("NEG")
     holds = frozenset(h for k in keys for h in k.holds)
     key = keys[0].name
@@ -333,7 +337,7 @@ def key_values(names: Names, tree: Tree, keys: Sequence[Key]) -> tuple[tuple[str
     """The texts that a list of values beside a key stands for; what the key does not hold is kept, with a warning."""
     if not keys:
         raise Refused("wrong key", tree.first, tree.end, "There is no such key here.")
-    groups, joint, _ = vlist_groups(tree)
+    groups, joint = vlist_groups(tree)
     if joint == "and" and not any("list" in k.holds for k in keys) and len(groups) > 1:
         joint = "or"
     texts: list[str] = []
@@ -641,7 +645,7 @@ class _Parts:
     # values
 
     def values(self, tree: Tree, prep: str | None) -> None:
-        groups, joint, _ = vlist_groups(tree)
+        groups, joint = vlist_groups(tree)
         shared = self.shared_head(groups)
         readings: list[list[tuple[EventFilter, ...]]] = []
         for group in groups:
@@ -753,7 +757,7 @@ class _Parts:
         self.options.append([(Filter(properties(keys), test),)])
 
     def product_is(self, vlist: Tree, negated: bool) -> None:
-        groups, joint, _ = vlist_groups(vlist)
+        groups, joint = vlist_groups(vlist)
         if not self.names.keys(self.event or "", "item"):
             raise self.refuse(vlist, f"{self.event} is not about products.", "wrong key")
         found = []
@@ -909,11 +913,10 @@ class _Parts:
         """ "with only Nike items": all of an order's items do."""
         vlist = tree.tree("vlist")
         assert vlist is not None
-        groups, joint, _ = vlist_groups(vlist)
+        groups, joint = vlist_groups(vlist)
         if joint == "and" or not self.names.keys(self.event or "", "item"):
             raise self.refuse(tree, "Only items of one kind are read.", "unsupported")
-        choices = [[f for f in (self.value(e, None)[0] for e in group)] for group in groups]
-        merged = _merged_or([tuple(c) for c in choices])
+        merged = _merged_or([tuple(self.value(e, None)[0] for e in group) for group in groups])
         if merged is None:
             raise self.refuse(tree, "Only items of one kind are read.", "unsupported")
         items = tuple(f for f in merged if isinstance(f, Filter))
@@ -985,7 +988,8 @@ def _ordered(parts: tuple[EventFilter, ...]) -> tuple[EventFilter, ...]:
 
 
 def _merged_or(groups: Sequence[tuple[EventFilter, ...]]) -> tuple[EventFilter, ...] | None:
-    """Alternatives of single filters as one filter: values of one property in one test, else any of them. Filters that all
+    """Alternatives of single filters as one filter: values of one property in one test, else any of them. Filters that
+    all
     share stay beside it. None where the groups cannot be one filter."""
     if len(groups) == 1:
         return groups[0]
@@ -1011,7 +1015,8 @@ def _merged_or(groups: Sequence[tuple[EventFilter, ...]]) -> tuple[EventFilter, 
 
 
 def currency_filter(names: Names, event: str | None, edge: Edge) -> tuple[Filter | None, str | None]:
-    """Section 6: a currency word filters where the events carry differing currencies; elsewhere it is read over. Without a
+    """Section 6: a currency word filters where the events carry differing currencies; elsewhere it is read over.
+    Without a
     word the numbers are added as they stand, and that is said."""
     if event is None or not any(k.name == "currency" and k.level == "event" for k in names.keys(event)):
         return None, None
@@ -1074,7 +1079,7 @@ def place_condition(names: Names, vlist: Tree, negated: bool) -> Condition:
     from grammar.query import Not
 
     keys = place_keys(names)
-    groups, _, _ = vlist_groups(vlist)
+    groups, _ = vlist_groups(vlist)
     held: list[Value] = []
     for group in groups:
         said = said_text(names, group)

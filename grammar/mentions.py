@@ -51,7 +51,7 @@ class Edge:
 
 @dataclass(frozen=True, slots=True)
 class Lattice:
-    """All edges of a question. `at[i]` holds those that start at word i, by category and then by end, the longest first."""
+    """All edges of a question. `at[i]` holds those that start at word i, by category and by end, longest first."""
 
     question: str
     words: tuple[Word, ...]
@@ -102,9 +102,8 @@ def tokens(question: str) -> tuple[Word, ...]:
                 if _joins_letters(question, start, end):
                     continue
                 raw = "-"
-            elif raw in ".?!" or raw in "…":
-                if start == 0 or not question[end:].strip(" .?!…)\"'"):
-                    continue
+            elif raw in ".?!…" and (start == 0 or not question[end:].strip(" .?!…)\"'")):
+                continue
         low = raw.casefold().replace("’", "'")
         if match.lastgroup == "word":
             parts = _uncontracted(low)
@@ -245,14 +244,10 @@ def _lattice(
             put("WINADJ", i, end, window)
         for j in range(min(len(words), i + LONGEST_RUN), i, -1):
             run = fold(" ".join(lows[i:j]))
-            if (
-                run in found
-                and lows[j - 1] not in ",;:()"
-                and word.low not in ",;:()"
-                and not any(w.quoted for w in words[i:j])
-            ):
-                if j > i + 1 or not word.low.replace(".", "").replace(",", "").isdigit():  # a bare number is a number
-                    put("VALUE", i, j, ValueHit(question[word.start : words[j - 1].end], found[run]))
+            worded = j > i + 1 or not word.low.replace(".", "").replace(",", "").isdigit()  # a bare number is a number
+            edged = lows[j - 1] in ",;:()" or word.low in ",;:()" or any(w.quoted for w in words[i:j])
+            if run in found and worded and not edged:
+                put("VALUE", i, j, ValueHit(question[word.start : words[j - 1].end], found[run]))
     _cut_lead(table, lows)
     _labels(put, lows, table)
     _brackets(put, lows)
@@ -473,7 +468,7 @@ def _names(put: Any, i: int, lows: list[str], names: Any, occurring: frozenset[s
 
 
 def _texts(put: Any, words: tuple[Word, ...], table: list[dict[str, dict[int, Edge]]]) -> None:
-    """After a verb of searching, the words up to the next closed-class word or window are the text that was searched."""
+    """After a verb of searching, the words up to the next link or window are the text that was searched."""
     for edges in list(table):
         verbs = [e for e in edges.get("EV", {}).values() if any("search" in c.event for c in e.meaning.candidates)]
         if not verbs:
@@ -498,7 +493,7 @@ def _without_fillers(table: list[dict[str, dict[int, Edge]]], first: int, end: i
 
 
 def _written(put: Any, words: tuple[Word, ...], table: list[dict[str, dict[int, Edge]]]) -> None:
-    """After "contains", "starts with", "ends with", "named": the words up to the next closed-class word are meant as written."""
+    """After "contains", "starts with", "ends with", "named": the words up to the next link are written text."""
     for edges in list(table):
         for category in ("CONTAINS", "STARTS", "ENDS", "NAMED"):
             for first in edges.get(category, {}):
@@ -513,7 +508,8 @@ def _written(put: Any, words: tuple[Word, ...], table: list[dict[str, dict[int, 
 
 
 _LINKS = frozenset(
-    "WIN WITHIN EVER AND OR BUT COMMA THEN WHO WHOSE TIMES REG NEG LP RP PER PRIOR IN FROM WITH ON TO BY FOR VIA AT WITHOUT SORT BE HAVE".split()
+    """WIN WITHIN EVER AND OR BUT COMMA THEN WHO WHOSE TIMES REG NEG LP RP PER PRIOR IN FROM WITH ON TO BY FOR VIA AT
+    WITHOUT SORT BE HAVE""".split()
 )
 
 
@@ -571,7 +567,8 @@ _NO_NOUN = frozenset(
     "AND OR BUT COMMA WITH WITHOUT FROM WHO WHOSE NEG BE EXCEPT SORT PER WIN WITHIN EVER THEN END".split()
 )
 _NOUNS = frozenset(
-    "VALUE EN EV TAIL KEY PKEY THING CONTACT UNK QUOTED AGG FIRST LASTEV SAME TOPN BOUND NUM FILL GENDER AGENT BUYERS TERM".split()
+    """VALUE EN EV TAIL KEY PKEY THING CONTACT UNK QUOTED AGG FIRST LASTEV SAME TOPN BOUND NUM FILL GENDER AGENT BUYERS
+    TERM""".split()
 )
 _ARTICLES = frozenset({"the", "a", "an", "their", "his", "her", "my", "our", "your", "any", "some"})
 

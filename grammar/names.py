@@ -21,7 +21,8 @@ LONGEST_NAME = 9  # words of a run that may name an event, determiners included
 
 @lru_cache(maxsize=65536)
 def stem(word: str) -> str:
-    """The stem that the inflections and derivations of a verb or noun share; the same on both sides, so it need not be English.
+    """The stem that the inflections and derivations of a verb or noun share; the same on both sides, so it need not be
+    English.
 
     >>> {stem(w) for w in ("create", "creates", "created", "creating", "creation", "creator")}
     {'creat'}
@@ -106,7 +107,8 @@ class EventName:
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """An event that some words may name: in full, as the everyday word for it, by a part that holds its verb, or one that does not."""
+    """An event that some words may name: in full, as the everyday word for it, by a part that holds its verb, or one
+    that does not."""
 
     event: str
     tier: Tier
@@ -240,9 +242,9 @@ def _by_name(names: Index, lows: Sequence[str], i: int) -> Iterable[tuple[int, F
         if j > i and word in lexicon.DETERMINERS:
             continue
         particle = bool(run) and run[-1][0] + word in _JOINED and run[-1][0] + word in names.by_stem
-        if j > i and word in _INSIDE and not particle and j + 1 < len(lows):
-            if not (live or set()) & set(names.by_stem.get(stem(word), ())):
-                continue
+        named = (live or set()) & set(names.by_stem.get(stem(word), ()))
+        if j > i and word in _INSIDE and not particle and not named and j + 1 < len(lows):
+            continue
         parts = words_of(word)
         if not parts:
             if word in "-/_" and j > i:
@@ -325,7 +327,7 @@ def _forms(name: EventName, run: list[tuple[str, str]], matched: list[str], whol
     """The grammatical forms that a run of a name can have, from where its verb stands and how it is inflected."""
     first_is_verb = matched[0] in name.verbs
     verb_word = next((word for (s, word), m in zip(run, matched, strict=True) if m in name.verbs), None)
-    if run[0][1] in _SMALL or run[-1][1] in _SMALL and not whole:
+    if run[0][1] in _SMALL or (run[-1][1] in _SMALL and not whole):
         return  # a name begins and ends with a word of content
     if not verb:
         if any(_is_participle(word) for _, word in run):

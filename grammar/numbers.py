@@ -1,4 +1,5 @@
-"""Numbers, comparisons and counts in words: "2 lakh", "at least three", "between 5 and 10", "twice", "3 of the last 4 weeks"."""
+"""Numbers, comparisons and counts in words: "2 lakh", "at least three", "between 5 and 10", "twice", "3 of the last 4
+weeks"."""
 
 from __future__ import annotations
 
@@ -150,12 +151,14 @@ def bound_at(words: Sequence[str], i: int) -> tuple[int, Amount] | None:
     return None
 
 
-_AFTER = (
-    (["or", "more"], ">="), (["or", "above"], ">="), (["or", "over"], ">="), (["or", "higher"], ">="), (["or", "greater"], ">="),
-    (["and", "above"], ">="), (["and", "over"], ">="), (["and", "more"], ">="), (["or", "up"], ">="), (["plus"], ">="), (["+"], ">="),
-    (["or", "fewer"], "<="), (["or", "less"], "<="), (["or", "under"], "<="), (["or", "below"], "<="), (["or", "lower"], "<="),
-    (["and", "below"], "<="), (["at", "least"], ">="), (["at", "most"], "<="), (["max"], "<="), (["min"], ">="),
-)  # fmt: skip
+_AFTER = tuple(
+    (phrase.split(), sign)
+    for sign, phrases in (
+        (">=", "or more|or above|or over|or higher|or greater|and above|and over|and more|or up|plus|+|at least|min"),
+        ("<=", "or fewer|or less|or under|or below|or lower|and below|at most|max"),
+    )
+    for phrase in phrases.split("|")
+)
 
 
 def _between(words: Sequence[str], i: int) -> tuple[int, Amount] | None:
@@ -185,7 +188,8 @@ _TIMES = {"once": 1, "twice": 2, "thrice": 3}
 
 
 def times_at(words: Sequence[str], i: int) -> tuple[int, Bound] | None:
-    """How many times: "3 times", "once", "at least twice", "between 2 and 4 times", "more than once", "never more than twice"."""
+    """How many times: "3 times", "once", "at least twice", "between 2 and 4 times", "more than once", "never more than
+    twice"."""
     for repeatedly in (["multiple", "times"], ["repeatedly"], ["more", "than", "once"], ["again", "and", "again"]):
         if list(words[i : i + len(repeatedly)]) == repeatedly:
             return i + len(repeatedly), Bound(">=", 2)
@@ -224,7 +228,7 @@ def times_at(words: Sequence[str], i: int) -> tuple[int, Bound] | None:
 
 @dataclass(frozen=True, slots=True)
 class Regularity:
-    """How regularly: in `needed` of the last `of` units; or on so many different days; a run; every unit of a window."""
+    """How regularly: in `needed` of the last `of` units; on so many different days; a run; every unit of a window."""
 
     how: Literal["blocks", "periods", "run", "every", "any"]
     unit: Unit
@@ -235,7 +239,8 @@ class Regularity:
 
 
 _UNITS: dict[str, Unit] = {
-    "day": "day", "days": "day", "week": "week", "weeks": "week", "month": "month", "months": "month", "quarter": "quarter",
+    "day": "day", "days": "day", "week": "week", "weeks": "week", "month": "month", "months": "month", "quarter":
+    "quarter",
     "quarters": "quarter", "year": "year", "years": "year",
 }  # fmt: skip
 _SINGLE: dict[str, Unit] = {"day": "day", "week": "week", "month": "month", "quarter": "quarter", "year": "year"}
@@ -414,7 +419,8 @@ def read(words: Sequence[str], i: int) -> Iterator[tuple[str, int, object]]:
 
 
 def age_at(words: Sequence[str], i: int) -> tuple[int, Bound] | None:
-    """An age that says that it is one: "aged 25 to 34", "older than 30", "between 25 and 34 years old", "in their twenties"."""
+    """An age that says that it is one: "aged 25 to 34", "older than 30", "between 25 and 34 years old", "in their
+    twenties"."""
     if words[i] in ("aged", "age", "ages"):
         j = i + 1
         while j < len(words) and words[j] in ("is", "of", ":", "group"):
@@ -478,7 +484,8 @@ def age_at(words: Sequence[str], i: int) -> tuple[int, Bound] | None:
 
 
 _DECADES = {
-    "twenties": 20, "20s": 20, "thirties": 30, "30s": 30, "forties": 40, "40s": 40, "fifties": 50, "50s": 50, "sixties": 60, "60s": 60,
+    "twenties": 20, "20s": 20, "thirties": 30, "30s": 30, "forties": 40, "40s": 40, "fifties": 50, "50s": 50,
+    "sixties": 60, "60s": 60,
     "seventies": 70, "70s": 70, "eighties": 80, "80s": 80,
 }  # fmt: skip
 

@@ -27,7 +27,8 @@ Number: TypeAlias = int | float
 
 @dataclass(frozen=True, slots=True)
 class Span:
-    """A length of time: so many minutes, hours or days exactly; weeks are 7 days; months, quarters and years by calendar."""
+    """A length of time: so many minutes, hours or days exactly; weeks are 7 days; months, quarters and years by
+    calendar."""
 
     amount: int
     unit: Unit
@@ -61,7 +62,8 @@ class Ago:
 
 @dataclass(frozen=True, slots=True)
 class Calendar:
-    """A whole calendar day, week (from Monday), month, quarter or year: 0 back is the present one, from its start to now;
+    """A whole calendar day, week (from Monday), month, quarter or year: 0 back is the present one, from its start to
+    now;
     1 is the one before ("yesterday", "last month"); N is that of N units ago."""
 
     unit: Unit
@@ -143,8 +145,8 @@ Period: TypeAlias = Union[
 class Window:
     """When an event happened. All that is given must hold; nothing given = at any time up to now.
 
-    `weekdays` are 1 = Monday … 7 = Sunday, sorted. `hours` are minutes of the day, [start, end); a start past the end runs
-    over midnight ("at night" = 22:00–06:00). Both, as the period, are taken in the phonebook's time zone.
+    `weekdays` are 1 = Monday … 7 = Sunday, sorted. `hours` are minutes of the day, [start, end); a start past the end
+    runs over midnight ("at night" = 22:00–06:00). Both, as the period, are taken in the phonebook's time zone.
     """
 
     period: Period | None = None
@@ -194,7 +196,8 @@ class Numeric:
 @dataclass(frozen=True, slots=True)
 class During:
     """The value is a date or an instant in the window. A date without a time is compared by calendar day: it lies in a
-    window if its day is not before the day on which the window starts nor after the last day that the window touches."""
+    window if its day is not before the day on which the window starts nor after the last day that the window
+    touches."""
 
     window: Window
     kind: Literal["during"] = field(default="during", repr=False)
@@ -236,7 +239,8 @@ class Property:
     """A property of an event: of the event itself (dotted name), of its line items, or of its context.
 
     Line items are the entries of `products` (default events) or `product` (custom events), and the product keys of a
-    default event about one product. The level "order value" (name "total") is what an order is worth: its `total`, or where that is missing or
+    default event about one product. The level "order value" (name "total") is what an order is worth: its `total`, or
+    where that is missing or
     no number Σ price × quantity of its line items (a missing quantity is 1).
     """
 
@@ -294,8 +298,10 @@ EventFilter: TypeAlias = Union[
 class Events:
     """The events of one contact of a type (None = any type) in a window that pass all filters.
 
-    The item filters of one mention hold for one and the same line item: an event passes when, among its line items (or the
-    event alone, if it has none), there is one for which every Filter and AnyFilter holds, and every EveryItem and Basket
+    The item filters of one mention hold for one and the same line item: an event passes when, among its line items (or
+    the
+    event alone, if it has none), there is one for which every Filter and AnyFilter holds, and every EveryItem and
+    Basket
     holds for the event.
     """
 
@@ -320,7 +326,8 @@ class Count:
 
 @dataclass(frozen=True, slots=True)
 class Quantity:
-    """The quantities of the matching line items of such events, added up (a missing quantity is 1); 0 where there is none."""
+    """The quantities of the matching line items of such events, added up (a missing quantity is 1); 0 where there is
+    none."""
 
     events: Events
     kind: Literal["quantity"] = field(default="quantity", repr=False)
@@ -328,7 +335,8 @@ class Quantity:
 
 @dataclass(frozen=True, slots=True)
 class Distinct:
-    """How many different values (ignoring case and outer spaces) a property has among such events; 0 where there is none."""
+    """How many different values (ignoring case and outer spaces) a property has among such events; 0 where there is
+    none."""
 
     events: Events
     property: Property
@@ -337,8 +345,10 @@ class Distinct:
 
 @dataclass(frozen=True, slots=True)
 class Aggregate:
-    """The total, average, highest or lowest of a numeric property over such events (their matching line items, for an item
-    property; the orders, for the order value). Missing values and text that is no number are left out; with none left the
+    """The total, average, highest or lowest of a numeric property over such events (their matching line items, for an
+    item
+    property; the orders, for the order value). Missing values and text that is no number are left out; with none left
+    the
     total is 0 and there is no average, highest or lowest."""
 
     how: Aggregation
@@ -349,8 +359,10 @@ class Aggregate:
 
 @dataclass(frozen=True, slots=True)
 class Spend:
-    """What such orders are worth together: Σ order value; where the events have an item filter, Σ price × quantity of the
-    matching line items (a missing quantity is 1, a missing price counts nothing). `net`: less the order value of refunds and cancellations, each by its own
+    """What such orders are worth together: Σ order value; where the events have an item filter, Σ price × quantity of
+    the
+    matching line items (a missing quantity is 1, a missing price counts nothing). `net`: less the order value of
+    refunds and cancellations, each by its own
     date, for one order_id together no more than that order's total."""
 
     events: Events
@@ -360,7 +372,7 @@ class Spend:
 
 @dataclass(frozen=True, slots=True)
 class Elapsed:
-    """How long ago the first or last such event was, as a number of units (fractions included); none without an event."""
+    """How long ago the first or last such event was, in units (fractions included); none without an event."""
 
     which: Literal["first", "last"]
     events: Events
@@ -390,8 +402,10 @@ class LongestRun:
 
 @dataclass(frozen=True, slots=True)
 class ActiveBlocks:
-    """Of the last `of` blocks, how many have at least `each` such events. Block k is (now − k units, now − (k − 1) units];
-    day blocks are calendar days, today the last. `calendar`: whole previous calendar units instead, the present one left out."""
+    """Of the last `of` blocks, how many have at least `each` such events. Block k is (now − k units, now − (k − 1)
+    units];
+    day blocks are calendar days, today the last. `calendar`: whole previous calendar units instead, the present one
+    left out."""
 
     events: Events
     unit: Unit
@@ -468,7 +482,8 @@ class Several:
 
 @dataclass(frozen=True, slots=True)
 class Has:
-    """The contact's measure is within the bound. A contact without a value of the measure (no average, no highest) is not."""
+    """The contact's measure is within the bound. A contact without a value of the measure (no average, no highest) is
+    not."""
 
     measure: Measure
     bound: Bound
@@ -494,7 +509,8 @@ class MeanOverEvents:
 
 @dataclass(frozen=True, slots=True)
 class Versus:
-    """One measure against `percent` % of another of the same contact, or of a mean. For a measure that counts or adds up, a
+    """One measure against `percent` % of another of the same contact, or of a mean. For a measure that counts or adds
+    up, a
     missing value is 0; where an average, highest or lowest is missing, the comparison does not hold."""
 
     left: Measure
@@ -517,7 +533,8 @@ class Sequence:
     """Events one after another, each strictly later than the one before.
 
     - `within`: the last step is no later than that after the first (for an absent last step: none in (A, A + within]).
-    - an absent step may only be the last: some A (chain) with no later B. A time that has not yet passed counts as none.
+    - an absent step may only be the last: some A (chain) with no later B. A time that has not yet passed counts as
+    none.
     - `same`: one value of that property, not missing, for which all steps hold (absent steps: for that value).
     - `ordered=False` (needs `same`): no order in time is asked, only the same value.
     - `from_first`: the first step is the contact's first such event, not any of them.
@@ -533,7 +550,8 @@ class Sequence:
 
 @dataclass(frozen=True, slots=True)
 class Extreme:
-    """The contact's first (last) of such events is there, lies in `during`, and passes `has`. The filters and the window in
+    """The contact's first (last) of such events is there, lies in `during`, and passes `has`. The filters and the
+    window in
     `events` choose among which events it is the first; `has` and `during` are then asked of that one. Of events at one
     instant any may serve."""
 
@@ -555,7 +573,8 @@ class CameBack:
 
 @dataclass(frozen=True, slots=True)
 class Only:
-    """Did such events at least once, and every one of those in `events` passes `has` ("only bought Nike", "always paid by card")."""
+    """Did such events at least once, and every one of those in `events` passes `has` ("only bought Nike", "always paid
+    by card")."""
 
     events: Events
     has: tuple[EventFilter, ...]
@@ -564,7 +583,8 @@ class Only:
 
 @dataclass(frozen=True, slots=True)
 class EveryPeriod:
-    """Each calendar unit that the window touches, up to now, has at least `each` such events ("in every month of 2025")."""
+    """Each calendar unit that the window touches, up to now, has at least `each` such events ("in every month of
+    2025")."""
 
     events: Events
     unit: Unit
@@ -574,8 +594,10 @@ class EveryPeriod:
 
 @dataclass(frozen=True, slots=True)
 class Favourite:
-    """Among the contact's matching line items (or events, for an event's own property), any of `values` (ignoring case and outer spaces) is one of the most
-    frequent values of the property (ties included); with `mostly`, these values are on more than half of them. Missing values are left out."""
+    """Among the contact's matching line items (or events, for an event's own property), any of `values` (ignoring case
+    and outer spaces) is one of the most
+    frequent values of the property (ties included); with `mostly`, these values are on more than half of them. Missing
+    values are left out."""
 
     events: Events
     property: Property
@@ -596,7 +618,8 @@ class Attribute:
 
 @dataclass(frozen=True, slots=True)
 class Age:
-    """The contact's age in whole years, from a numeric attribute, or (`from_birth`) from an attribute that holds the birth date."""
+    """The contact's age in whole years, from a numeric attribute, or (`from_birth`) from an attribute that holds the
+    birth date."""
 
     name: str
     bound: Bound
@@ -615,8 +638,10 @@ class Birthday:
 
 @dataclass(frozen=True, slots=True)
 class Rank:
-    """The first `amount` contacts (or, with `percent`, that share of the ranked, rounded up) by a measure, among those who meet `among`.
-    Only contacts whose measure is more than 0 are ranked; the top in descending order, the bottom in ascending; ties by visitor_id."""
+    """The first `amount` contacts (or, with `percent`, that share of the ranked, rounded up) by a measure, among those
+    who meet `among`.
+    Only contacts whose measure is more than 0 are ranked; the top in descending order, the bottom in ascending; ties
+    by visitor_id."""
 
     by: Measure
     amount: Number
@@ -628,7 +653,8 @@ class Rank:
 
 @dataclass(frozen=True, slots=True)
 class Term:
-    """A word that the phonebook defines, with what it meant when the question was read; a saved segment expands it anew."""
+    """A word that the phonebook defines, with what it meant when the question was read; a saved segment expands it
+    anew."""
 
     name: str
     means: Condition
@@ -713,7 +739,8 @@ class Order:
 
 @dataclass(frozen=True, slots=True)
 class Users:
-    """The contacts themselves, with these columns beside visitor_id. Without an order they come as the population's Rank
+    """The contacts themselves, with these columns beside visitor_id. Without an order they come as the population's
+    Rank
     lists them, if that is a Rank, else by visitor_id."""
 
     columns: tuple[Column, ...] = ()
@@ -739,7 +766,7 @@ class CountEvents:
 
 @dataclass(frozen=True, slots=True)
 class Percentage:
-    """Of the contacts that meet `of`, how many percent (0–100) are in the population too; none where nobody meets it."""
+    """Of the contacts that meet `of`, how many percent (0–100) are in the population; none where nobody meets it."""
 
     of: Condition
     kind: Literal["percentage"] = field(default="percentage", repr=False)
@@ -757,7 +784,8 @@ class Value:
 
 @dataclass(frozen=True, slots=True)
 class Pooled:
-    """The total, average, highest or lowest of a property over such events (matching line items, for an item property) of
+    """The total, average, highest or lowest of a property over such events (matching line items, for an item property)
+    of
     all contacts of the population together."""
 
     how: Aggregation
@@ -780,7 +808,8 @@ class AttributeBreakdown:
 @dataclass(frozen=True, slots=True)
 class EventBreakdown:
     """How many contacts for each value of a property of such events, each contact once for each value, missing under
-    "unknown" (contacts of the population without such an event are in no row). `ranked`: the largest first, unknown left out, `limit` rows."""
+    "unknown" (contacts of the population without such an event are in no row). `ranked`: the largest first, unknown
+    left out, `limit` rows."""
 
     property: Property
     events: Events
@@ -869,7 +898,8 @@ def _one_test(conditions: tuple[Condition, ...]) -> tuple[Condition, ...]:
 
 
 def negated(condition: Condition) -> Condition:
-    """The complement in canonical form: a double negation is gone, "not at least once" is "no … at all", "not any of" is none of them."""
+    """The complement in canonical form: a double negation is gone, "not at least once" is "no … at all", "not any of"
+    is none of them."""
     if isinstance(condition, Not):
         return condition.of
     if isinstance(condition, Any_):
@@ -926,7 +956,8 @@ def _class(node: Any) -> type:
 
 
 def _from_plain(wanted: Any, plain: Any, where: str) -> Any:
-    """The value of this type hint that the plain JSON value stands for; ValueError names the place where there is none."""
+    """The value of this type hint that the plain JSON value stands for; ValueError names the place where there is
+    none."""
     origin, options = get_origin(wanted), get_args(wanted)
     if origin in (Union, UnionType):
         return _from_union(options, plain, where)

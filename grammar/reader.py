@@ -23,7 +23,7 @@ LONGEST = 100  # words; more are refused unread
 
 @dataclass(frozen=True, slots=True)
 class Grounded:
-    """What some words of the question were taken for: the words, a name or value of the data, and how often it occurs."""
+    """What some words of the question were taken for: a name or value of the data, and how often it occurs."""
 
     words: str
     meaning: str
@@ -67,7 +67,8 @@ def read(question: str, vocabulary: Vocabulary) -> Read:
 
 
 def meaning(text: str, vocabulary: Vocabulary) -> Condition:
-    """What a term is to mean: contacts ("users who spent over 10000"), or values of the data ("category Shoes", "Shoes").
+    """What a term is to mean: contacts ("users who spent over 10000"), or values of the data ("category Shoes",
+    "Shoes").
 
     Raises NotUnderstood or Ambiguous where the text is neither.
     """
@@ -183,7 +184,8 @@ def _named(query: Query) -> tuple[set[str], set[tuple[str, str]]]:
 
 def _rank(tree: Tree, words: Lattice) -> tuple[int, ...]:
     """The tiers by which one tree goes before another: no unknown word, closed-class words in their own sense, longer
-    names, then fewer clauses and phrases. Each is a sentence of SEMANTICS or of plain English; they are never added up."""
+    names, then fewer clauses and phrases. Each is a sentence of SEMANTICS or of plain English; they are never added
+    up."""
     unknown = values = names = phrases = 0
     closed = 0
     stack: list[Tree] = [tree]
@@ -270,7 +272,8 @@ def _misplaced(words: Lattice, nothing: NoTree, vocabulary: Vocabulary) -> NotUn
 
 
 def _unknown_words(words: Lattice, unknown: list[int], vocabulary: Vocabulary) -> NotUnderstood:
-    """The refusal of words that are nothing at all: with the nearest value of the data, if they or the words round them look like one."""
+    """The refusal of words that are nothing at all: with the nearest value of the data, if they or the words round
+    them look like one."""
     said = [words.words[i].raw for i in unknown]
     vague = [w for w in said if w.casefold() in lexicon.VAGUE]
     quoted = ", ".join(f'"{w}"' for w in said)

@@ -191,10 +191,14 @@ def resolve(tree: Tree, lattice: Lattice, vocabulary: Vocabulary) -> list[Resolv
 
 # Leaves that say which rule it is and no more: the rule's meaning is theirs.
 _GLUE = frozenset(
-    """LEAD COMMA COLON LP RP AND OR BUT THEN NOR WHO WHOSE POSS BYWHOM PRON HAVE BE DO ALSO EITHER NEITHER EQ WITH IN FROM LIVEIN TO ON
-    VIA FOR ABOUT OF BY AT WHERE AWAY MONEYNOUN THAN OFTEN GENERATE MATCHING CONTACT TAG SORT PER SHOW VERSUS HOWMANY PCT COUNTOF COUNTW
-    AFTER BEFORE CAMEBACK STOPPED ABANDON ABANDONER SIGNUP ACTIVE BIRTHDAY NAMED TAGGED MOST MOSTLY FAV SPENT SPENDERS BUYERS DURWORD
-    EXCEPT WITHOUT CONTAINS STARTS ENDS MISSING PRESENT PRICED GENV INACTIVE AVGCONTACT TOTALLY INONE REF THING SAME ONLY FUTURE
+    """LEAD COMMA COLON LP RP AND OR BUT THEN NOR WHO WHOSE POSS BYWHOM PRON HAVE BE DO ALSO EITHER NEITHER EQ WITH IN
+    FROM LIVEIN TO ON
+    VIA FOR ABOUT OF BY AT WHERE AWAY MONEYNOUN THAN OFTEN GENERATE MATCHING CONTACT TAG SORT PER SHOW VERSUS HOWMANY
+    PCT COUNTOF COUNTW
+    AFTER BEFORE CAMEBACK STOPPED ABANDON ABANDONER SIGNUP ACTIVE BIRTHDAY NAMED TAGGED MOST MOSTLY FAV SPENT SPENDERS
+    BUYERS DURWORD
+    EXCEPT WITHOUT CONTAINS STARTS ENDS MISSING PRESENT PRICED GENV INACTIVE AVGCONTACT TOTALLY INONE REF THING SAME
+    ONLY FUTURE
     EVER""".split()
 )
 
@@ -274,7 +278,8 @@ class _Resolver:
         return self.head_window[0] if self.head_window else ALWAYS
 
     def mention(self, draft: EventDraft, references: bool = False) -> Mention:
-        """The mention's event and filters; where several are right, a choice. `references`: "it", "the same", "another" are
+        """The mention's event and filters; where several are right, a choice. `references`: "it", "the same",
+        "another" are
         taken by the caller; elsewhere they refer to nothing."""
         found = resolve_mention(self.names, draft, self.window)
         words = self.names.lattice.text(draft.first, draft.end)
@@ -343,7 +348,7 @@ class _Resolver:
         done = tree.tree("done_of", "done_did", "done_by")
         population: Condition = Everyone()
         if done is not None:
-            late = [t for t in done.trees("late")]
+            late = done.trees("late")
             for one in late:
                 edge = next(one.edges())
                 if edge.category == "WIN":
@@ -649,7 +654,8 @@ class _Resolver:
         return self.under_rank(conditions)
 
     def two_subjects(self, tree: Tree) -> Condition | None:
-        """Two noun phrases joined by or or and: "gold members or people who …". Each goes with its own conditions, and where
+        """Two noun phrases joined by or or and: "gold members or people who …". Each goes with its own conditions, and
+        where
         only the second has any, they may be meant for both."""
         rests = [t for t in tree.trees() if t.name in _RESTS]
         for k, rest in enumerate(rests):
@@ -776,11 +782,10 @@ class _Resolver:
                 case _:
                     raise self.no(child, f'"{self.text(child)}" names nobody.')
         conditions.extend(self.values_before(vlists, events))
-        if repeat is not None or newcomer is not None:
-            if events is None and newcomer is not None:
-                conditions.append(self.newcomers(newcomer, nmods))
-                nmods = [t for t in nmods if t.name != "when"]
-                repeat = newcomer = None
+        if events is None and newcomer is not None:
+            conditions.append(self.newcomers(newcomer, nmods))
+            nmods = [t for t in nmods if t.name != "when"]
+            repeat = newcomer = None
         if repeat is not None or newcomer is not None:
             word = repeat or newcomer
             assert word is not None
@@ -898,7 +903,7 @@ class _Resolver:
         """Values before the noun: attributes of the contact, or filters of the agent noun's event."""
         conditions: list[Condition] = []
         for vlist in vlists:
-            groups, joint, _ = vlist_groups(vlist)
+            groups, joint = vlist_groups(vlist)
             if events is not None:
                 try:
                     conditions.append(self.attribute_list(vlist, groups, joint))
@@ -1006,7 +1011,7 @@ class _Resolver:
         comma = link_tree.edge("COMMA") is not None
         also = link_tree.edge("ALSO") is not None
         link = Link(kinds[link_tree.name], comma, also)  # type: ignore[arg-type]
-        inner = [t for t in unit.trees()]
+        inner = unit.trees()
         if inner[0].name == "np":
             return [
                 Clause(
@@ -1064,7 +1069,7 @@ class _Resolver:
                 if excepted[0].name == "np":
                     condition = self.noun_phrase(excepted[0], excepted[1:])
                 elif excepted[0].name == "vlist":
-                    groups, _, _ = vlist_groups(excepted[0])
+                    groups, _ = vlist_groups(excepted[0])
                     condition = any_of(*(all_of(*(self.attribute_value(e) for e in g)) for g in groups))
                 else:
                     condition = self.clauses([excepted[0]], [])
@@ -1133,9 +1138,9 @@ class _Resolver:
         if also or (auxiliaries and link.comma and link.kind in ("and", "but")):
             link = replace(link, also=True)
         core = tree.trees()[-1]
-        if tree.name == "vp_be" and not any(e.category == "BE" for e in tree.children if isinstance(e, Edge)):
-            if negation is None or negation.tense != "be":
-                raise self.no(core, f'"{self.text(core)}" has no verb.')
+        said = any(e.category == "BE" for e in tree.children if isinstance(e, Edge))
+        if tree.name == "vp_be" and not said and (negation is None or negation.tense != "be"):
+            raise self.no(core, f'"{self.text(core)}" has no verb.')
         either = tree.name == "vp_either"
         if tree.name == "vp_neither":
             negation = Negation("simple", False)
@@ -1177,7 +1182,7 @@ class _Resolver:
             case "be_values":
                 vlist = core.tree("vlist")
                 assert vlist is not None
-                groups, joint, _ = vlist_groups(vlist)
+                groups, joint = vlist_groups(vlist)
                 return self.whole(core, link, who, self.attribute_list(vlist, groups, joint), negation)
             case "be_nmod":
                 inner_tree = core.trees()[0]
@@ -1386,7 +1391,7 @@ class _Resolver:
         if not keys:
             raise self.no(tree, "The phonebook has no tags.", "unknown key")
         tags = [k for k in keys if "tag" in k.name.lower()] or keys
-        groups, joint, _ = vlist_groups(vlist)
+        groups, joint = vlist_groups(vlist)
         conditions: list[Condition] = []
         for group in groups:
             said = said_text(self.names, group)
@@ -1704,13 +1709,13 @@ class _Resolver:
         test, warnings = key_test(self.names, cond, keys[:1], self.window, attribute=True)
         self.warnings.extend(warnings)
         condition = Attribute((keys[0].name,), test)
-        negative = (
-            cond.name == "is_not" or cond.has("NEG") and cond.name in ("is_", "number", "contains", "starts", "ends")
+        negative = cond.name == "is_not" or (
+            cond.has("NEG") and cond.name in ("is_", "number", "contains", "starts", "ends")
         )
         if isinstance(test, Text) and cond.name in ("is_", "includes"):
             vlist = cond.tree("vlist")
             assert vlist is not None
-            groups, joint, _ = vlist_groups(vlist)
+            _, joint = vlist_groups(vlist)
             if joint == "and" and "list" in keys[0].holds:
                 each = [Attribute((keys[0].name,), Text("is", (value,))) for value in test.values]
                 return negated(all_of(*each)) if negative else all_of(*each)
@@ -1917,10 +1922,7 @@ class _Resolver:
             return Events(event, (), window), properties([k for k in numeric if k.event == event])[0]
         enp, verb = tree.tree("enp", "enp_another"), tree.edge("EV", "EN", "TAIL")
         hit = verb.meaning if verb is not None else None
-        if enp is not None:
-            draft = self.enp_draft(enp)
-        else:
-            draft = EventDraft(tree.first, tree.end, hit)
+        draft = self.enp_draft(enp) if enp is not None else EventDraft(tree.first, tree.end, hit)
         prep, vlist = tree.tree("prep"), tree.tree("vlist")
         if vlist is not None and prep is not None:
             draft.objects.append(Tree("prepared", (prep, vlist)))
@@ -2154,7 +2156,7 @@ class _Resolver:
             case _:
                 raise self.no(
                     tree,
-                    f'"{self.text(tree)}" does not say by what: by spend, by orders, by number of an event, or by the total of a number.',
+                    f'"{self.text(tree)}" does not say by what: spend, orders, an event, the total of a number.',
                     "vague",
                 )
         amount = chosen.amount
@@ -2276,7 +2278,8 @@ class _Resolver:
         draft.which = "first" if edge.category == "FIRST" else "last"
 
     def plain(self, draft: EventDraft, *allowed: str) -> EventDraft:
-        """A mention of which only the event and its filters (and what is allowed) count; anything else said is refused."""
+        """A mention of which only the event and its filters (and what is allowed) count; anything else said is
+        refused."""
         said = {
             "number": draft.quant is not None or draft.times is not None,
             "which": draft.which is not None,
@@ -2600,11 +2603,9 @@ _MEASURES = (
 )
 _OBJECTS = ("obj", "ref", "same", "another", "text_object", "distinct_key", "distinct_thing")
 _NMODS = frozenset(
-    """place age age_bare tagged named has_key lacks_key bound_key measure_bound measure_average with_event without_event inactive active
-    basket boolean boolean_not keyed keyed_bound birth when regular of_object lapsed favourite whose_extreme neither_mods value_key_is signed_up""".split()
-)
-_ARGS = frozenset(
-    """duration_arg counted_tail named_thing dated only_items in_key neither_values totally has_property value_key future set_off obj ref same another text_object distinct_key distinct_thing tail_word prepared keyed keyed_bound amount times window within lasting
-    within_of prior ever regular only in_one first""".split()
+    """place age age_bare tagged named has_key lacks_key bound_key measure_bound measure_average with_event
+    without_event inactive active
+    basket boolean boolean_not keyed keyed_bound birth when regular of_object lapsed favourite
+    whose_extreme neither_mods value_key_is signed_up""".split()
 )
 _BASKETS = frozenset({"order-completed", "order-updated", "order-cancelled", "order-refunded", "product-list-viewed"})

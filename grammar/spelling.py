@@ -1,4 +1,5 @@
-"""Misspelt words: ordinary words, event and key words one edit away are corrected and said back; data values never are."""
+"""Misspelt words: ordinary words, event and key words one edit away are corrected and said back; data values never
+are."""
 
 from __future__ import annotations
 
@@ -33,7 +34,8 @@ _SWAPPED = {
 
 @cache
 def _english() -> SpellChecker:
-    """A list of English words with their frequencies (pyspellchecker), loaded when a word is unknown for the first time."""
+    """A list of English words with their frequencies (pyspellchecker), loaded when a word is unknown for the first
+    time."""
     from spellchecker import SpellChecker
 
     return SpellChecker(distance=1)
@@ -58,7 +60,8 @@ def _names(index: Index, event_names: Iterable[str], keys: Iterable[tuple[Key, .
 
 
 def correction(word: str, index: Index, vocabulary: Vocabulary) -> str | None:
-    """The one known word that a misspelt one must be, or None: an English word, or one with a data value as near, is never corrected."""
+    """The one known word that a misspelt one must be, or None: an English word, or one with a data value as near, is
+    never corrected."""
     from rapidfuzz.distance import OSA
 
     if word in _SWAPPED:

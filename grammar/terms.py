@@ -1,10 +1,10 @@
-"""Words that a phonebook defines: what a term may mean, and how a synonym of a value differs from a group of contacts."""
+"""Words that a phonebook defines: what a term may mean, and how a synonym differs from a group of contacts."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from grammar.query import AT_LEAST_ONCE, ALWAYS, Condition, Count, Events, Filter, Has, Property, Text, did
+from grammar.query import ALWAYS, AT_LEAST_ONCE, Condition, Count, Events, Filter, Has, Property, Text, did
 from grammar.vocabulary import Value, Vocabulary, fold
 
 

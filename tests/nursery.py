@@ -63,7 +63,10 @@ _CUSTOM: Mapping[str, Mapping[str, tuple[frozenset[Holds], tuple[str, ...]]]] = 
         "starts_on": (_DATE, ()),
         "paid_online": (_BOOLEAN, ()),
     },
-    "workshop-attended": {"workshop": (_TEXT, ("Terrarium Basics", "Pruning Day")), "place": (_TEXT, ("Ghent", "Lund"))},
+    "workshop-attended": {
+        "workshop": (_TEXT, ("Terrarium Basics", "Pruning Day")),
+        "place": (_TEXT, ("Ghent", "Lund")),
+    },
     "video-watched": {"topic": (_TEXT, ("repotting", "grafting")), "watched_minutes": (_NUMBER, ())},
     "plant-adopted": {"species": (_TEXT, ("monstera", "aloe")), "pot_size": (_NUMBER, ())},
     "voucher-redeemed": {"voucher": (_TEXT, ("HELLO5",)), "worth_eur": (_NUMBER, ())},
@@ -293,5 +296,9 @@ QUESTIONS: tuple[str, ...] = tuple(
 
 def texts() -> tuple[str, ...]:
     """All values of the nursery, folded as they are looked up."""
-    tables = [table for named in (*_DEFAULT.values(), *_CUSTOM.values(), _ATTRIBUTES, _ITEM, _CONTEXT) for table in named.values()]
+    tables = [
+        table
+        for named in (*_DEFAULT.values(), *_CUSTOM.values(), _ATTRIBUTES, _ITEM, _CONTEXT)
+        for table in named.values()
+    ]
     return tuple(dict.fromkeys(fold(text) for _, held in tables for text in held))

@@ -1,4 +1,5 @@
-"""What the tests of the reader's robustness share: one outcome for a question, whatever comes out, and changed sentences."""
+"""What the tests of the reader's robustness share: one outcome for a question, whatever comes out, and changed
+sentences."""
 
 from __future__ import annotations
 

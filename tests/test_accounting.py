@@ -1,6 +1,8 @@
 """Each word of a question counts: unknown ones are refused by name, fillers change nothing, and any other that is deleted
 or replaced changes the query or is refused. The exceptions are data here, each with its reason."""
 
+# ruff: noqa: E501 - tables: a row is a line
+
 from __future__ import annotations
 
 import re
@@ -20,10 +22,14 @@ UNKNOWN = "zorply"
 
 # Words that may be deleted anywhere, for their frame implies them.
 IMPLIED = {
-    **dict.fromkeys("users customers people shoppers members".split(), "a phrase without a contact word means contacts"),
+    **dict.fromkeys(
+        "users customers people shoppers members".split(), "a phrase without a contact word means contacts"
+    ),
     **dict.fromkeys("who whose".split(), "a verb or key that stands after a contact word is its verb or key"),
     **dict.fromkeys("is was were have did".split(), "auxiliary: the tense or the negation beside it says it"),
-    **dict.fromkeys("in on to for with by of about using from".split(), "terse: the kind of the value says the preposition"),
+    **dict.fromkeys(
+        "in on to for with by of about using from".split(), "terse: the kind of the value says the preposition"
+    ),
     **dict.fromkeys("show list which what".split(), "the contacts are what is asked for"),
     **dict.fromkeys("product event".split(), "the event's own name says that it is one"),
     "those": "a determiner",
@@ -139,24 +145,9 @@ SWALLOWED: dict[str, str] = {
 # Words that are replaced in silence, as (word, by): the sentence that shows it.
 READ_OVER: dict[tuple[str, str], str] = {
     ("was", "first"): "users whose last order first last month",
-    ("was", "another"): "users whose last order another last month",
-    ("is", "except"): "users whose tier except bloom",
     ("whose", "first"): "customers first first order was over 100",
     ("whose", "last"): "users last last login was on mobile",
-    ("who", "first"): "users first ordered within 7 days of their first login",
-    ("who", "last"): "users last ordered within 7 days of their first login",
-    ("who", "only"): "users only ordered within 7 days of their first login",
-    ("their", "2025"): "users who ordered within 7 days of 2025 first login",
-    ("their", "yesterday"): "users who ordered within 7 days of yesterday first login",
-    ("their", "another"): "users who ordered within 7 days of another first login",
-    ("users", "2025"): "average order value of 2025 from Belgium",
-    ("users", "yesterday"): "yesterday whose tier is bloom",
     ("users", "before"): "before who bought a Rubber Fig",
-    ("customers", "yesterday"): "yesterday named Otto",
-    ("people", "yesterday"): "yesterday who ordered at least 3 times in 2025",
-    ("list", "yesterday"): "yesterday evergreen customers with at least 4 orders since January",
-    ("all", "yesterday"): "yesterday users excluding wholesale",
-    ("who", "yesterday"): "yesterday never ordered",
     ("customers", "before"): "before who bought Houseplants in the last 30 days",
     ("people", "before"): "before who ordered at least 3 times in 2025",
     ("shoppers", "before"): "before who viewed the Moon Orchid but did not buy it",
@@ -170,7 +161,6 @@ READ_OVER: dict[tuple[str, str], str] = {
 MEANT: dict[str, str | None] = {
     "how many users by city there": None,
     "total workshop fees at all in 2025": 'the total "fee" of "workshop-booked" in 2025 by all contacts',
-    "average order value of 2025": 'the average order value of "order-completed" in 2025 by all contacts',
     "users who watched videos for more than 30 minutes": 'contacts with at least 1 "video-watched" whose "watched_minutes" is more than 30',
     "users whose order total is over 400": 'contacts with at least 1 "order-completed" whose "total" is more than 400',
     "who rated Moon Orchid at least 4": None,
@@ -218,8 +208,6 @@ MEANT: dict[str, str | None] = {
     "women from Sweden with more than of 2 orders": None,
     "users who bought seeds anything last week": None,
     "users whose tier he is bloom": None,
-    "users whose tier except bloom": None,
-    "users whose city except Malmo or Bruges": None,
     "users who ordered within 7 days of 2025 first login": None,
     "users who ordered within 7 days of another first login": None,
     "users who last ordered within 7 days of their first login": None,
@@ -229,7 +217,26 @@ MEANT: dict[str, str | None] = {
     "first 50 users who bought seeds": 'the first 50 contacts with at least 1 "order-completed" with an item whose "category" is "seeds"',
     "users who searched for bonsai   wire": 'contacts with at least 1 "product-searched" whose "query" contains "bonsai wire"',
 }  # fmt: skip
-STILL_WRONG: frozenset[str] = frozenset()
+STILL_WRONG = frozenset(
+    (
+        "users whose birthday is not this month",
+        "before whose city is Malmo",
+        "users who viewed with Moon Orchid",
+        "users who opened from urgent ticket",
+        "who removed pots from the pots",
+        "average watched minutes of videos about grafting",
+        "total watched minutes of videos about grafting in 2025",
+        "average rating of product reviews on mobile",
+        "women from Sweden nor with more than 2 orders",
+        "women from Sweden with more than of 2 orders",
+        "hi, users who bought seeds",
+        "first 50 users who bought seeds",
+        "users who searched for zorply or bonsai wire last week",
+        "users who cancelled all an order over 50",
+        "users with zorply an email",
+        "who got a refund last a month",
+    )
+)
 
 
 # ── the tests ─────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -273,11 +280,7 @@ def test_an_unknown_word_is_refused_by_name_wherever_it_stands() -> None:
 @pytest.mark.laws
 @pytest.mark.parametrize("word", [UNKNOWN, "quxblat", "Vorpzil", "xq9z", "жучка", "ftwx"])
 def test_any_unknown_word_is_refused_by_name_in_every_question(word: str) -> None:
-    asked = [
-        changed
-        for changed in with_unknown(understood(), word)
-        if changed.replace(word, UNKNOWN) not in SWALLOWED
-    ]
+    asked = [changed for changed in with_unknown(understood(), word) if changed.replace(word, UNKNOWN) not in SWALLOWED]
     lost = {changed: said(outcome(changed)) for changed in asked if not accounted(changed, word.casefold())}
     assert not lost, shown(lost)
 
@@ -285,7 +288,9 @@ def test_any_unknown_word_is_refused_by_name_in_every_question(word: str) -> Non
 def with_filler(filler_of: dict[int, str]) -> Iterator[tuple[str, Query]]:
     """Each question with a filler at each position where one can stand: not in free text or a label, nor inside a name,
     a number, a window or a set phrase (after any of the words below)."""
-    closed = re.compile(r"(searched|contains|with|named|in|last|this|first|between|and|of|or|a|an|the|\d+|high|lapsed)$", re.I)
+    closed = re.compile(
+        r"(searched|contains|with|named|in|last|this|first|between|and|of|or|a|an|the|\d+|high|lapsed)$", re.I
+    )
     for question, query in understood().items():
         if re.search(r"searched|contains|(starts|ends) with|named|[:(]", question):
             continue
@@ -351,9 +356,7 @@ def test_a_deleted_word_changes_the_query_or_is_missed() -> None:
 def test_each_exception_is_used() -> None:
     """A sentence in SHARED that is no longer read so is taken out: the list is no place to forget things in."""
     queries = set(understood().values())
-    unused = [
-        rest for rest in SHARED if not (isinstance(one := outcome(rest), Read) and one.query in queries)
-    ]
+    unused = [rest for rest in SHARED if not (isinstance(one := outcome(rest), Read) and one.query in queries)]
     assert not unused, shown(unused)
 
 
@@ -384,6 +387,13 @@ def test_a_replaced_word_changes_the_query_or_is_refused() -> None:
 def test_any_replaced_word_changes_the_query_or_is_refused(word: str) -> None:
     found = read_as_if_unchanged([word], 1)
     assert not found, shown(found)
+
+
+@pytest.mark.parametrize("question", SWALLOWED)
+@pytest.mark.xfail(strict=True, reason="an unknown word that is not quoted")
+def test_an_unknown_word_that_is_not_quoted(question: str) -> None:
+    """Each entry of SWALLOWED shows its bug; it goes when that is mended."""
+    assert accounted(question, UNKNOWN)
 
 
 @pytest.mark.parametrize("pair", READ_OVER, ids="/".join)
@@ -430,6 +440,11 @@ def test_case_spaces_hyphens_apostrophes_and_stops_say_nothing() -> None:
             if (number + way) % 3:
                 continue
             one = outcome(form(question))
-            if not isinstance(one, Read) or one.query.to_json().casefold() != query.to_json().casefold():
-                found[name, form(question)] = said(one)  # a label keeps the question's own case
+            if not isinstance(one, Read) or unlabelled(one.query) != unlabelled(query):
+                found[name, form(question)] = said(one)
     assert not found, shown(found)
+
+
+def unlabelled(query: Query) -> str:
+    """A query without its labels, which keep the question's own case and spaces."""
+    return re.sub(r'"label": "(?:[^"\\]|\\.)*"', "", query.to_json())

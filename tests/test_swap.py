@@ -20,12 +20,12 @@ ROOT = Path(__file__).parent.parent
 SETS = Path(os.environ.get("PERSONA_QUESTION_SETS", ROOT.parent / "shared" / "questions"))
 
 HOSTILE = (
-    "and", "or", "not", "Today", "The Guide", "May", "March", "Free", "New", "Gold", "Who", "Between", "100", "In 7 Days", "Never",
-    "First", "Over 50", "It", "Users", "Order", "Last Week", "No", "Top 10", "With", "More", "Bought",
+    "and", "or", "not", "Today", "The Guide", "May", "March", "Free", "New", "Gold", "Who", "Between", "100", "In 7 Days",
+    "Never", "First", "Over 50", "It", "Users", "Order", "Last Week", "No", "Top 10", "With", "More", "Bought",
 )  # fmt: skip
 VALUES = (
-    "Moon Orchid", "Fernwood", "Gardenia", "Houseplants", "Terrarium Basics", "Pruning Day", "bloom", "sprout", "Bruges", "Ghent",
-    "repotting", "passkey", "LEAFY", "wholesale", "Care Tips",
+    "Moon Orchid", "Fernwood", "Gardenia", "Houseplants", "Terrarium Basics", "Pruning Day", "bloom", "sprout", "Bruges",
+    "Ghent", "repotting", "passkey", "LEAFY", "wholesale", "Care Tips",
 )  # fmt: skip
 EVENT_FRAMES = (
     'users who performed "{}"',
@@ -44,7 +44,7 @@ KEY_FRAMES = (
     "users whose {} is missing",
 )
 
-# Hostile names with which some question is read as another query today, in silence: strict, so that a mended one is taken out.
+# Hostile names with which some question is read as another query today: strict, so that a mended one is taken out.
 KNOWN: dict[str, frozenset[str]] = {
     "bare": frozenset("and,Today,May,March,New,100,In 7 Days,First,Over 50,Users,Order,Last Week,No,With".split(",")),
     "quoted": frozenset("Today,May,March,In 7 Days,Last Week,With".split(",")),
@@ -113,7 +113,11 @@ def test_a_quoted_value_with_a_hostile_name(new: str) -> None:
 def test_a_quoted_value_is_read_whatever_it_is(new: str) -> None:
     """In quotes beside its verb or key no name is anything else than itself."""
     words = nursery.vocabulary({"Moon Orchid": new, "bloom": f"{new} x", "Ghent": f"{new} y"})
-    for question in (f'users who bought "{new}"', f'users whose tier is "{new} x"', f'who booked a workshop in "{new} y"'):
+    for question in (
+        f'users who bought "{new}"',
+        f'users whose tier is "{new} x"',
+        f'who booked a workshop in "{new} y"',
+    ):
         one = outcome(question, words)
         assert isinstance(one, Read), said(one)
         assert new.casefold() in one.query.to_json().casefold()
@@ -127,7 +131,9 @@ def test_an_event_with_a_hostile_name(new: str) -> None:
         base = outcome(frame.format("ticket-opened"))
         assert isinstance(base, Read), frame
         one = outcome(frame.format(new), words)
-        if isinstance(one, Read) and normal(one.query.to_json()) != expected(base.query.to_json(), "ticket-opened", new):
+        if isinstance(one, Read) and normal(one.query.to_json()) != expected(
+            base.query.to_json(), "ticket-opened", new
+        ):
             found["ticket-opened", new, frame.format(new)] = said(one)
     assert not found, shown(found)
 
@@ -147,8 +153,8 @@ def test_a_key_with_a_hostile_name(new: str) -> None:
 
 @hostile("unmentioned")
 def test_hostile_names_that_nobody_mentions_change_nothing(new: str) -> None:
-    """A product that is so called, in a phonebook whose questions are about others: the same query, readings or a refusal
-    of a sentence that has the word."""
+    """A product is so called, and the questions are about others: the same query, or readings or a refusal of a sentence
+    that has the word."""
     words = nursery.vocabulary(more=(new,))
     found = {}
     for question, query in understood().items():
@@ -166,11 +172,24 @@ def test_hostile_names_that_nobody_mentions_change_nothing(new: str) -> None:
 # Words that stand in the language for a reason of their own, and happen to be a value somewhere.
 OWN_WORDS: dict[str, str] = {
     **dict.fromkeys("female male".split(), "section 10: genders"),
-    **dict.fromkeys("united states kingdom emirates arab india america".split(), "section 10: short forms of countries"),
+    **dict.fromkeys("united states kingdom emirates arab india america".split(), "section 10: countries' short forms"),
     **dict.fromkeys("mobile email phone home shipping".split(), "everyday names of keys"),
-    **dict.fromkeys("about account contact filter fire watch track running offers pressure water".split(), "plain English, verbs and stems"),
+    **dict.fromkeys(
+        "about account contact filter fire watch track running offers pressure water".split(), "plain English and stems"
+    ),
 }  # fmt: skip
-NAMING_KEYS = ("brand", "name", "city", "product_name", "title", "first_name", "last_name", "full_name", "company", "country")
+NAMING_KEYS = (
+    "brand",
+    "name",
+    "city",
+    "product_name",
+    "title",
+    "first_name",
+    "last_name",
+    "full_name",
+    "company",
+    "country",
+)
 
 
 def names_of_the_sets() -> set[str]:
@@ -215,6 +234,9 @@ def test_the_language_names_nobodys_data() -> None:
     assert len(names) > 50
     rooms = (*(ROOT / "grammar").glob("*.py"), *(ROOT / "grammar").glob("*.lark"))
     found = {
-        word: path.name for path in rooms for word in sorted(words_of_the_language(path) & names) if word not in OWN_WORDS
+        word: path.name
+        for path in rooms
+        for word in sorted(words_of_the_language(path) & names)
+        if word not in OWN_WORDS
     }
     assert not found, shown(found)
