@@ -249,7 +249,9 @@ def key_test(
             assert edge is not None
             if "number" not in holds:
                 raise Refused("wrong key", edge.first, edge.end, f'"{key}" holds no numbers to compare.')
-            return Numeric(converted(edge, keys[0])), ()
+            bound = converted(edge, keys[0])
+            said = f'"{names.lattice.text(edge.first, edge.end)}" was taken as {bound.value:,g} in the unit of {key}.'
+            return Numeric(bound), (said,) if bound != edge.meaning.bound else ()
         case "includes":
             tree = cond.tree("vlist")
             assert tree is not None

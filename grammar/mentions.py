@@ -332,7 +332,6 @@ def _quoted(
     for end, keys in find_keys(names, inner, 0):
         if end == len(inner):
             put("KEY", i, i + 1, keys)
-    _time(put, i, [phrase for phrase in when.read(inner, 0) if phrase.end == len(inner)], width=1)
 
 
 def _closed(put: Any, i: int, lows: list[str]) -> None:
@@ -411,15 +410,15 @@ _AFTERWARDS = (
 )
 
 
-def _time(put: Any, i: int, phrases: Sequence[when.TimePhrase], width: int | None = None) -> None:
+def _time(put: Any, i: int, phrases: Sequence[when.TimePhrase]) -> None:
     """Time phrases from word i: the longest of each kind; phrases of one length are readings of the same words."""
     longest = max((p.end for p in phrases if isinstance(p.meaning, Window)), default=0)
     readings = tuple(p.meaning for p in phrases if isinstance(p.meaning, Window) and p.end == longest)
     if readings:
-        put("WIN", i, i + width if width else longest, readings)
+        put("WIN", i, longest, readings)
     for phrase in phrases:
         if not isinstance(phrase.meaning, Window):
-            put(_TIMES[type(phrase.meaning)], i, i + width if width else phrase.end, phrase.meaning)
+            put(_TIMES[type(phrase.meaning)], i, phrase.end, phrase.meaning)
 
 
 def _names(put: Any, i: int, lows: list[str], names: Any, occurring: frozenset[str]) -> None:

@@ -11,6 +11,7 @@ from typing import Literal
 from grammar import lexicon, when
 from grammar.query import Bound, Number, Span, Unit
 
+_MOST_DIGITS = 15  # of a number that is counted exactly
 _DIGITS = re.compile(r"(\d+(?:\.\d+)?)([a-z]*)$")
 
 
@@ -20,6 +21,8 @@ def number_at(words: Sequence[str], i: int) -> tuple[int, Number] | None:
         return None
     word = words[i].replace(",", "")
     match = _DIGITS.match(word)
+    if match and len(match[1]) > _MOST_DIGITS:
+        return None
     if match:
         value: Number = _plain(float(match[1]))
         j = i + 1

@@ -17,6 +17,7 @@ from grammar.resolve import Resolved, resolve
 from grammar.terms import as_synonym
 from grammar.vocabulary import Value, Vocabulary, fold
 
+LONGEST_QUOTE = 60  # characters of a word that is quoted back
 NEAR = 82  # percent of likeness from which a value is offered for words that are none
 LONGEST = 100  # words; more are refused unread
 
@@ -122,6 +123,11 @@ def _one(words: Lattice, vocabulary: Vocabulary) -> Read:
         raise _refusal(words, failures, vocabulary)
     best = min(rank for rank, _ in resolved.values())
     chosen = [one for rank, one in resolved.values() if rank == best]
+    if best[1] == 0:  # "bought Today": with a capital, a word that is also a name may be meant as one
+        named = min(
+            (rank for rank, _ in resolved.values() if rank[0] == best[0] and _capital(words, rank)), default=None
+        )
+        chosen += [one for rank, one in resolved.values() if rank == named]
     corrected = tuple(f'"{wrong}" was read as "{right}".' for wrong, right in words.corrections)
     if len(chosen) == 1:
         return Read(chosen[0].query, corrected + chosen[0].warnings, _grounding(chosen[0].query, words, vocabulary))
@@ -207,6 +213,17 @@ def _rank(tree: Tree, words: Lattice) -> tuple[int, ...]:
     return (unknown, closed, names, phrases)
 
 
+def _capital(words: Lattice, rank: tuple[int, ...]) -> bool:
+    """Whether a reading takes ordinary words for names, and some ordinary word inside the question has a capital."""
+    if rank[1] == 0 or words.question.isupper():
+        return False
+    return any(
+        word.raw[:1].isupper() and "VALUE" in words.at[i] and _ordinary(words, i) and not word.quoted
+        for i, word in enumerate(words.words)
+        if i
+    )
+
+
 def _ordinary(words: Lattice, i: int) -> bool:
     """Whether a word has a closed-class sense too."""
     return any(
@@ -274,7 +291,7 @@ def _misplaced(words: Lattice, nothing: NoTree, vocabulary: Vocabulary) -> NotUn
 def _unknown_words(words: Lattice, unknown: list[int], vocabulary: Vocabulary) -> NotUnderstood:
     """The refusal of words that are nothing at all: with the nearest value of the data, if they or the words round
     them look like one."""
-    said = [words.words[i].raw for i in unknown]
+    said = [words.words[i].raw[:LONGEST_QUOTE] for i in unknown]
     vague = [w for w in said if w.casefold() in lexicon.VAGUE]
     quoted = ", ".join(f'"{w}"' for w in said)
     position = words.words[unknown[0]].start

@@ -1165,6 +1165,11 @@ class _Resolver:
                 self.take_args(draft, [t for t in core.trees() if t is not enp])
                 return Clause(link, who, negation, False, core.first, core.end, event=draft)
             case "active":
+                word = core.edge("ACTIVE")
+                timed = any(e.category in ("WIN", "EVER", "REG", "TIMES", "LASTING", "WITHIN") for e in core.leaves())
+                vague = word is not None and self.text(word).casefold().split()[-1] == "active"
+                if vague and not timed and not self.head_window and negation is None:
+                    raise self.no(core, '"active" needs a time: active in the last 30 days.', "vague")
                 if link.comma and self.text(core).casefold().startswith(("was ", "were ", "been ")):
                     link = replace(link, also=True)
                 draft = EventDraft(core.first, core.end, None)
@@ -1561,7 +1566,8 @@ class _Resolver:
                     continue
             options.extend(
                 Has(
-                    Aggregate("total", Events(candidate.event, where, window), Property(key.name)), converted(edge, key)
+                    Aggregate("total", Events(candidate.event, where, window), Property(key.name)),
+                    self.in_unit(edge, key),
                 )
                 for key in keys
             )
@@ -2032,7 +2038,7 @@ class _Resolver:
                 (k for k in self.names.keys(measure.events.event or "") if k.name == measure.property.name), None
             )
             assert key is not None
-            return Has(measure, converted(edge, key))
+            return Has(measure, self.in_unit(edge, key))
         if isinstance(measure, AttributeNumber):
             if measure.name.lower() in lexicon.AGE_KEYS:
                 return Age(measure.name, bound)
@@ -2042,6 +2048,13 @@ class _Resolver:
         ):
             bound = Bound(">=", bound.value)  # a bare amount after a sum is at least
         return Has(measure, bound)
+
+    def in_unit(self, edge: Edge, key: Key) -> Bound:
+        """A length of time in the unit of the property; a conversion is said back."""
+        bound = converted(edge, key)
+        if bound != edge.meaning.bound:
+            self.warnings.append(f'"{self.text(edge)}" was taken as {bound.value:,g} in the unit of {key.name}.')
+        return bound
 
     def in_currency(self, measure: Measure, edge: Edge) -> Measure:
         """A measure of money in the currency that was said beside the amount."""

@@ -1,4 +1,4 @@
-"""A business of its own for the tests of the reader: a plant nursery, as a vocabulary in memory, and what is asked of it.
+"""A business of its own for the tests of the reader: a plant nursery, its vocabulary in memory and what is asked of it.
 
 `vocabulary(swap)` puts other texts in the place of some values, event types or keys, so that the same questions can be
 asked of hostile names.

@@ -135,12 +135,11 @@ SAME: dict[tuple[str, str], str] = {
 
 # Sentences with an unknown word or a filler that are not read as they should be, each with what is wrong.
 SWALLOWED: dict[str, str] = {
-    **dict.fromkeys(
-        inserted("lapsed customers (120 days)", UNKNOWN), "the bracket is quoted instead of the unknown word"
-    ),
+    "zorply lapsed customers (120 days)": "the bracket is quoted instead of the unknown word",
+    "lapsed zorply customers (120 days)": "the same",
+    "lapsed customers zorply (120 days)": "the same",
     "zorply customers (120 days)": "the same",
     "lapsed zorply (120 days)": "the same",
-    "users who meet at least two zorply: ordered in 2026, from Belgium, tagged balcony": "taken for a label",
 }
 # Words that are replaced in silence, as (word, by): the sentence that shows it.
 READ_OVER: dict[tuple[str, str], str] = {
@@ -403,7 +402,7 @@ def test_a_word_that_is_read_over(pair: tuple[str, str]) -> None:
     word, by = pair
     changed = READ_OVER[pair].split()
     originals = {replaced(READ_OVER[pair], i, word) for i, at in enumerate(changed) if at.strip(",") == by}
-    shown_by = [question for question in originals & understood().keys()]
+    shown_by = originals & understood().keys()
     assert not any(same(outcome(READ_OVER[pair]), understood()[question]) for question in shown_by)
     assert shown_by
 

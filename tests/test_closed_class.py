@@ -133,7 +133,7 @@ def words(*classes: str) -> list[str]:
 
 
 def verbs() -> dict[str, str]:
-    return {base: past for base, past in (pair.split() for pair in LIGHT_VERBS.replace("\n", " ").split(", "))}
+    return dict(pair.split() for pair in LIGHT_VERBS.replace("\n", " ").split(","))
 
 
 @cache

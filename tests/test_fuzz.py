@@ -1,4 +1,4 @@
-"""Nothing that is typed breaks the reader: it reads, refuses or shows readings, quickly, and what it reads it can say back."""
+"""Nothing that is typed breaks the reader: it reads, refuses or shows readings, soon, and can say back what it read."""
 
 from __future__ import annotations
 
@@ -22,7 +22,8 @@ TOO_LONG = 1.0  # seconds for a refusal of one that is too long
 _WORDS = (
     *CLOSED, *LEADS, *lexicon.COMPARISONS, *lexicon.NUMBERS, *lexicon.SCALES, *lexicon.VAGUE, *when.ORDINARY_WORDS,
     *(" ".join(said) for rows in lexicon.EVERYDAY.values() for said, _, _ in rows),
-    "2025", "0", "3", "1e9", "-5", "20k", "5%", "2026-02-30", "31 February", "9am", "99:99", "''", '"', "(", ")", ",", "?",
+    "2025", "0", "3", "1e9", "-5", "20k", "5%", "2026-02-30",
+    "31 February", "9am", "99:99", "''", '"', "(", ")", ",", "?",
 )  # fmt: skip
 _RANGES = (
     (32, 126),
@@ -43,7 +44,7 @@ def _names() -> tuple[str, ...]:
 
 
 def soups(seed: int, number: int) -> Iterator[str]:
-    """Words of the language and of the data in any order; questions with some words changed; halves of two questions."""
+    """Words of the language and the data in any order; questions with some words changed; halves of two questions."""
     chance, names = random.Random(seed), _names()
 
     def word() -> str:
@@ -135,7 +136,7 @@ LONG = {
     "one long quote": 'users who bought "' + "seeds " * 10_000 + '"',
     "one long number": "users with more than " + "9" * 5_000 + " orders",
     "many fillers": "please " * 5_000 + "users who bought seeds",
-    "many digits with commas": "users who spent over " + "1," * 5_000,
+    "many digits with commas": "users who spent over " + "1," * 20_000,
     "many hyphens": "-" * 20_000,
     "many spaces": "users who bought seeds" + " " * 100_000 + "zorply",
 }
@@ -144,7 +145,6 @@ LONG = {
 # What fails today: strict, so that a mended one is taken out.
 KNOWN = {
     "one long word": "the refusal quotes all of it",
-    "one long number": "read as infinity",
     "many digits with commas": "takes more than a second",
 }
 

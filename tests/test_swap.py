@@ -1,5 +1,5 @@
-"""Names of the data that are ordinary words: a question keeps its query, with the name swapped, or is refused or shown as
-readings; never another query. And the language itself names nobody's data."""
+"""Names of the data that are ordinary words: a question keeps its query, with the name swapped, or is refused, or shown
+as readings; never another query. And the language itself names nobody's data."""
 
 from __future__ import annotations
 
@@ -20,12 +20,13 @@ ROOT = Path(__file__).parent.parent
 SETS = Path(os.environ.get("PERSONA_QUESTION_SETS", ROOT.parent / "shared" / "questions"))
 
 HOSTILE = (
-    "and", "or", "not", "Today", "The Guide", "May", "March", "Free", "New", "Gold", "Who", "Between", "100", "In 7 Days",
-    "Never", "First", "Over 50", "It", "Users", "Order", "Last Week", "No", "Top 10", "With", "More", "Bought",
+    "and", "or", "not", "Today", "The Guide", "May", "March", "Free", "New", "Gold", "Who", "Between", "100",
+    "In 7 Days", "Never", "First", "Over 50", "It", "Users", "Order", "Last Week", "No", "Top 10", "With",
+    "More", "Bought",
 )  # fmt: skip
 VALUES = (
-    "Moon Orchid", "Fernwood", "Gardenia", "Houseplants", "Terrarium Basics", "Pruning Day", "bloom", "sprout", "Bruges",
-    "Ghent", "repotting", "passkey", "LEAFY", "wholesale", "Care Tips",
+    "Moon Orchid", "Fernwood", "Gardenia", "Houseplants", "Terrarium Basics", "Pruning Day", "bloom", "sprout",
+    "Bruges", "Ghent", "repotting", "passkey", "LEAFY", "wholesale", "Care Tips",
 )  # fmt: skip
 EVENT_FRAMES = (
     'users who performed "{}"',
@@ -46,9 +47,9 @@ KEY_FRAMES = (
 
 # Hostile names with which some question is read as another query today: strict, so that a mended one is taken out.
 KNOWN: dict[str, frozenset[str]] = {
-    "bare": frozenset("and,Today,May,March,New,100,In 7 Days,First,Over 50,Users,Order,Last Week,No,With".split(",")),
-    "quoted": frozenset("Today,May,March,In 7 Days,Last Week,With".split(",")),
-    "whatever": frozenset("Today,In 7 Days,Last Week".split(",")),
+    "bare": frozenset("and,May,March,New,100,In 7 Days,Over 50,Users,Order,Last Week".split(",")),
+    "quoted": frozenset("Today,May,March,With".split(",")),
+    "whatever": frozenset(),
     "event": frozenset(),
     "key": frozenset("Today,May,March,Last Week".split(",")),
     "unmentioned": frozenset(),
@@ -153,8 +154,8 @@ def test_a_key_with_a_hostile_name(new: str) -> None:
 
 @hostile("unmentioned")
 def test_hostile_names_that_nobody_mentions_change_nothing(new: str) -> None:
-    """A product is so called, and the questions are about others: the same query, or readings or a refusal of a sentence
-    that has the word."""
+    """A product is so called, and the questions are about others: the same query, or readings or a refusal of a
+    sentence that has the word."""
     words = nursery.vocabulary(more=(new,))
     found = {}
     for question, query in understood().items():
