@@ -172,7 +172,8 @@ def lattice(question: str, vocabulary: Vocabulary) -> Lattice:
     names = index(vocabulary.event_types(), vocabulary.attributes())
     corrected = list(words)
     said: list[tuple[str, str]] = []
-    for i in unknown:
+    label = max(read.at[0].get("LABEL", {0: None}))
+    for i in [k for k in unknown if k >= label]:
         right = correction(words[i].low, names, vocabulary)
         if i and words[i].raw[:1].isupper() and not question.isupper() and right not in when.ORDINARY_WORDS:
             continue  # a name, by its capital; months and days have one too
@@ -277,8 +278,8 @@ def _lattice(
     _written(put, words, table)
     covered = [False] * len(words)
     for edges in table:
-        for by_end in edges.values():
-            for edge in by_end.values():
+        for category, by_end in edges.items():
+            for edge in by_end.values() if category != "LABEL" else ():  # a label may be any words
                 for k in range(edge.first, edge.end):
                     covered[k] = True
     for i, word in enumerate(words):

@@ -1745,7 +1745,11 @@ class _Resolver:
         if possible and attribute:
             word = self.text(key)
             last = draft.objects[-1] if draft is not None and draft.objects else None
-            product = last is not None and last.end == tree.first - 1 and "THING" in self.names.lattice.at[last.end - 1]
+            product = (  # "a product whose name …": of what stands beside it
+                draft is not None
+                and draft.end == tree.first - 1
+                and (self.names_a_thing(draft) or (last is not None and last.name == "obj"))
+            )
             if product or self.chooser.choose((True, False), word):
                 attribute = []
             else:
@@ -1767,6 +1771,13 @@ class _Resolver:
                 raise self.no(key, f'"{self.text(key)}" holds no numbers.', "wrong key")
             return Attribute((attribute[0].name,), Numeric(bound.meaning.bound))
         return self.attribute_keyed(key, attribute, tree.trees()[-1])
+
+    def names_a_thing(self, draft: EventDraft) -> bool:
+        """Whether an event was named with the noun of what it is about ("unlocked an achievement")."""
+        if draft.noun or draft.tails or draft.about_product:
+            return True
+        best = draft.hit.candidates[0] if draft.hit is not None else None
+        return best is not None and best.tier == "full" and len(best.stems) > 1
 
     # ── whose ──
 
