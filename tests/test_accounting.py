@@ -108,6 +108,8 @@ SAME: dict[tuple[str, str], str] = {
     ("was", "over"): "the same",
     **dict.fromkeys([(w, o) for w in ("in", "on", "for", "last") for o in ("over", "since", "last")], "words of one window"),
     ("distinct", "different"): "words of one count",
+    **dict.fromkeys([("who", "only"), ("with", "only")], "only, said twice"),
+    **dict.fromkeys([("users", "different"), ("customers", "different")], "how many different = how many"),
     **dict.fromkeys([(word, "every") for word in "a all each the their".split()], "determiners"),
     ("each", "3"): "in 3 of the last 3 months = in each of them",
     ("a", "another"): "a sequence is of two events anyway",
@@ -135,11 +137,26 @@ SAME: dict[tuple[str, str], str] = {
 
 # Sentences with an unknown word or a filler that are not read as they should be, each with what is wrong.
 SWALLOWED: dict[str, str] = {
-    "zorply lapsed customers (120 days)": "the bracket is quoted instead of the unknown word",
-    "lapsed zorply customers (120 days)": "the same",
-    "lapsed customers zorply (120 days)": "the same",
-    "zorply customers (120 days)": "the same",
-    "lapsed zorply (120 days)": "the same",
+    **{
+        f"users who searched {changed} or bonsai wire last week": "the window is quoted instead of the unknown word"
+        for changed in ("zorply for moss", "for zorply moss", "for moss zorply", "zorply moss", "for zorply")
+    },
+}
+# Questions in which a determiner is taken into the unknown value of a key (and the answer warns), as templates.
+GLUED = (
+    "users whose tier is bloom {}",
+    "users whose city is Malmo {} or Bruges",
+    "users whose city is Malmo or Bruges {}",
+    "users whose language is Dutch {}",
+)
+DETERMINERS = "a an any her his my some our their the your".split()
+# Other sentences in which a filler makes another query.
+FILLED = {
+    "users with a phone are there number but without an email": 'phone is "number"',
+    "users all who logged in and did not order within 24 hours": "the sequence is lost",
+    "users who cancelled all an order over 50": "two events, without a link",
+    "users who cancelled all the an order over 50": "the same",
+    "users who cancelled that we have an order over 50": "the same",
 }
 # Words that are replaced in silence, as (word, by): the sentence that shows it.
 READ_OVER: dict[tuple[str, str], str] = {
@@ -255,9 +272,10 @@ def accounted(question: str, word: str) -> bool:
         case NotUnderstood():
             return any(word in quoted.casefold() for quoted in one.words)
         case Ambiguous():
-            return False
+            named = f"product {word}" in question.casefold()
+            return named and all(word in reading.query.to_json().casefold() for reading in one.readings)
         case Read():
-            marked = re.search(rf"searched|contains|(starts|ends) with|named|^[\w ]*{word}[\w ]*[:(]", question)
+            marked = re.search(rf"searched|contains|(starts|ends) with|named|^[\w ]*{word}[\w ]*[:(]", question, re.I)
             warned = any(word in warning.casefold() for warning in one.warnings)
             return word in one.query.to_json().casefold() and (warned or bool(marked))
     return False
@@ -306,10 +324,11 @@ COMMON = ("please", "the", "all the", "really", "our", "kindly", "some", "actual
 def changed_by_filler(fillers: Iterable[str]) -> dict[str, str]:
     """The sentences in which a filler made another query (a refusal is allowed: fillers do not stand everywhere)."""
     table = dict(enumerate(fillers))
+    known = {*FILLED, *(template.format(word) for template in GLUED for word in DETERMINERS)}
     found = {}
     for question, query in with_filler(table):
         one = outcome(question)
-        if isinstance(one, Read) and one.query != query and question not in SWALLOWED:
+        if isinstance(one, Read) and one.query != query and question not in known:
             found[question] = said(one)
     return found
 
@@ -393,6 +412,15 @@ def test_any_replaced_word_changes_the_query_or_is_refused(word: str) -> None:
 def test_an_unknown_word_that_is_not_quoted(question: str) -> None:
     """Each entry of SWALLOWED shows its bug; it goes when that is mended."""
     assert accounted(question, UNKNOWN)
+
+
+@pytest.mark.parametrize("question", [*FILLED, *(template.format("the") for template in GLUED)])
+@pytest.mark.xfail(strict=True, reason="a filler that makes another query")
+def test_a_filler_that_changes_something(question: str) -> None:
+    """Each entry of FILLED and GLUED shows its bug; it goes when that is mended."""
+    without = re.sub(r" (are there|all the|all|that we have|the)\b", "", question)
+    one = outcome(question)
+    assert not isinstance(one, Read) or one.query == understood()[without]
 
 
 @pytest.mark.parametrize("pair", READ_OVER, ids="/".join)
