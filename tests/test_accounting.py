@@ -176,6 +176,9 @@ READ_OVER: dict[tuple[str, str], str] = {
 # What questions mean that were read wrongly once, in canonical English; None: to be refused, or shown as readings.
 MEANT: dict[str, str | None] = {
     "how many users by city there": None,
+    "users who interacted with us": "contacts with at least 1 event of any type",
+    "gave us": None,
+    "male quantity FIG-12 Terrarium Basics interacted with us": None,
     "total workshop fees at all in 2025": 'the total "fee" of "workshop-booked" in 2025 by all contacts',
     "users who watched videos for more than 30 minutes": 'contacts with at least 1 "video-watched" whose "watched_minutes" is more than 30',
     "users whose order total is over 400": 'contacts with at least 1 "order-completed" whose "total" is more than 400',
@@ -235,6 +238,9 @@ MEANT: dict[str, str | None] = {
 }  # fmt: skip
 STILL_WRONG = frozenset(
     (
+        "users who interacted with us",
+        "gave us",
+        "male quantity FIG-12 Terrarium Basics interacted with us",
         "users whose birthday is not this month",
         "before whose city is Malmo",
         "users who viewed with Moon Orchid",
