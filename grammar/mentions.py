@@ -60,6 +60,7 @@ class Lattice:
 
     def text(self, first: int, end: int) -> str:
         """The question's own words from `first` to `end`."""
+        end = min(end, len(self.words))
         if first >= end:
             return ""
         return self.question[self.words[first].start : self.words[end - 1].end]

@@ -162,7 +162,8 @@ def index(event_types: tuple[EventType, ...], attributes: tuple[Key, ...]) -> In
         for part in set(name.stems) | {s for stem_ in name.stems for s in lexicon.SYNONYM_STEMS.get(stem_, ())}:
             by_stem.setdefault(part, []).append(i)
     keys: dict[tuple[str, ...], dict[Key, None]] = {}
-    for key in (*attributes, *(key for e in event_types for key in e.keys)):
+    # A key that holds objects has no value to be compared with: what is asked of stands in the keys below it.
+    for key in (*attributes, *(key for e in event_types for key in e.keys if "object" not in key.holds)):
         for words in _key_words(key):
             keys.setdefault(words, {})[key] = None
     return Index(
