@@ -878,7 +878,7 @@ class _Resolver:
         try:
             place_condition(self.names, vlist, False)
         except Refused:
-            return place.edge("NEG") is None
+            return not place.has("NEG", "LIVEIN")  # people live somewhere, events do not
         return False
 
     def newcomers(self, edge: Edge, nmods: list[Tree]) -> Condition:
