@@ -136,7 +136,6 @@ _ROWS: tuple[tuple[str, Any, str], ...] = (
     ("MOST", None, "most|most often|most frequently|most commonly"),
     ("MOSTLY", None, "mostly|mainly|primarily|predominantly|usually|largely|chiefly"),
     ("ONLY", None, "only|always|exclusively|only ever|solely|invariably|purely"),
-    ("JUSTONCE", None, "only|just"),
     # what is asked for
     ("HOWMANY", None, "how many|count|count of|number of|the number of|count the|the count of|what is the number of|total number of|what number of|the total number of|how many of the|how many of|how many of our|give me the number of|count how many|tell me how many|show me how many|give me a count of|the number|what count of|count up|a count of|get the count of|get the number of|get a count of|how many different|how many unique|how many distinct"),
     ("PCT", None, "what percentage of|what percent of|what share of|what % of|percentage of|percent of|share of|the percentage of|the share of|what proportion of|proportion of|what fraction of|% of|what percentage of our|what percentage of the|what percent of our|what percent of the|what share of our|what share of the|what % of our|what % of the|what proportion of our|what proportion of the|what is the percentage of|what is the share of|the percent of"),
@@ -154,7 +153,6 @@ _ROWS: tuple[tuple[str, Any, str], ...] = (
     ("NOFALL", "all", "all of|all of the following|every one of|each of|all these|all of these|all|meeting all of"),
     ("NOFALL", "any", "any of|any of the following|at least one of|one or more of|any one of|any of these|either of|one of"),
     ("NOFALL", "none", "none of|none of the following|none of these|not any of"),
-    ("EXACTLYOF", None, "of|of the following|of these|out of|from|among|of the following conditions|of these conditions"),
     ("MATCHING", None, "matching|meeting|meet|match|who match|who meet|satisfying|satisfy|who satisfy|fulfilling|that match|that meet|with|who did|who have done|doing|who have|did"),
     ("AVGOVER", None, "above average|above the average|over average|over the average|more than average|more than the average|higher than average|higher than the average|above avg|greater than average|better than average|above - average"),
     ("AVGUNDER", None, "below average|below the average|under average|less than average|less than the average|lower than average|below avg|lower than the average|under the average"),

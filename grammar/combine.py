@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING
 
 from grammar import lexicon
 from grammar.draft import Clause, EventDraft, Link, Negation, Refused, Tree
-from grammar.events import Mention, resolve_mention, vlist_groups
-from grammar.mentions import EventHit
+from grammar.events import Mention, resolve_mention, sum_bound, vlist_groups
+from grammar.mentions import EventHit, everyday
 from grammar.names import stem
 from grammar.query import (
     ALWAYS,
@@ -23,6 +23,7 @@ from grammar.query import (
     Count,
     EventFilter,
     Events,
+    Filter,
     Has,
     Level,
     Preceding,
@@ -34,6 +35,7 @@ from grammar.query import (
     all_of,
     any_of,
     negated,
+    nodes,
 )
 from grammar.query import Sequence as Chain
 from grammar.when import Within
@@ -532,7 +534,7 @@ def _referred(
                 raise Refused("no place", draft.first, draft.end, '"it" could be either of them.')
             keys = resolver.names.keys(mention.event or "")
             for part in earlier.product:
-                names = [p for f in _filters(part) for p in f.properties]
+                names = [p for f in nodes(part) if isinstance(f, Filter) for p in f.properties]
                 if not all(
                     any(k.name == p.name and (k.level == p.level or p.level == "order value") for k in keys)
                     for p in names
@@ -545,16 +547,6 @@ def _referred(
     if not mentions:
         raise Refused("no place", draft.first, draft.end, "It refers to nothing before it.")
     return replace(mention, product=None)
-
-
-def _filters(part: object) -> list:  # type: ignore[type-arg]
-    from grammar.query import AnyFilter, EveryItem, Filter
-
-    if isinstance(part, Filter):
-        return [part]
-    if isinstance(part, (AnyFilter, EveryItem)):
-        return list(part.of)
-    return []
 
 
 def _shared_property(mention: Mention, partner: Mention | None, draft: EventDraft, resolver: _Resolver) -> Property:
@@ -626,8 +618,6 @@ def _single(
     if mention.same is not None or mention.refers or mention.another:
         return _with_partner(clause, mention, mentions, parts, resolver)
     mentions.append((clause, mention))
-    if mention.bare and clause.negation is not None and draft.tails:
-        pass
     return resolver.event_condition(draft, _window(clause, resolver), negation=clause.negation, mention=mention)
 
 
@@ -637,7 +627,7 @@ def _window(clause: Clause, resolver: _Resolver) -> Window:
         head = resolver.default_window()
         if head == ALWAYS or resolver.alone:
             return head
-        return resolver.chooser.choose((head, ALWAYS), resolver.names.lattice.text(clause.first, clause.end))
+        return resolver.chooser.choose((head, ALWAYS), resolver.text(clause))
     return resolver.draft_window(clause.event)
 
 
@@ -689,14 +679,10 @@ def _spent(clause: Clause, resolver: _Resolver) -> Condition:
     """ "spent over 500 (on Nike) (in March)"; with an object that names another event, that event's money."""
     tree = clause.spent
     assert tree is not None
-    from grammar.query import Bound
-
     edge = tree.edge("BOUND", "NUM")
     if edge is None:
         raise Refused("incomplete", tree.first, tree.end, "It is not said how much was spent.")
-    bound: Bound = edge.meaning.bound
-    if edge.category == "NUM":
-        bound = Bound(">=", bound.value)
+    bound = sum_bound(edge)
     window = clause.window
     filters: tuple[EventFilter, ...] = ()
     edges: list[Edge] = []
@@ -704,11 +690,9 @@ def _spent(clause: Clause, resolver: _Resolver) -> Condition:
     for arg in tree.trees("spentarg"):
         obj = next((t for t in arg.trees() if t.name not in ("late",)), None)
         if obj is not None:
-            from grammar.names import Candidate
-
             if obj.name != "obj" or filters:
                 raise Refused("unsupported", obj.first, obj.end, "Spend on this is not read.")
-            draft = EventDraft(obj.first, obj.end, EventHit((Candidate("order-completed", "everyday", frozenset()),)))
+            draft = EventDraft(obj.first, obj.end, everyday("order-completed"))
             draft.objects.append(obj)
             mention = resolver.mention(draft, references=True)
             if len(mention.variants) != 1 or mention.bound != AT_LEAST_ONCE or mention.refers:
@@ -747,13 +731,7 @@ def _logic(parts: list[tuple[Clause, Condition]]) -> Condition:
     wholes: list[tuple[str, Condition]] = []
     for segment in segments:
         wholes.append(("or" if segment[0][0].link.kind == "or" else "and", _segment(segment)))
-    groups: list[list[Condition]] = [[]]
-    for kind, condition in wholes:
-        if kind == "or" and groups[-1]:
-            groups.append([])
-        groups[-1].append(condition)
-    alternatives = [all_of(*group) for group in groups]
-    return alternatives[0] if len(alternatives) == 1 else any_of(*alternatives)
+    return _or_of_ands(wholes)
 
 
 def _segment(segment: list[tuple[Clause, Condition]]) -> Condition:
@@ -785,10 +763,15 @@ def _piece(piece: list[tuple[Clause, Condition]]) -> Condition:
             condition = any_of(*group)
         joined.append((clause.link.kind, condition))
         n += 1
-    runs: list[list[Condition]] = [[]]
-    for k, (kind, condition) in enumerate(joined):
-        if k and kind == "or":
-            runs.append([])
-        runs[-1].append(condition)
-    alternatives = [all_of(*run) for run in runs]
+    return _or_of_ands(joined)
+
+
+def _or_of_ands(joined: Sequence[tuple[str, Condition]]) -> Condition:
+    """Conditions, each with the joint before it: and binds tighter than or."""
+    groups: list[list[Condition]] = [[]]
+    for kind, condition in joined:
+        if kind == "or" and groups[-1]:
+            groups.append([])
+        groups[-1].append(condition)
+    alternatives = [all_of(*group) for group in groups]
     return alternatives[0] if len(alternatives) == 1 else any_of(*alternatives)

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
-from typing import Literal
+from typing import Literal, TypeAlias
 
 from grammar.errors import Code
 from grammar.mentions import Edge, EventHit
@@ -183,3 +183,7 @@ class Clause:
     simple_noun: bool = False
     window: Window | None = None
     spent: Tree | None = None
+
+
+Part: TypeAlias = Tree | Edge | EventDraft | Clause
+"""What stands for some words of the question, from `first` to `end`."""

@@ -3,8 +3,7 @@
     lattice ── Earley over edges ──► shared forest ── walked, capped ──► trees of named rules with edges at their leaves
 
 Lark's dynamic Earley parser asks a matcher, at every position, which terminals match there and how far. Ours answers
-from
-the lattice: so positions are words, and one word may be in many terminals. Everything else is the public parser.
+from the lattice: so positions are words, and one word may be in many terminals. Everything else is the public parser.
 """
 
 from __future__ import annotations
@@ -127,9 +126,9 @@ def _parser() -> Lark:
 class _Foresight:
     """The parser's predictions at a word, but for rules that cannot begin there: of a thousand rules some thirty can.
 
-    Lark predicts all rules that a symbol can begin with. A rule whose first symbol no edge at this word can begin
-    would be
-    dropped when its first word is scanned; not to make it is four fifths of the time. The trees are the same (a test).
+    Lark predicts all rules that a symbol can begin with. A rule whose first symbol no edge at this word can begin would
+    be dropped when its first word is scanned; not to make it is four fifths of the time. The trees are the same (a
+    test).
     """
 
     def __init__(self, parser: Any, lattice: Lattice) -> None:

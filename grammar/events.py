@@ -6,15 +6,15 @@ words of one mention ── candidates by tier (full name, everyday word, part) 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 from itertools import product as combinations
 from typing import Any
 
 from grammar import lexicon
-from grammar.draft import EventDraft, Refused, Tree
+from grammar.draft import EventDraft, Part, Refused, Tree
 from grammar.mentions import Edge, Lattice, ValueHit, past_fillers
-from grammar.names import Candidate, Index, name_stems, stem
+from grammar.names import Candidate, Index, index, name_stems, stem
 from grammar.numbers import Amount, Duration
 from grammar.query import (
     AT_LEAST_ONCE,
@@ -28,6 +28,7 @@ from grammar.query import (
     EveryItem,
     Filter,
     Known,
+    Not,
     Numeric,
     Property,
     Test,
@@ -46,11 +47,9 @@ class Mention:
     """A mention with its event chosen.
 
     `variants` are alternative filter sets, joined by `joint` ("bought Nike and Puma": two mentions in one). `measure`
-    says
-    what the bound counts. `product` are the filters that "it" would refer to; `same` is the property that must agree
-    with
-    the mention before. `profile` are conditions on the contact that were said here ("booked a hotel in Paris" by
-    place).
+    says what the bound counts. `product` are the filters that "it" would refer to; `same` is the property that must
+    agree with the mention before. `profile` are conditions on the contact that were said here ("booked a hotel in
+    Paris" by place).
     """
 
     event: str | None
@@ -63,10 +62,8 @@ class Mention:
     refers: bool = False
     same: str | None = None
     another: bool = False
-    has: tuple[EventFilter, ...] = ()
     profile: tuple[Condition, ...] = ()
     warnings: tuple[str, ...] = ()
-    bare: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +80,26 @@ class Names:
         """The keys of an event type, at one level or all."""
         known = self.types.get(event)
         return tuple(k for k in known.keys if level is None or k.level == level) if known else ()
+
+    def product_keys(self, event: str) -> list[Key]:
+        """The keys by which an event's line items are named: product name, id, sku."""
+        return [k for k in self.keys(event, "item") if k.name in ("name", "product_id", "sku")]
+
+    def text(self, part: Part) -> str:
+        """The question's own words that a part stands for."""
+        return self.lattice.text(part.first, part.end)
+
+    def held(self, text: str, keys: Collection[Key]) -> list[Value]:
+        """The values of these keys that a text is."""
+        return [v for v in self.vocabulary.values([fold(text)]).get(fold(text), ()) if v.key in keys]
+
+
+def names_of(lattice: Lattice, vocabulary: Vocabulary) -> Names:
+    """The names that a question is resolved with."""
+    types = vocabulary.event_types()
+    return Names(
+        lattice, vocabulary, index(types, vocabulary.attributes()), {t.name: t for t in types}, vocabulary.attributes()
+    )
 
 
 def properties(keys: Iterable[Key]) -> tuple[Property, ...]:
@@ -171,7 +188,7 @@ def vlist_groups(tree: Tree) -> tuple[list[list[Edge]], str]:
 
 def unknown(names: Names, edge: Edge, event: str | None, keys: Sequence[Key] | None = None) -> Refused:
     """The refusal of a value that the data does not hold there, with the nearest that it does hold."""
-    text = edge.meaning.text if isinstance(edge.meaning, ValueHit) else names.lattice.text(edge.first, edge.end)
+    text = edge.meaning.text if isinstance(edge.meaning, ValueHit) else names.text(edge)
     where = list(keys) if keys is not None else list(names.keys(event)) if event else None
     near = names.vocabulary.near(text, where, 3) or (names.vocabulary.near(text, None, 3) if where is not None else ())
     offered = tuple(dict.fromkeys(v.text.strip() for v in near if fold(v.text) != fold(text)))
@@ -240,17 +257,17 @@ def key_test(
                 return Text("is", (f"{edge.meaning.bound.value:g}",), True), ()
             if "number" in holds:
                 return Numeric(edge.meaning.bound), ()
-            said = fold(names.lattice.text(edge.first, edge.end))
-            if not any(v.key in keys for v in names.vocabulary.values([said]).get(said, ())):
+            said = names.text(edge)
+            if not names.held(said, keys):
                 raise Refused("wrong key", edge.first, edge.end, f'"{key}" holds no numbers.')
-            return Text("is", (names.lattice.text(edge.first, edge.end).casefold(),)), ()
+            return Text("is", (said.casefold(),)), ()
         case "duration":
             edge = cond.edge("DURATION")
             assert edge is not None
             if "number" not in holds:
                 raise Refused("wrong key", edge.first, edge.end, f'"{key}" holds no numbers to compare.')
             bound = converted(edge, keys[0])
-            said = f'"{names.lattice.text(edge.first, edge.end)}" was taken as {bound.value:,g} in the unit of {key}.'
+            said = f'"{names.text(edge)}" was taken as {bound.value:,g} in the unit of {key}.'
             return Numeric(bound), (said,) if bound != edge.meaning.bound else ()
         case "includes":
             tree = cond.tree("vlist")
@@ -296,13 +313,18 @@ def key_test(
     raise Refused("unsupported", cond.first, cond.end, "This comparison is not read.")
 
 
+def name_parts(key: Key) -> list[str]:
+    """The words of a key's name: shipping.net_total is shipping, net, total."""
+    return key.name.lower().replace(".", "_").split("_")
+
+
 _SECONDS = {"millisecond": 0.001, "second": 1, "minute": 60, "hour": 3600, "day": 86400}
 
 
 def converted(edge: Edge, key: Key) -> Bound:
     """A bound on a duration in the unit of the property's suffix; without one, the unit as it was said."""
     said: Duration = edge.meaning
-    parts = key.name.lower().replace(".", "_").split("_")
+    parts = name_parts(key)
     suffix = next(
         (lexicon.DURATION_SUFFIXES[part] for part in reversed(parts) if part in lexicon.DURATION_SUFFIXES), None
     )
@@ -321,12 +343,8 @@ def converted(edge: Edge, key: Key) -> Bound:
 
 def duration_keys(names: Names, event: str) -> list[Key]:
     """The numeric properties of an event that hold a length of time, by their names."""
-    found = []
-    for key in names.keys(event, "event"):
-        parts = key.name.lower().replace(".", "_").split("_")
-        if "number" in key.holds and any(part in lexicon.DURATION_SUFFIXES or part == "duration" for part in parts):
-            found.append(key)
-    return found
+    lengths = {"duration", *lexicon.DURATION_SUFFIXES}
+    return [k for k in names.keys(event, "event") if "number" in k.holds and not lengths.isdisjoint(name_parts(k))]
 
 
 def names_truth(names: Names, keys: Sequence[Key]) -> bool:
@@ -346,7 +364,6 @@ def key_values(names: Names, tree: Tree, keys: Sequence[Key]) -> tuple[tuple[str
     warnings: list[str] = []
     for group in groups:
         said = said_text(names, group).strip()
-        folded = fold(said)
         held = [
             v
             for e in group
@@ -355,7 +372,7 @@ def key_values(names: Names, tree: Tree, keys: Sequence[Key]) -> tuple[tuple[str
             if v.key in keys
         ]
         if not held:
-            held = [v for v in names.vocabulary.values([folded]).get(folded, ()) if v.key in keys]
+            held = names.held(said, keys)
         if held:
             texts.extend(v.text for v in held)
         elif not any(h in ("text", "list") for k in keys for h in k.holds):
@@ -396,13 +413,13 @@ def _tails_fit(names: Names, draft: EventDraft, candidate: Candidate) -> None:
         if all(c.event != candidate.event for c in tail.meaning.candidates):
             if candidate.tier == "everyday" and _names_event_thing(names, tail, candidate.event):
                 continue
-            words = names.lattice.text(tail.first, tail.end)
+            words = names.text(tail)
             raise Refused("no place", tail.first, tail.end, f'"{words}" is no part of {candidate.event}.')
 
 
 def _names_event_thing(names: Names, tail: Edge, event: str) -> bool:
     """Everyday nouns of default events: a page is visited, an order is placed."""
-    words = {stem(w) for w in names.lattice.text(tail.first, tail.end).casefold().split()}
+    words = {stem(w) for w in names.text(tail).casefold().split()}
     return bool(words) and words <= set(name_stems(event)) | {"product", "item", "websit", "sit", "stor"}
 
 
@@ -422,11 +439,11 @@ def _for_event(names: Names, draft: EventDraft, event: str | None, windows: Call
             t.name == "obj" for t in draft.objects[n + 1 :]
         )
         if tree.name == "amount" and before_noun:
-            raise parts.refuse(tree, f'"{names.lattice.text(tree.first, tree.end)}" stands before what it measures.')
+            raise parts.refuse(tree, f'"{names.text(tree)}" stands before what it measures.')
         if tree.name in ("has_property", "value_key") and any(
             t.first == follows and t.name in ("obj", "amount", "duration_arg") for t in draft.objects
         ):
-            raise parts.refuse(tree, f'A value stands right after "{names.lattice.text(tree.first, tree.end)}".')
+            raise parts.refuse(tree, f'A value stands right after "{names.text(tree)}".')
         if tree.name == "has_property":
             key = tree.edge("KEY")
             dated = key is not None and any("date" in k.holds for k in key.meaning)
@@ -444,7 +461,7 @@ def _for_event(names: Names, draft: EventDraft, event: str | None, windows: Call
         )
     if draft.another:
         parts.another = True
-    return parts.mentions(bare=not draft.objects and not draft.pre and draft.quant is None and draft.times is None)
+    return parts.mentions()
 
 
 def _linked(names: Names, tail: Edge) -> bool:
@@ -516,7 +533,7 @@ class _Parts:
             case "value_key":
                 self.value_key(tree)
             case _:
-                raise self.refuse(tree, f'"{self.names.lattice.text(tree.first, tree.end)}" has no part here.')
+                raise self.refuse(tree, f'"{self.names.text(tree)}" has no part here.')
 
     # objects
 
@@ -527,7 +544,7 @@ class _Parts:
         if vlist is not None:
             self.values(vlist, None)
         if thing is not None and vlist is not None and thing.meaning == "any":
-            raise self.refuse(thing, f'"{self.names.lattice.text(thing.first, thing.end)}" stands beside a value.')
+            raise self.refuse(thing, f'"{self.names.text(thing)}" stands beside a value.')
         if thing is not None or vlist is not None:
             self.thing = True
         if (
@@ -588,7 +605,7 @@ class _Parts:
 
     def noun_keys(self, tail: Edge) -> list[Key]:
         """The keys that tell apart what a noun of the event names: hotel → hotel_id, else hotel_name, else hotel."""
-        word = stem(self.names.lattice.text(tail.first, tail.end).casefold().split()[-1])
+        word = stem(self.names.text(tail).casefold().split()[-1])
         named = [
             k
             for k in self.names.keys(self.event or "", "event")
@@ -612,7 +629,7 @@ class _Parts:
             self.same = found[0].name
         elif tail is not None:
             self.not_a_key(tail)
-            self.same = "?" + self.names.lattice.text(tail.first, tail.end).casefold()
+            self.same = "?" + self.names.text(tail).casefold()
         else:
             self.same = "product"
 
@@ -621,27 +638,36 @@ class _Parts:
         assert edge is not None
         if not self.has("event", "query") and self.event != "product-searched":
             raise self.refuse(edge, f"{self.event} has no search text.")
-        text = str(edge.meaning)
+        self.options.append([(self.searched(str(edge.meaning)),)])
+
+    def searched(self, text: str) -> Filter:
+        """A search whose text contains this."""
         keys = [k for k in self.names.keys(self.event or "") if k.name == "query"]
-        if keys and not self.names.vocabulary.contains(keys, text):
+        if not self.names.vocabulary.contains(keys, text):
             self.warnings.append(f'No search contains "{text}".')
-        self.options.append([(Filter((Property("query"),), Text("contains", (text,))),)])
+        return Filter((Property("query"),), Text("contains", (text,)))
 
     def product_named(self, text: Tree) -> None:
         self.options.append([(self.named_product(list(text.edges())),)])
 
     def named_product(self, edges: list[Edge], negated: bool = False) -> Filter:
+        """The product of that name; one that the data does not hold is kept, with a warning."""
+        known = self.known_product(edges, negated)
+        if known is not None:
+            return known
         said = said_text(self.names, edges).strip()
-        folded = fold(said)
-        keys = [k for k in self.names.keys(self.event or "", "item") if k.name in ("name", "product_id", "sku")]
+        keys = self.names.product_keys(self.event or "")
         if not keys:
             raise Refused("wrong key", edges[0].first, edges[-1].end, f"{self.event} is not about products.")
-        held = [v for v in self.names.vocabulary.values([folded]).get(folded, ()) if v.key in keys]
+        near = self.names.vocabulary.near(said, keys, 1)
+        hint = f' The nearest is "{near[0].text.strip()}".' if near else ""
+        self.warnings.append(f'No product is "{said}".{hint}')
+        return Filter((Property("name", "item"),), Text("is", canonical([said]), negated))
+
+    def known_product(self, edges: list[Edge], negated: bool) -> Filter | None:
+        held = self.names.held(said_text(self.names, edges), self.names.product_keys(self.event or ""))
         if not held:
-            near = self.names.vocabulary.near(said, keys, 1)
-            hint = f' The nearest is "{near[0].text.strip()}".' if near else ""
-            self.warnings.append(f'No product is "{said}".{hint}')
-            return Filter((Property("name", "item"),), Text("is", canonical([said]), negated))
+            return None
         return Filter(properties(v.key for v in held), Text("is", canonical(v.text for v in held), negated))
 
     # values
@@ -688,10 +714,7 @@ class _Parts:
 
     def value(self, edge: Edge, prep: str | None) -> list[Filter]:
         if self.event == "product-searched" and prep in (None, "FOR"):  # "searched for X": the query contains X
-            text = said_text(self.names, [edge]).strip().casefold()
-            if not self.names.vocabulary.contains([k for k in self.names.keys(self.event) if k.name == "query"], text):
-                self.warnings.append(f'No search contains "{text}".')
-            return [Filter((Property("query"),), Text("contains", (text,)))]
+            return [self.searched(said_text(self.names, [edge]).strip().casefold())]
         if edge.category == "UNK":
             raise unknown(self.names, edge, self.event)
         if edge.category == "QUOTED" and not value_options(self.names, self.event, edge, prep):
@@ -718,13 +741,13 @@ class _Parts:
 
     def event_keys(self, edge: Edge) -> list[Key]:
         if edge.meaning == "product":
-            return [k for k in self.names.keys(self.event or "", "item") if k.name in ("name", "product_id", "sku")]
+            return self.names.product_keys(self.event or "")
         found = [k for k in edge.meaning if k.event == self.event]
         if self.event is None:
             return [k for k in edge.meaning if k.level == "context"][:1]
         if not found:
             holders = sorted({k.event for k in edge.meaning if k.event})
-            word = self.names.lattice.text(edge.first, edge.end)
+            word = self.names.text(edge)
             if not holders:
                 raise self.refuse(edge, f'{self.event} has no key "{word}".', "wrong key")
             raise self.refuse(
@@ -736,7 +759,7 @@ class _Parts:
     def keyed(self, tree: Tree) -> None:
         edge, cond = tree.edge("KEY", "PKEY"), tree.trees()[-1]
         relative = tree.edge("WHO")
-        if relative is not None and self.names.lattice.text(relative.first, relative.end).casefold() not in (
+        if relative is not None and self.names.text(relative).casefold() not in (
             "that",
             "which",
         ):
@@ -764,15 +787,15 @@ class _Parts:
             raise self.refuse(vlist, f"{self.event} is not about products.", "wrong key")
         found = []
         for group in groups:
-            try:
-                found.append(self.named_product_known(group, negated))
-            except Refused:
-                if any(e.category == "UNK" for e in group) or negated:
-                    found.append(self.named_product(group, negated))
-                    continue
+            known = self.known_product(group, negated)
+            if known is not None:
+                found.append(known)
+            elif negated or any(e.category == "UNK" for e in group):
+                found.append(self.named_product(group, negated))
+            else:
                 per_edge = [self.value(edge, None) for edge in group]
                 if len(groups) > 1:
-                    raise
+                    raise Refused("unknown value", group[0].first, group[-1].end, "No product of that name.")
                 self.options.append([tuple(choice) for choice in combinations(*per_edge)])
                 return
         if joint == "and" and len(found) > 1:
@@ -781,14 +804,6 @@ class _Parts:
         merged = _merged_or([(f,) for f in found])
         assert merged is not None
         self.options.append([merged])
-
-    def named_product_known(self, group: list[Edge], negated: bool) -> Filter:
-        folded = fold(said_text(self.names, group))
-        keys = [k for k in self.names.keys(self.event or "", "item") if k.name in ("name", "product_id", "sku")]
-        held = [v for v in self.names.vocabulary.values([folded]).get(folded, ()) if v.key in keys]
-        if not held:
-            raise Refused("unknown value", group[0].first, group[-1].end, "No product of that name.")
-        return Filter(properties(v.key for v in held), Text("is", canonical(v.text for v in held), negated))
 
     def keyed_bound(self, tree: Tree) -> None:
         key, bound = tree.edge("KEY"), tree.edge("BOUND", "NUM")
@@ -868,7 +883,7 @@ class _Parts:
         if vlist.end != key.first:
             raise self.refuse(tree, "A word stands between the value and its key.")
         keys = self.event_keys(key)
-        words = self.names.lattice.text(key.first, key.end)
+        words = self.names.text(key)
         if {stem(w) for w in words.casefold().split()} & set(name_stems(self.event or "")):
             raise self.refuse(key, f'"{words}" is the event\'s own noun, not a key.')
         strange = next((e for e in vlist.leaves() if e.category == "UNK"), None)
@@ -887,7 +902,6 @@ class _Parts:
             self.options.append([(self.named_product(edges),)])
             return
         said = said_text(self.names, edges).strip()
-        held = self.names.vocabulary.values([fold(said)]).get(fold(said), ())
         keys = [
             k
             for k in self.names.keys(self.event or "", "event")
@@ -895,6 +909,7 @@ class _Parts:
             or k.name.endswith(("_name", "title"))
             or stem(k.name.lower()) in name_stems(self.event or "")
         ]
+        held = self.names.held(said, keys)
         keys = [k for k in keys if any(v.key == k for v in held)] or keys[:1]
         if not keys:
             raise self.refuse(tree, f"{self.event} has no name.", "wrong key")
@@ -939,7 +954,7 @@ class _Parts:
         quant, tail = tree.tree("quant"), tree.edge("TAIL")
         assert quant is not None and tail is not None
         if all(c.event != self.event for c in tail.meaning.candidates):
-            raise self.refuse(tail, f'"{self.names.lattice.text(tail.first, tail.end)}" is no part of {self.event}.')
+            raise self.refuse(tail, f'"{self.names.text(tail)}" is no part of {self.event}.')
         if self.quant is not None:
             raise self.refuse(tree, "Two numbers count the same thing.")
         self.quant = quant_bound(next(quant.edges()))
@@ -959,7 +974,7 @@ class _Parts:
 
     # all together
 
-    def mentions(self, bare: bool) -> list[Mention]:
+    def mentions(self) -> list[Mention]:
         bound = self.quant.bound if self.quant else AT_LEAST_ONCE
         found: list[Mention] = []
         for choice in combinations(*self.options) if self.options else [()]:
@@ -979,7 +994,6 @@ class _Parts:
                         another=self.another,
                         profile=tuple(self.profile),
                         warnings=tuple(self.warnings),
-                        bare=bare,
                     )
                 )
         return list(dict.fromkeys(found))
@@ -991,8 +1005,7 @@ def _ordered(parts: tuple[EventFilter, ...]) -> tuple[EventFilter, ...]:
 
 def _merged_or(groups: Sequence[tuple[EventFilter, ...]]) -> tuple[EventFilter, ...] | None:
     """Alternatives of single filters as one filter: values of one property in one test, else any of them. Filters that
-    all
-    share stay beside it. None where the groups cannot be one filter."""
+    all share stay beside it. None where the groups cannot be one filter."""
     if len(groups) == 1:
         return groups[0]
     common = tuple(f for f in groups[0] if all(f in g for g in groups))
@@ -1018,8 +1031,7 @@ def _merged_or(groups: Sequence[tuple[EventFilter, ...]]) -> tuple[EventFilter, 
 
 def currency_filter(names: Names, event: str | None, edge: Edge) -> tuple[Filter | None, str | None]:
     """Section 6: a currency word filters where the events carry differing currencies; elsewhere it is read over.
-    Without a
-    word the numbers are added as they stand, and that is said."""
+    Without a word the numbers are added as they stand, and that is said."""
     if event is None or not any(k.name == "currency" and k.level == "event" for k in names.keys(event)):
         return None, None
     held = names.vocabulary.values([code.casefold() for code in set(lexicon.CURRENCIES.values())])
@@ -1032,7 +1044,7 @@ def currency_filter(names: Names, event: str | None, edge: Edge) -> tuple[Filter
     if len(codes) < 2:
         return None, None
     said = edge.meaning.currency
-    words = names.lattice.text(edge.first, edge.end).casefold()
+    words = names.text(edge).casefold()
     if said is None or not any(
         c.isalpha() for c in re.sub(r"[0-9.,]+[a-z]*", "", words.replace(_bound_words(words), ""))
     ):
@@ -1059,13 +1071,19 @@ def quant_bound(edge: Edge) -> Amount:
             return Amount(Bound("=", 1))
 
 
+def sum_bound(edge: Edge) -> Bound:
+    """The bound on a sum: a bare amount is at least so much."""
+    bound: Bound = edge.meaning.bound
+    return Bound(">=", bound.value) if edge.category == "NUM" else bound
+
+
 def money_keys(names: Names, event: str) -> list[Property]:
     """The numeric properties of an event that hold money, by their names."""
-    found = []
-    for key in names.keys(event, "event"):
-        if "number" in key.holds and set(key.name.lower().replace(".", "_").split("_")) & lexicon.MONEY_WORDS:
-            found.append(Property(key.name))
-    return found
+    return [
+        Property(k.name)
+        for k in names.keys(event, "event")
+        if "number" in k.holds and not lexicon.MONEY_WORDS.isdisjoint(name_parts(k))
+    ]
 
 
 # ── profile values ────────────────────────────────────────────────────────────────────────────────────────────────
@@ -1078,8 +1096,6 @@ def place_keys(names: Names) -> list[Key]:
 
 def place_condition(names: Names, vlist: Tree, negated: bool) -> Condition:
     """Contacts of any of these places; `negated`: of none of them. A place that the data does not hold is refused."""
-    from grammar.query import Not
-
     keys = place_keys(names)
     groups, _ = vlist_groups(vlist)
     held: list[Value] = []

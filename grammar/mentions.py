@@ -18,7 +18,7 @@ from grammar import terms as terms_module
 from grammar.closed import CLOSED, CLOSED_LONGEST, CONTENT_LEADS, LEAD_PAIRS, LEADS
 from grammar.names import Candidate, find_booleans, find_events, find_keys, index, phrase_end, stem
 from grammar.query import Condition, Rolling, Window
-from grammar.spelling import correction
+from grammar.spelling import correction, known_words
 from grammar.vocabulary import Value, Vocabulary, fold
 
 LONGEST_RUN = 8  # words of the longest value that is looked for
@@ -156,6 +156,11 @@ class EventHit:
     candidates: tuple[Candidate, ...]
 
 
+def everyday(event: str) -> EventHit:
+    """An event type, as an everyday word names it ("buyers")."""
+    return EventHit((Candidate(event, "everyday", frozenset()),))
+
+
 _EVERY_LENGTH = frozenset(
     {"EV", "EN", "AGENT", "VALUE", "KEY", "TAIL", "PRICED"}
 )  # a shorter one may be meant; elsewhere the longest
@@ -170,12 +175,12 @@ def lattice(question: str, vocabulary: Vocabulary) -> Lattice:
     unknown = [i for i, edges in enumerate(read.at) if "UNK" in edges and not words[i].quoted]
     if not unknown:
         return read
-    names = index(vocabulary.event_types(), vocabulary.attributes())
+    known = known_words(index(vocabulary.event_types(), vocabulary.attributes()))
     corrected = list(words)
     said: list[tuple[str, str]] = []
     label = max(read.at[0].get("LABEL", {0: None}))
     for i in [k for k in unknown if k >= label]:
-        right = correction(words[i].low, names, vocabulary)
+        right = correction(words[i].low, known, vocabulary)
         if i and words[i].raw[:1].isupper() and not question.isupper() and right not in when.ORDINARY_WORDS:
             continue  # a name, by its capital; months and days have one too
         if right is not None:
@@ -480,7 +485,7 @@ def _texts(put: Any, words: tuple[Word, ...], table: list[dict[str, dict[int, Ed
         while first < len(words) and words[first].low in lexicon.DETERMINERS | {"for"}:
             first += 1
         end = first
-        while end < len(words) and not words[end].quoted and not _stops(table[end]):
+        while end < len(words) and not words[end].quoted and _SEARCH_ENDS.isdisjoint(table[end]):
             end += 1
         end = _without_fillers(table, first, end)
         if end > first:
@@ -508,41 +513,16 @@ def _written(put: Any, words: tuple[Word, ...], table: list[dict[str, dict[int, 
                     put("WORDS", first, end, words[first].raw)
 
 
-_LINKS = frozenset(
-    """WIN WITHIN EVER AND OR BUT COMMA THEN WHO WHOSE TIMES REG NEG LP RP PER PRIOR IN FROM WITH ON TO BY FOR VIA AT
-    WITHOUT SORT BE HAVE""".split()
-)
+_SEARCH_ENDS = frozenset(
+    "WIN WITHIN EVER AND OR BUT COMMA THEN WHO WHOSE TIMES REG NEG LP RP PER PRIOR".split()
+)  # a search may hold prepositions
+_LINKS = _SEARCH_ENDS | frozenset("IN FROM WITH ON TO BY FOR VIA AT WITHOUT SORT BE HAVE".split())
 
 
 def _ends_text(edges: dict[str, dict[int, Edge]]) -> bool:
     """Whether a word begins something else than written text: a link, or a verb in its own full sense."""
     verbs = [e for e in edges.get("EV", {}).values() if e.meaning.candidates[0].tier != "partial"]
     return bool(verbs) or not _LINKS.isdisjoint(edges)
-
-
-def _stops(edges: dict[str, dict[int, Edge]]) -> bool:
-    return any(
-        c in edges
-        for c in (
-            "WIN",
-            "WITHIN",
-            "EVER",
-            "AND",
-            "OR",
-            "BUT",
-            "COMMA",
-            "THEN",
-            "WHO",
-            "WHOSE",
-            "TIMES",
-            "REG",
-            "NEG",
-            "LP",
-            "RP",
-            "PER",
-            "PRIOR",
-        )
-    )
 
 
 def _prune(table: list[dict[str, dict[int, Edge]]]) -> None:
@@ -638,7 +618,7 @@ def _split_verbs(put: Any, lows: list[str], occurring: frozenset[str]) -> None:
                     break
                 end = phrase_end(tail, lows, j)
                 if end is not None:
-                    hit = EventHit((Candidate(event, "everyday", frozenset()),))
+                    hit = everyday(event)
                     put("EV", i, i + len(head), hit)
                     put("TAIL", j, end, hit)
                     break

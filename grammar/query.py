@@ -11,6 +11,7 @@ the instant and the time zone enter when it is planned. A node's docstring is it
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from dataclasses import dataclass, field, fields, is_dataclass, replace
 from datetime import date
 from functools import cache
@@ -63,8 +64,7 @@ class Ago:
 @dataclass(frozen=True, slots=True)
 class Calendar:
     """A whole calendar day, week (from Monday), month, quarter or year: 0 back is the present one, from its start to
-    now;
-    1 is the one before ("yesterday", "last month"); N is that of N units ago."""
+    now; 1 is the one before ("yesterday", "last month"); N is that of N units ago."""
 
     unit: Unit
     back: int
@@ -240,8 +240,7 @@ class Property:
 
     Line items are the entries of `products` (default events) or `product` (custom events), and the product keys of a
     default event about one product. The level "order value" (name "total") is what an order is worth: its `total`, or
-    where that is missing or
-    no number Σ price × quantity of its line items (a missing quantity is 1).
+    where that is missing or no number Σ price × quantity of its line items (a missing quantity is 1).
     """
 
     name: str
@@ -299,10 +298,8 @@ class Events:
     """The events of one contact of a type (None = any type) in a window that pass all filters.
 
     The item filters of one mention hold for one and the same line item: an event passes when, among its line items (or
-    the
-    event alone, if it has none), there is one for which every Filter and AnyFilter holds, and every EveryItem and
-    Basket
-    holds for the event.
+    the event alone, if it has none), there is one for which every Filter and AnyFilter holds, and every EveryItem and
+    Basket holds for the event.
     """
 
     event: str | None
@@ -346,10 +343,8 @@ class Distinct:
 @dataclass(frozen=True, slots=True)
 class Aggregate:
     """The total, average, highest or lowest of a numeric property over such events (their matching line items, for an
-    item
-    property; the orders, for the order value). Missing values and text that is no number are left out; with none left
-    the
-    total is 0 and there is no average, highest or lowest."""
+    item property; the orders, for the order value). Missing values and text that is no number are left out; with none
+    left the total is 0 and there is no average, highest or lowest."""
 
     how: Aggregation
     events: Events
@@ -360,10 +355,8 @@ class Aggregate:
 @dataclass(frozen=True, slots=True)
 class Spend:
     """What such orders are worth together: Σ order value; where the events have an item filter, Σ price × quantity of
-    the
-    matching line items (a missing quantity is 1, a missing price counts nothing). `net`: less the order value of
-    refunds and cancellations, each by its own
-    date, for one order_id together no more than that order's total."""
+    the matching line items (a missing quantity is 1, a missing price counts nothing). `net`: less the order value of
+    refunds and cancellations, each by its own date, for one order_id together no more than that order's total."""
 
     events: Events
     net: bool = False
@@ -403,9 +396,8 @@ class LongestRun:
 @dataclass(frozen=True, slots=True)
 class ActiveBlocks:
     """Of the last `of` blocks, how many have at least `each` such events. Block k is (now − k units, now − (k − 1)
-    units];
-    day blocks are calendar days, today the last. `calendar`: whole previous calendar units instead, the present one
-    left out."""
+    units]; day blocks are calendar days, today the last. `calendar`: whole previous calendar units instead, the present
+    one left out."""
 
     events: Events
     unit: Unit
@@ -510,8 +502,7 @@ class MeanOverEvents:
 @dataclass(frozen=True, slots=True)
 class Versus:
     """One measure against `percent` % of another of the same contact, or of a mean. For a measure that counts or adds
-    up, a
-    missing value is 0; where an average, highest or lowest is missing, the comparison does not hold."""
+    up, a missing value is 0; where an average, highest or lowest is missing, the comparison does not hold."""
 
     left: Measure
     comparison: Comparison
@@ -551,9 +542,8 @@ class Sequence:
 @dataclass(frozen=True, slots=True)
 class Extreme:
     """The contact's first (last) of such events is there, lies in `during`, and passes `has`. The filters and the
-    window in
-    `events` choose among which events it is the first; `has` and `during` are then asked of that one. Of events at one
-    instant any may serve."""
+    window in `events` choose among which events it is the first; `has` and `during` are then asked of that one. Of
+    events at one instant any may serve."""
 
     which: Literal["first", "last"]
     events: Events
@@ -595,9 +585,8 @@ class EveryPeriod:
 @dataclass(frozen=True, slots=True)
 class Favourite:
     """Among the contact's matching line items (or events, for an event's own property), any of `values` (ignoring case
-    and outer spaces) is one of the most
-    frequent values of the property (ties included); with `mostly`, these values are on more than half of them. Missing
-    values are left out."""
+    and outer spaces) is one of the most frequent values of the property (ties included); with `mostly`, these values
+    are on more than half of them. Missing values are left out."""
 
     events: Events
     property: Property
@@ -639,9 +628,8 @@ class Birthday:
 @dataclass(frozen=True, slots=True)
 class Rank:
     """The first `amount` contacts (or, with `percent`, that share of the ranked, rounded up) by a measure, among those
-    who meet `among`.
-    Only contacts whose measure is more than 0 are ranked; the top in descending order, the bottom in ascending; ties
-    by visitor_id."""
+    who meet `among`. Only contacts whose measure is more than 0 are ranked; the top in descending order, the bottom in
+    ascending; ties by visitor_id."""
 
     by: Measure
     amount: Number
@@ -740,8 +728,7 @@ class Order:
 @dataclass(frozen=True, slots=True)
 class Users:
     """The contacts themselves, with these columns beside visitor_id. Without an order they come as the population's
-    Rank
-    lists them, if that is a Rank, else by visitor_id."""
+    Rank lists them, if that is a Rank, else by visitor_id."""
 
     columns: tuple[Column, ...] = ()
     order: Order | None = None
@@ -785,8 +772,7 @@ class Value:
 @dataclass(frozen=True, slots=True)
 class Pooled:
     """The total, average, highest or lowest of a property over such events (matching line items, for an item property)
-    of
-    all contacts of the population together."""
+    of all contacts of the population together."""
 
     how: Aggregation
     events: Events
@@ -934,6 +920,17 @@ def _joined(node: type[All] | type[Any_], conditions: tuple[Condition, ...], neu
     if not ordered:
         return Everyone()
     return ordered[0] if len(ordered) == 1 else node(ordered)
+
+
+def nodes(of: object) -> Iterator[object]:
+    """Every node of a query or of a part of it: itself, then those inside it, in order."""
+    if isinstance(of, tuple):
+        for part in of:
+            yield from nodes(part)
+    elif is_dataclass(of):
+        yield of
+        for part in fields(of):
+            yield from nodes(getattr(of, part.name))
 
 
 def to_plain(node: Any) -> Any:

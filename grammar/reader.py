@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields, is_dataclass
+from dataclasses import dataclass
 from typing import Literal
 
 from grammar import lexicon
@@ -11,8 +11,9 @@ from grammar.describe import describe
 from grammar.draft import Refused, Tree
 from grammar.english import NoTree, TooTangled, trees
 from grammar.errors import Ambiguous, NotUnderstood, Reading
+from grammar.events import names_of
 from grammar.mentions import Lattice, lattice, tokens
-from grammar.query import Attribute, Condition, Events, Favourite, Filter, Query, Term, Text, Users
+from grammar.query import Attribute, Condition, Events, Favourite, Filter, Query, Term, Text, Users, nodes
 from grammar.resolve import Resolved, resolve
 from grammar.terms import as_synonym
 from grammar.vocabulary import Value, Vocabulary, fold
@@ -109,12 +110,13 @@ def _one(words: Lattice, vocabulary: Vocabulary) -> Read:
         ) from None
     except NoTree as nothing:
         raise _misplaced(words, nothing, vocabulary) from None
+    names = names_of(words, vocabulary)
     resolved: dict[Query, tuple[tuple[int, ...], Resolved]] = {}
     failures: list[tuple[tuple[int, ...], Refused]] = []
     for tree in candidates:
         rank = _rank(tree, words)
         try:
-            for one in resolve(tree, words, vocabulary):
+            for one in resolve(tree, names):
                 if one.query not in resolved or rank < resolved[one.query][0]:
                     resolved[one.query] = (rank, one)
         except Refused as refused:
@@ -165,26 +167,16 @@ def _named(query: Query) -> tuple[set[str], set[tuple[str, str]]]:
     """The event types in a query, and its texts by the property or attribute that they are compared with."""
     events: set[str] = set()
     texts: set[tuple[str, str]] = set()
-
-    def walk(node: object) -> None:
-        if isinstance(node, Events) and node.event is not None:
-            events.add(node.event)
-        if isinstance(node, Filter) and isinstance(node.test, Text):
-            texts.update((p.name, value) for p in node.properties for value in node.test.values)
-        if isinstance(node, Attribute) and isinstance(node.test, Text):
-            texts.update((name, value) for name in node.names for value in node.test.values)
-        if isinstance(node, Favourite):
-            texts.update((node.property.name, value) for value in node.values)
-        for part in (
-            node
-            if isinstance(node, tuple)
-            else [getattr(node, f.name) for f in fields(node)]
-            if is_dataclass(node)
-            else ()
-        ):
-            walk(part)
-
-    walk(query)
+    for node in nodes(query):
+        match node:
+            case Events(event=str(name)):
+                events.add(name)
+            case Filter(test=Text(values=values)):
+                texts.update((p.name, value) for p in node.properties for value in values)
+            case Attribute(test=Text(values=values)):
+                texts.update((name, value) for name in node.names for value in values)
+            case Favourite(values=values):
+                texts.update((node.property.name, value) for value in values)
     return events, texts
 
 
@@ -226,42 +218,11 @@ def _capital(words: Lattice, rank: tuple[int, ...]) -> bool:
 
 def _ordinary(words: Lattice, i: int) -> bool:
     """Whether a word has a closed-class sense too."""
-    return any(
-        category
-        not in (
-            "VALUE",
-            "UNK",
-            "KEY",
-            "EV",
-            "EN",
-            "TAIL",
-            "AGENT",
-            "LEAD",
-            "QUOTED",
-            "LABEL",
-            "TEXT",
-            "BOOL",
-            "BOOLNOUN",
-            "EQ",
-        )
-        for category in words.at[i]
-    )
+    return not words.at[i].keys() <= _OPEN
 
 
-_WHOLE = (
-    "WIN",
-    "WITHIN",
-    "LASTING",
-    "FUTURE",
-    "VALUE",
-    "EV",
-    "EN",
-    "KEY",
-    "TIMES",
-    "BOUND",
-    "REG",
-    "TOPN",
-)  # quoted as one
+_OPEN = frozenset("VALUE UNK KEY EV EN TAIL AGENT LEAD QUOTED LABEL TEXT BOOL BOOLNOUN EQ".split())
+_WHOLE = frozenset("WIN WITHIN LASTING FUTURE VALUE EV EN KEY TIMES BOUND REG TOPN".split())  # quoted as one
 
 
 def _unknown(words: Lattice) -> list[int]:

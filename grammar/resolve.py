@@ -15,12 +15,10 @@ from itertools import pairwise
 from typing import Any, TypeVar
 
 from grammar import lexicon
-from grammar.combine import (
-    attach_windows,
-    join_clauses,
-)
-from grammar.draft import Clause, EventDraft, Link, Negation, Quant, Refused, Tree
+from grammar.combine import attach_windows, join_clauses
+from grammar.draft import Clause, EventDraft, Link, Negation, Part, Quant, Refused, Tree
 from grammar.events import (
+    ORDER_EVENTS,
     Mention,
     Names,
     attribute_value,
@@ -35,11 +33,12 @@ from grammar.events import (
     quant_bound,
     resolve_mention,
     said_text,
+    sum_bound,
     unknown,
     vlist_groups,
 )
-from grammar.mentions import Edge, EventHit, Lattice
-from grammar.names import Candidate, index, stem
+from grammar.mentions import Edge, EventHit, Lattice, everyday
+from grammar.names import Candidate, stem
 from grammar.numbers import Amount, Regularity, Top
 from grammar.query import (
     ALWAYS,
@@ -110,11 +109,12 @@ from grammar.query import (
     any_of,
     filters,
     negated,
+    nodes,
 )
 from grammar.query import (
     Sequence as Chain,
 )
-from grammar.vocabulary import Key, Vocabulary, fold
+from grammar.vocabulary import Key, fold
 from grammar.when import Lasting, merge
 
 T = TypeVar("T")
@@ -164,9 +164,8 @@ class Chooser:
         return True
 
 
-def resolve(tree: Tree, lattice: Lattice, vocabulary: Vocabulary) -> list[Resolved]:
+def resolve(tree: Tree, names: Names) -> list[Resolved]:
     """The readings of a tree, one for each way of choosing. Refused where it has none."""
-    names = names_of(lattice, vocabulary)
     chooser = Chooser()
     found: dict[Query, Resolved] = {}
     failure: Refused | None = None
@@ -175,14 +174,14 @@ def resolve(tree: Tree, lattice: Lattice, vocabulary: Vocabulary) -> list[Resolv
             resolver = _Resolver(names, chooser)
             current = tree.fresh()
             query = resolver.start(current)
-            _account(current, lattice)
+            _account(current, names.lattice)
             found.setdefault(query, Resolved(query, tuple(dict.fromkeys(resolver.warnings)), tuple(chooser.words)))
         except Refused as refused:
             failure = failure if failure and failure.first > refused.first else refused
         if not chooser.next():
             break
     else:
-        raise Refused("too long", 0, len(lattice.words), "The question can be read in too many ways.")
+        raise Refused("too long", 0, len(names.lattice.words), "The question can be read in too many ways.")
     if not found:
         assert failure is not None
         raise failure
@@ -192,14 +191,10 @@ def resolve(tree: Tree, lattice: Lattice, vocabulary: Vocabulary) -> list[Resolv
 # Leaves that say which rule it is and no more: the rule's meaning is theirs.
 _GLUE = frozenset(
     """LEAD COMMA COLON LP RP AND OR BUT THEN NOR WHO WHOSE POSS BYWHOM PRON HAVE BE DO ALSO EITHER NEITHER EQ WITH IN
-    FROM LIVEIN TO ON
-    VIA FOR ABOUT OF BY AT WHERE AWAY MONEYNOUN THAN OFTEN GENERATE MATCHING CONTACT TAG SORT PER SHOW VERSUS HOWMANY
-    PCT COUNTOF COUNTW
-    AFTER BEFORE CAMEBACK STOPPED ABANDON ABANDONER SIGNUP ACTIVE BIRTHDAY NAMED TAGGED MOST MOSTLY FAV SPENT SPENDERS
-    BUYERS DURWORD
-    EXCEPT WITHOUT CONTAINS STARTS ENDS MISSING PRESENT PRICED GENV INACTIVE AVGCONTACT TOTALLY INONE REF THING SAME
-    ONLY FUTURE
-    EVER""".split()
+    FROM LIVEIN TO ON VIA FOR ABOUT OF BY AT WHERE AWAY MONEYNOUN THAN OFTEN GENERATE MATCHING CONTACT TAG SORT PER
+    SHOW VERSUS HOWMANY PCT COUNTOF COUNTW AFTER BEFORE CAMEBACK STOPPED ABANDON ABANDONER SIGNUP ACTIVE BIRTHDAY
+    NAMED TAGGED MOST MOSTLY FAV SPENT SPENDERS BUYERS DURWORD EXCEPT WITHOUT CONTAINS STARTS ENDS MISSING PRESENT
+    PRICED GENV INACTIVE AVGCONTACT TOTALLY INONE REF THING SAME ONLY FUTURE EVER""".split()
 )
 
 
@@ -208,14 +203,6 @@ def _account(tree: Tree, lattice: Lattice) -> None:
     for leaf in tree.leaves():
         if not leaf.used and leaf.category not in _GLUE:
             raise Refused("no place", leaf.first, leaf.end, f'"{lattice.text(leaf.first, leaf.end)}" has no part here.')
-
-
-def names_of(lattice: Lattice, vocabulary: Vocabulary) -> Names:
-    """The names that a question is resolved with."""
-    types = vocabulary.event_types()
-    return Names(
-        lattice, vocabulary, index(types, vocabulary.attributes()), {t.name: t for t in types}, vocabulary.attributes()
-    )
 
 
 class _Resolver:
@@ -233,8 +220,8 @@ class _Resolver:
 
     # ── small helpers ──
 
-    def text(self, node: Tree | Edge) -> str:
-        return self.names.lattice.text(node.first, node.end)
+    def text(self, part: Part) -> str:
+        return self.names.text(part)
 
     def no(self, node: Tree | Edge, reason: str, code: Any = "no place") -> Refused:
         return Refused(code, node.first, node.end, reason)
@@ -245,6 +232,10 @@ class _Resolver:
             raise self.no(edge, "The future is not known.", "unsupported")
         readings: tuple[Window, ...] = edge.meaning
         return self.chooser.choose(readings, self.text(edge))
+
+    def span_window(self, edge: Edge) -> Window:
+        """A window, or the last so much that a length of time stands for."""
+        return self.window(edge) if edge.category == "WIN" else Window(Rolling(edge.meaning.span))
 
     def windows(self, edges: Sequence[Edge]) -> Window:
         """Several windows of one clause as one ("on weekends in 2026")."""
@@ -278,11 +269,10 @@ class _Resolver:
         return self.head_window[0] if self.head_window else ALWAYS
 
     def mention(self, draft: EventDraft, references: bool = False) -> Mention:
-        """The mention's event and filters; where several are right, a choice. `references`: "it", "the same",
-        "another" are
-        taken by the caller; elsewhere they refer to nothing."""
+        """The mention's event and filters; where several are right, a choice. `references`: "it", "the same", "another"
+        are taken by the caller; elsewhere they refer to nothing."""
         found = resolve_mention(self.names, draft, self.window)
-        words = self.names.lattice.text(draft.first, draft.end)
+        words = self.text(draft)
         mention = self.chooser.choose(found, words)
         if not references and (mention.refers or mention.same is not None or mention.another):
             raise Refused("no place", draft.first, draft.end, f'"{words}" refers to nothing before it.')
@@ -655,8 +645,7 @@ class _Resolver:
 
     def two_subjects(self, tree: Tree) -> Condition | None:
         """Two noun phrases joined by or or and: "gold members or people who …". Each goes with its own conditions, and
-        where
-        only the second has any, they may be meant for both."""
+        where only the second has any, they may be meant for both."""
         rests = [t for t in tree.trees() if t.name in _RESTS]
         for k, rest in enumerate(rests):
             unit = rest.tree("unit")
@@ -767,7 +756,7 @@ class _Resolver:
                 case "BOOLNOUN":
                     conditions.append(Attribute((child.meaning[0].name,), Truth(True)))
                 case "BUYERS":
-                    hit = EventHit((Candidate(ORDER, "everyday", frozenset()),))
+                    hit = everyday(ORDER)
                     events = EventDraft(child.first, child.end, hit, noun=True)
                 case "AGENT":
                     events = EventDraft(child.first, child.end, child.meaning, noun=True)
@@ -795,7 +784,7 @@ class _Resolver:
             conditions.append(self.activity(activity, nmods))
             nmods = [t for t in nmods if t.name != "when"]
         if repeat is not None and events is None and isinstance(child, Edge) and child.category == "CONTACT":
-            hit = EventHit((Candidate(ORDER, "everyday", frozenset()),))  # repeat customers are repeat buyers
+            hit = everyday(ORDER)  # repeat customers are repeat buyers
             events = EventDraft(child.first, child.end, hit, noun=True)
         if adjectives and events is None:
             raise self.no(adjectives[0], f'"{self.text(adjectives[0])}" has no event to belong to.')
@@ -1028,10 +1017,7 @@ class _Resolver:
         if inner[0].name == "step":
             if link.kind not in ("then", "after", "before"):
                 raise self.no(unit, f'"{self.text(unit)}" has no verb.')
-            enp = inner[0].tree("enp", "enp_another")
-            assert enp is not None
-            draft = self.enp_draft(enp)
-            self.take_args(draft, [t for t in inner[0].trees() if t is not enp])
+            draft = self.said_event(inner[0])
             return [Clause(link, False, None, False, unit.first, unit.end, event=draft)]
         if inner[0].name == "again":
             return [
@@ -1083,10 +1069,7 @@ class _Resolver:
             case "nofpart":
                 return [Clause(link, who, None, False, tree.first, tree.end, condition=self.several(tree))]
             case "bare":
-                enp = tree.tree("enp", "enp_another")
-                assert enp is not None
-                draft = self.enp_draft(enp)
-                self.take_args(draft, [t for t in tree.trees() if t is not enp])
+                draft = self.said_event(tree)
                 return [Clause(link, who, None, False, tree.first, tree.end, event=draft)]
             case "bywhom":
                 event, tail, quant = tree.edge("EV"), tree.edge("TAIL"), tree.tree("quant")
@@ -1159,10 +1142,7 @@ class _Resolver:
                     raise self.no(head, "Seen by us, or seen by them?")
                 return Clause(link, who, negation, False, core.first, core.end, event=draft)
             case "with_event":
-                enp = core.tree("enp", "enp_another", "enpq")
-                assert enp is not None
-                draft = self.enp_draft(enp)
-                self.take_args(draft, [t for t in core.trees() if t is not enp])
+                draft = self.said_event(core)
                 return Clause(link, who, negation, False, core.first, core.end, event=draft)
             case "active":
                 word = core.edge("ACTIVE")
@@ -1170,13 +1150,7 @@ class _Resolver:
                 vague = word is not None and self.text(word).casefold().split()[-1] == "active"
                 if vague and not timed and not self.head_window and negation is None:
                     raise self.no(core, '"active" needs a time: active in the last 30 days.', "vague")
-                if link.comma and self.text(core).casefold().startswith(("was ", "were ", "been ")):
-                    link = replace(link, also=True)
-                draft = EventDraft(core.first, core.end, None)
-                for pre in core.trees("evpre"):
-                    self.take_pre(draft, pre)
-                self.take_args(draft, [t for t in core.trees() if t.name != "evpre"])
-                return Clause(link, who, negation, False, core.first, core.end, event=draft)
+                return self.active(core, link, who, negation)
             case "spent":
                 return Clause(link, who, negation, False, core.first, core.end, spent=core)
             case "be_np":
@@ -1199,10 +1173,10 @@ class _Resolver:
                         clause.condition = negated(clause.condition)
                     clause.negation = negation
                 return clause
-        condition = self.plain_core(core, negation)
-        return self.whole(core, link, who, condition, negation)
+        return self.whole(core, link, who, self.condition(core), negation)
 
-    def plain_core(self, core: Tree, negation: Negation | None) -> Condition:
+    def condition(self, core: Tree) -> Condition:
+        """A phrase that is a condition by itself, wherever it stands: after a verb, a noun or whose."""
         match core.name:
             case "versus_windows":
                 return self.versus_windows(core)
@@ -1265,21 +1239,49 @@ class _Resolver:
             case "stopped":
                 return self.stopped(core)
             case "has_key" | "lacks_key" | "key_cond" | "bound_key":
-                condition = self.attribute_condition(core)
-                return condition
+                return self.attribute_condition(core)
             case "measure_bound":
                 return self.measure_bound(core)
-            case "measure_average":
+            case "measure_average" | "whose_average":
                 return self.measure_average(core)
+            case "measure_share":
+                return self.measure_share(core)
+            case "measure_than":
+                return self.measure_than(core)
+            case "measure_than_all":
+                return self.measure_than_all(core)
+            case "measure_versus":
+                return self.measure_versus(core)
             case "place":
                 vlist = core.tree("vlist")
                 assert vlist is not None
                 return place_condition(self.names, vlist, False)
             case "lapsed":
-                lapsed = self.modifier(core, Link("start"), False).condition
-                assert lapsed is not None
-                return lapsed
-            case "birth":
+                core.edge("LAPSED")
+                edge = core.edge("WIN", "LASTING", "WITHIN")
+                assert edge is not None
+                return _stopped(Events(ORDER), self.span_window(edge))
+            case "age":
+                edge = core.edge("AGEP")
+                assert edge is not None
+                return self.age(core, edge.meaning)
+            case "age_bare":
+                return self.age_bare(core)
+            case "tagged":
+                return self.tagged(core)
+            case "named":
+                return self.named(core)
+            case "boolean_not":
+                edge = core.edge("BOOL")
+                assert edge is not None
+                return Not(Attribute((edge.meaning[0].name,), Truth(True)))
+            case "favourite" | "most_done":
+                return self.favourite(core)
+            case "whose_extreme":
+                return self.whose_extreme(core)
+            case "neither_mods":
+                return all_of(*(negated(self.clauses([t], [])) for t in core.trees()))
+            case "birth" | "birthday":
                 return self.birthday(core)
             case "basket":
                 return self.basket(core)
@@ -1294,98 +1296,38 @@ class _Resolver:
     # ── modifiers ──
 
     def modifier(self, tree: Tree, link: Link, who: bool) -> Clause:
-        negation = self.negation(tree.edge("NEG"))
         match tree.name:
-            case "place":
-                vlist = tree.tree("vlist")
-                assert vlist is not None
-                return self.whole(tree, link, who, self.place(tree, vlist), negation)
-            case "age":
-                edge = tree.edge("AGEP")
-                assert edge is not None
-                return self.whole(tree, link, who, self.age(tree, edge.meaning))
-            case "age_bare":
-                return self.whole(tree, link, who, self.age_bare(tree))
-            case "tagged":
-                return self.whole(tree, link, who, self.tagged(tree), negation)
-            case "named":
-                return self.whole(tree, link, who, self.named(tree))
-            case "has_key" | "lacks_key" | "bound_key":
-                return self.whole(tree, link, who, self.attribute_condition(tree))
             case "with_event":
-                enp = tree.tree("enp", "enp_another", "enpq")
-                assert enp is not None
-                draft = self.enp_draft(enp)
-                self.take_args(draft, [t for t in tree.trees() if t is not enp])
+                draft = self.said_event(tree)
                 return Clause(link, who, None, False, tree.first, tree.end, event=draft)
             case "without_event":
                 return self.without_event(tree, link, who)
-            case "basket":
-                return self.whole(tree, link, who, self.basket(tree))
-            case "signed_up":
-                return self.whole(tree, link, who, self.signed_up(tree))
-            case "value_key_is":
-                return self.whole(tree, link, who, self.value_key_is(tree))
-            case "measure_bound":
-                return self.whole(tree, link, who, self.measure_bound(tree))
-            case "measure_average" | "whose_average":
-                return self.whole(tree, link, who, self.measure_average(tree))
-            case "inactive":
-                return self.whole(tree, link, who, self.inactive(tree))
-            case "lapsed":
-                word, edge = tree.edge("LAPSED"), tree.edge("WIN", "LASTING", "WITHIN")
-                assert word is not None and edge is not None
-                window = self.window(edge) if edge.category == "WIN" else Window(Rolling(edge.meaning.span))
-                bought = Has(Count(Events(ORDER)), AT_LEAST_ONCE)
-                return self.whole(tree, link, who, all_of(bought, Has(Count(Events(ORDER, (), window)), Bound("=", 0))))
-            case "favourite":
-                return self.whole(tree, link, who, self.favourite(tree))
-            case "whose_extreme":
-                return self.whole(tree, link, who, self.whose_extreme(tree))
-            case "neither_mods":
-                parts = [self.clauses([t], []) for t in tree.trees()]
-                return self.whole(tree, link, who, all_of(*(negated(p) for p in parts)))
             case "active":
-                if link.comma and self.text(tree).casefold().startswith(("was ", "were ", "been ")):
-                    link = replace(link, also=True)
-                draft = EventDraft(tree.first, tree.end, None)
-                self.take_args(draft, tree.trees())
-                return Clause(link, who, None, False, tree.first, tree.end, event=draft)
-            case "boolean":
-                edge = tree.edge("BOOL")
-                assert edge is not None
-                return self.whole(tree, link, who, Attribute((edge.meaning[0].name,), Truth(True)), negation)
-            case "boolean_not":
-                edge = tree.edge("BOOL")
-                assert edge is not None
-                return self.whole(tree, link, who, Not(Attribute((edge.meaning[0].name,), Truth(True))))
+                return self.active(tree, link, who, None)
             case "keyed" | "keyed_bound":
                 return Clause(link, who, None, False, tree.first, tree.end, keyed=tree)
-            case "birth":
-                return self.whole(tree, link, who, self.birthday(tree))
             case "when":
                 edge = tree.edge("WIN")
                 if edge is None:
                     raise self.no(tree, f'"{self.text(tree)}" has nothing to belong to.')
                 return Clause(link, who, None, False, tree.first, tree.end, window=self.window(edge))
-        raise self.no(tree, f'"{self.text(tree)}" is not read here.', "unsupported")
+        return self.whole(tree, link, who, self.condition(tree), self.negation(tree.edge("NEG")))
+
+    def active(self, tree: Tree, link: Link, who: bool, negation: Negation | None) -> Clause:
+        """ "was active last week": any event."""
+        if link.comma and self.text(tree).casefold().startswith(("was ", "were ", "been ")):
+            link = replace(link, also=True)
+        draft = EventDraft(tree.first, tree.end, None)
+        for pre in tree.trees("evpre"):
+            self.take_pre(draft, pre)
+        self.take_args(draft, [t for t in tree.trees() if t.name != "evpre"])
+        return Clause(link, who, negation, False, tree.first, tree.end, event=draft)
 
     def without_event(self, tree: Tree, link: Link, who: bool) -> Clause:
-        enp, verb = tree.tree("enp", "enp_another"), tree.edge("EV")
-        if enp is not None:
-            draft = self.enp_draft(enp)
-            if draft.quant is not None:
-                raise self.no(enp, "Without a number of them? Say how many at most.")
-        else:
-            assert verb is not None
-            draft = EventDraft(tree.first, tree.end, verb.meaning)
-        self.take_args(draft, [t for t in tree.trees() if t is not enp])
+        draft = self.said_event(tree)
+        if draft.quant is not None:
+            raise self.no(tree, "Without a number of them? Say how many at most.")
         return Clause(link, who, Negation("bare", False), False, tree.first, tree.end, event=draft)
-
-    def place(self, tree: Tree, vlist: Tree) -> Condition:
-        if tree.edge("OF") is not None and tree.edge("FROM", "IN", "LIVEIN") is None:
-            raise self.no(tree, f'"{self.text(tree)}" has no part here.')
-        return place_condition(self.names, vlist, False)
 
     def tagged(self, tree: Tree) -> Condition:
         vlist = tree.tree("vlist")
@@ -1400,7 +1342,7 @@ class _Resolver:
         conditions: list[Condition] = []
         for group in groups:
             said = said_text(self.names, group)
-            held = [v for v in self.names.vocabulary.values([fold(said)]).get(fold(said), ()) if v.key in tags]
+            held = self.names.held(said, tags)
             if not held:
                 if group[0].category != "QUOTED":
                     near = self.names.vocabulary.near(said, tags, 3)
@@ -1444,8 +1386,7 @@ class _Resolver:
         edge = tree.edge("WIN", "LASTING", "WITHIN")
         if edge is None:
             return Has(Count(Events(None, (), self.default_window())), Bound("=", 0))
-        window = self.window(edge) if edge.category == "WIN" else Window(Rolling(edge.meaning.span))
-        return Has(Count(Events(None, (), window)), Bound("=", 0))
+        return Has(Count(Events(None, (), self.span_window(edge))), Bound("=", 0))
 
     def abandoned(self, window: Window) -> Condition:
         return Chain((Step(Events("add-to-cart", (), window)), Step(Events(ORDER), absent=True)))
@@ -1454,15 +1395,13 @@ class _Resolver:
         wins = [e for t in nmods if t.name == "when" for e in t.edges()]
         if len(wins) != 1 or wins[0].category != "WIN":
             raise self.no(edge, f'"{self.text(edge)}" needs a number of days: lapsed customers (90 days).', "vague")
-        return all_of(
-            Has(Count(Events(ORDER)), AT_LEAST_ONCE), Has(Count(Events(ORDER, (), self.window(wins[0]))), Bound("=", 0))
-        )
+        return _stopped(Events(ORDER), self.window(wins[0]))
 
     def basket(self, tree: Tree) -> Condition:
         """ "with 10 or more items in a single order"."""
         quant, vlist, thing = tree.tree("quant"), tree.tree("vlist"), tree.edge("THING")
         assert quant is not None and thing is not None
-        draft = EventDraft(tree.first, tree.end, EventHit((Candidate(ORDER, "everyday", frozenset()),)), in_one=True)
+        draft = EventDraft(tree.first, tree.end, everyday(ORDER), in_one=True)
         draft.objects.append(Tree("obj", (quant, vlist, thing) if vlist is not None else (quant, thing)))
         return self.event_condition(draft, self.default_window())
 
@@ -1481,10 +1420,7 @@ class _Resolver:
         """ "spent over 2000 on flights": the sum of that event's one money property."""
         said, edge = core.edge("EN", "TAIL"), core.edge("BOUND", "NUM")
         assert said is not None and edge is not None
-        bound: Bound = edge.meaning.bound
-        if edge.category == "NUM":
-            bound = Bound(">=", bound.value)
-        return Has(self.in_currency(self.money_of(said, self.late(core.trees("late"))), edge), bound)
+        return Has(self.in_currency(self.money_of(said, self.late(core.trees("late"))), edge), sum_bound(edge))
 
     def money_of(self, said: Edge, window: Window) -> Measure:
         """The sum of the one money property of an event that a noun names."""
@@ -1631,8 +1567,7 @@ class _Resolver:
         assert verb is not None
         if verb.category == "EN" and verb.end in self.names.lattice.at[verb.first].get("EV", {}):
             raise self.no(verb, f'"{self.text(verb)}" is a verb here.')
-        draft = EventDraft(core.first, core.end, verb.meaning)
-        self.take_args(draft, core.trees())
+        draft = self.said_event(core)
         spans = [e for e, _ in draft.windows]
         window = None
         if len(spans) == 1:
@@ -1644,13 +1579,10 @@ class _Resolver:
         draft.windows, draft.withins = [], []
         mention = self.mention(self.plain(draft))
         events = Events(mention.event, mention.variants[0], ALWAYS)
-        return all_of(Has(Count(events), AT_LEAST_ONCE), Has(Count(replace(events, window=window)), Bound("=", 0)))
+        return _stopped(events, window)
 
     def mostly(self, core: Tree) -> Condition:
-        verb = core.edge("EV")
-        assert verb is not None
-        draft = EventDraft(core.first, core.end, verb.meaning)
-        self.take_args(draft, core.trees())
+        draft = self.said_event(core)
         if draft.times or draft.regular or draft.which or draft.only or draft.withins or draft.within_of or draft.prior:
             raise self.no(core, "Mostly is read of one value.")
         mention = self.mention(draft)
@@ -1735,13 +1667,11 @@ class _Resolver:
         assert key is not None
         attribute = self.attribute_keys(key)
         draft = event.event if event is not None else None
-        possible = False
-        if draft is not None and (
+        possible = draft is not None and (
             key.meaning == "product"
             or draft.hit is None
             or any(k.event == c.event for c in draft.hit.candidates for k in key.meaning)
-        ):
-            possible = True
+        )
         if possible and attribute:
             word = self.text(key)
             last = draft.objects[-1] if draft is not None and draft.objects else None
@@ -1786,39 +1716,17 @@ class _Resolver:
             case "whose_key":
                 keyed = Tree("keyed", tree.children)
                 return [Clause(link, True, None, False, tree.first, tree.end, keyed=keyed)]
-            case "measure_bound":
-                return [self.whole(tree, link, True, self.measure_bound(tree))]
-            case "whose_average":
-                return [self.whole(tree, link, True, self.measure_average(tree))]
-            case "measure_share":
-                return [self.whole(tree, link, True, self.measure_share(tree))]
-            case "measure_than":
-                return [self.whole(tree, link, True, self.measure_than(tree))]
-            case "measure_than_all":
-                return [self.whole(tree, link, True, self.measure_than_all(tree))]
-            case "measure_versus":
-                return [self.whole(tree, link, True, self.measure_versus(tree))]
-            case "whose_extreme":
-                return [self.whole(tree, link, True, self.whose_extreme(tree))]
-            case "favourite" | "most_done":
-                return [self.whole(tree, link, True, self.favourite(tree))]
             case "whose_noun":
                 noun = tree.edge("EN")
                 assert noun is not None
                 if noun.end in self.names.lattice.at[noun.first].get("KEY", {}):
                     raise self.no(noun, f'"{self.text(noun)}" is a key here.')
-                draft = EventDraft(tree.first, tree.end, noun.meaning, noun=True)
-                self.take_args(draft, tree.trees())
+                draft = replace(self.said_event(tree), noun=True)
                 return [Clause(link, True, None, False, tree.first, tree.end, event=draft)]
             case "whose_event":
-                verb = tree.edge("EV")
-                assert verb is not None
-                draft = EventDraft(tree.first, tree.end, verb.meaning)
-                self.take_args(draft, tree.trees())
+                draft = self.said_event(tree)
                 return [Clause(link, True, self.negation(tree.edge("NEG")), False, tree.first, tree.end, event=draft)]
-            case "birthday":
-                return [self.whole(tree, link, True, self.birthday(tree))]
-        raise self.no(tree, f'"{self.text(tree)}" is not read here.', "unsupported")
+        return [self.whole(tree, link, True, self.condition(tree))]
 
     def whose_extreme(self, tree: Tree) -> Condition:
         word = tree.edge("FIRST", "LASTEV")
@@ -1857,7 +1765,7 @@ class _Resolver:
         key, vlist = tree.edge("KEY", "PKEY"), tree.tree("vlist")
         assert key is not None and vlist is not None
         verb = tree.edge("EV")
-        hit = verb.meaning if verb is not None else EventHit((Candidate(ORDER, "everyday", frozenset()),))
+        hit = verb.meaning if verb is not None else everyday(ORDER)
         failure: Refused | None = None
         for candidate in hit.candidates:
             if key.meaning == "product":
@@ -1896,7 +1804,7 @@ class _Resolver:
         obj = tree.tree(*_OBJECTS)
         filters: tuple[EventFilter, ...] = ()
         if obj is not None:
-            draft = EventDraft(obj.first, obj.end, EventHit((Candidate(ORDER, "everyday", frozenset()),)))
+            draft = EventDraft(obj.first, obj.end, everyday(ORDER))
             draft.objects.append(obj)
             mention = self.mention(draft)
             if len(mention.variants) != 1 or mention.bound != AT_LEAST_ONCE:
@@ -1905,13 +1813,7 @@ class _Resolver:
         return Spend(Events(ORDER, filters, window), net=edge.meaning == "net")
 
     def measured_event(self, tree: Tree) -> tuple[EventDraft, Mention]:
-        enp, verb = tree.tree("enp", "enp_another"), tree.edge("EV", "EN")
-        if enp is not None:
-            draft = self.enp_draft(enp)
-        else:
-            assert verb is not None
-            draft = EventDraft(tree.first, tree.end, verb.meaning)
-        self.take_args(draft, [t for t in tree.trees() if t is not enp])
+        draft = self.said_event(tree)
         mention = self.mention(self.plain(draft, "window"))
         if len(mention.variants) != 1 or mention.bound != AT_LEAST_ONCE:
             raise self.no(tree, "One kind of event is measured.")
@@ -2054,11 +1956,8 @@ class _Resolver:
             if measure.name.lower() in lexicon.AGE_KEYS:
                 return Age(measure.name, bound)
             return Attribute((measure.name,), Numeric(bound))
-        if edge.category == "NUM" and (
-            isinstance(measure, Spend) or (isinstance(measure, Aggregate) and measure.how == "total")
-        ):
-            bound = Bound(">=", bound.value)  # a bare amount after a sum is at least
-        return Has(measure, bound)
+        summed = isinstance(measure, Spend) or (isinstance(measure, Aggregate) and measure.how == "total")
+        return Has(measure, sum_bound(edge) if summed else bound)
 
     def in_unit(self, edge: Edge, key: Key) -> Bound:
         """A length of time in the unit of the property; a conversion is said back."""
@@ -2169,10 +2068,7 @@ class _Resolver:
                     raise self.no(tree, "Spending on products is not ranked so.")
                 measure = Spend(Events(ORDER, (), self.draft_window(draft)))
             case "rank_most":
-                verb = tree.edge("EV")
-                assert verb is not None
-                draft = EventDraft(tree.first, tree.end, verb.meaning)
-                self.take_args(draft, tree.trees())
+                draft = self.said_event(tree)
                 mention = self.mention(self.plain(draft, "window"))
                 if len(mention.variants) != 1:
                     raise self.no(tree, "One kind of event is ranked.")
@@ -2243,6 +2139,18 @@ class _Resolver:
         self.take_args(draft, [t for t in core.trees() if t.name not in ("evhead", "evpre", "vlist")])
         for vlist in core.trees("vlist"):
             draft.objects.append(Tree("obj", (vlist,)))
+        return draft
+
+    def said_event(self, tree: Tree) -> EventDraft:
+        """The event that a noun phrase or one word of the tree names, with all that stands beside it."""
+        enp = tree.tree("enp", "enp_another", "enpq")
+        if enp is not None:
+            draft = self.enp_draft(enp)
+        else:
+            word = tree.edge("EV", "EN")
+            assert word is not None
+            draft = EventDraft(tree.first, tree.end, word.meaning)
+        self.take_args(draft, [t for t in tree.trees() if t is not enp])
         return draft
 
     def head_draft(self, head: Tree) -> EventDraft:
@@ -2319,7 +2227,7 @@ class _Resolver:
         }
         for what, there in said.items():
             if there and what not in allowed:
-                words = self.names.lattice.text(draft.first, draft.end)
+                words = self.text(draft)
                 raise Refused("no place", draft.first, draft.end, f'Not all of "{words}" has a part here.')
         return draft
 
@@ -2334,26 +2242,7 @@ class _Resolver:
             leaf = arg.child()
             edge = leaf if isinstance(leaf, Edge) else None
             match arg.name:
-                case (
-                    "obj"
-                    | "ref"
-                    | "same"
-                    | "another"
-                    | "text_object"
-                    | "distinct_key"
-                    | "distinct_thing"
-                    | "prepared"
-                    | "keyed"
-                    | "keyed_bound"
-                    | "amount"
-                    | "has_property"
-                    | "value_key"
-                    | "named_thing"
-                    | "dated"
-                    | "only_items"
-                    | "in_key"
-                    | "counted_tail"
-                ):
+                case name if name in _PARTS:
                     draft.objects.append(arg)
                 case "tail_word":
                     assert edge is not None
@@ -2373,8 +2262,6 @@ class _Resolver:
                     span = arg.edge("WITHIN", "LASTING")
                     assert span is not None
                     draft.withins.append(span)
-                case "duration_arg":
-                    draft.objects.append(arg)
                 case "neither_values":
                     draft.none_of = arg
                 case "within_of":
@@ -2452,7 +2339,7 @@ class _Resolver:
                 "no place",
                 draft.first,
                 draft.end,
-                f'"{self.names.lattice.text(draft.first, draft.end)}" refers to nothing before it.',
+                f'"{self.text(draft)}" refers to nothing before it.',
             )
         bound = mention.bound
         if draft.times is not None:
@@ -2556,11 +2443,7 @@ class _Resolver:
         assert tree is not None
         gap = tree.edge("WITHIN")
         assert gap is not None
-        enp, verb = tree.tree("enp", "enp_another"), tree.edge("EV")
-        anchor = (
-            self.enp_draft(enp) if enp is not None else EventDraft(tree.first, tree.end, verb.meaning if verb else None)
-        )
-        self.take_args(anchor, [t for t in tree.trees() if t is not enp])
+        anchor = self.said_event(tree)
         self.plain(anchor, "which")
         self.plain(draft, "gap", "window")
         first = anchor.which == "first"
@@ -2580,6 +2463,11 @@ class _Resolver:
         return negated(chain) if negation is not None else chain
 
 
+def _stopped(events: Events, window: Window) -> Condition:
+    """Did such events once, and none in the window."""
+    return all_of(Has(Count(events), AT_LEAST_ONCE), Has(Count(replace(events, window=window)), Bound("=", 0)))
+
+
 def _of_one_attribute(one: Condition, two: Condition) -> bool:
     """Whether two conditions ask the same attribute, which has one value: then "and" can only mean either."""
     return isinstance(one, Attribute) and isinstance(two, Attribute) and one.names == two.names
@@ -2591,21 +2479,7 @@ def _either(child: Tree | Edge) -> bool:
 
 def _mentioned(condition: Condition) -> list[Events]:
     """The events that a population names, the last first."""
-    found: list[Events] = []
-
-    def walk(node: Any) -> None:
-        if isinstance(node, Events):
-            found.append(node)
-            return
-        if isinstance(node, tuple):
-            for part in node:
-                walk(part)
-        elif hasattr(node, "__dataclass_fields__"):
-            for name in node.__dataclass_fields__:
-                walk(getattr(node, name))
-
-    walk(condition)
-    return found[::-1]
+    return [node for node in nodes(condition) if isinstance(node, Events)][::-1]
 
 
 _TAILS = frozenset({"per", "sort", "direction", "limit", "show"})
@@ -2613,7 +2487,7 @@ _VPS = frozenset({"vp", "vp_be", "vp_either", "vp_neither"})
 _RESTS = frozenset({"linked", "loose"})
 _EVENT_NMODS = frozenset({"with_event", "without_event", "active"})
 _POPULATIONS = ("asked", "population", "bracketed", "value_population")
-_CLAUSES = frozenset({"group", "who", "who_nof", "whose_", "bywhom", "except"})
+_CLAUSES = frozenset({"group", "who", "whose_", "bywhom", "except"})
 _MEASURES = (
     "spend",
     "average_spend",
@@ -2626,10 +2500,13 @@ _MEASURES = (
     "aggregate_duration",
 )
 _OBJECTS = ("obj", "ref", "same", "another", "text_object", "distinct_key", "distinct_thing")
+_PARTS = frozenset(  # of a mention; see events
+    """prepared keyed keyed_bound amount has_property value_key named_thing dated only_items in_key counted_tail
+    duration_arg""".split()
+).union(_OBJECTS)
 _NMODS = frozenset(
     """place age age_bare tagged named has_key lacks_key bound_key measure_bound measure_average with_event
-    without_event inactive active
-    basket boolean boolean_not keyed keyed_bound birth when regular of_object lapsed favourite
+    without_event inactive active basket boolean boolean_not keyed keyed_bound birth when of_object lapsed favourite
     whose_extreme neither_mods value_key_is signed_up""".split()
 )
-_BASKETS = frozenset({"order-completed", "order-updated", "order-cancelled", "order-refunded", "product-list-viewed"})
+_BASKETS = ORDER_EVENTS | {"product-list-viewed"}

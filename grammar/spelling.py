@@ -3,14 +3,13 @@ are."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from functools import cache
 from typing import TYPE_CHECKING
 
 from grammar import lexicon, when
 from grammar.closed import CLOSED, LEADS
 from grammar.names import Index, stem
-from grammar.vocabulary import Key, Vocabulary, fold, words_of
+from grammar.vocabulary import Vocabulary, fold, words_of
 
 if TYPE_CHECKING:
     from spellchecker import SpellChecker
@@ -53,13 +52,14 @@ def _ordinary() -> frozenset[str]:
     return frozenset(w for w in words if len(w) >= SHORTEST - 1 and w.isalpha())
 
 
-def _names(index: Index, event_names: Iterable[str], keys: Iterable[tuple[Key, ...]]) -> set[str]:
-    words = {w for name in event_names for w in words_of(name)}
+def known_words(index: Index) -> frozenset[str]:
+    """What a misspelt word may have been meant to be: ordinary words, and the words of event types and keys."""
+    words = {w for event in index.events for w in words_of(event.event)}
     words |= {w for run in index.keys for w in run}
-    return {w for w in words if len(w) >= SHORTEST - 1 and w.isalpha()}
+    return _ordinary() | {w for w in words if len(w) >= SHORTEST - 1 and w.isalpha()}
 
 
-def correction(word: str, index: Index, vocabulary: Vocabulary) -> str | None:
+def correction(word: str, known: frozenset[str], vocabulary: Vocabulary) -> str | None:
     """The one known word that a misspelt one must be, or None: an English word, or one with a data value as near, is
     never corrected."""
     from rapidfuzz.distance import OSA
@@ -69,7 +69,6 @@ def correction(word: str, index: Index, vocabulary: Vocabulary) -> str | None:
     if len(word) < SHORTEST - 1 or not word.isalpha() or word in _english():
         return None
     limit = 2 if len(word) >= 8 else 1
-    known = _ordinary() | _names(index, (e.event for e in index.events), index.keys.values())
     near: dict[int, list[str]] = {}
     for candidate in known:
         if abs(len(candidate) - len(word)) <= limit:
@@ -85,13 +84,7 @@ def correction(word: str, index: Index, vocabulary: Vocabulary) -> str | None:
     if len({stem(c) for c in best}) > 1:
         return None
     for value in vocabulary.near(word, None, 3):
-        if (
-            min(
-                (OSA.distance(word, w, score_cutoff=least) for w in (fold(value.text), *words_of(value.text))),
-                default=9,
-            )
-            <= least
-        ):
+        if any(OSA.distance(word, w, score_cutoff=least) <= least for w in (fold(value.text), *words_of(value.text))):
             return None
     frequency = _english().word_frequency
     return max(sorted(best), key=lambda c: frequency[c])

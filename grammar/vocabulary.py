@@ -20,8 +20,7 @@ class Key:
 
     `name` is dotted below the first level ("shipping.city"); a line item's key has the item's own name ("brand").
     `event` is the event type's name, None for an attribute. `holds` is what values were seen: a number that came as
-    text
-    is a number, an ISO date or instant that came as text is a date, "true"/"false" as text is text.
+    text is a number, an ISO date or instant that came as text is a date, "true"/"false" as text is text.
     """
 
     name: str

@@ -54,8 +54,8 @@ def bounds(period: Period | None, now: datetime, zone: ZoneInfo) -> Bounds:
     """Where a period lies, seen from `now` (aware) in the zone. It may reach past now: the store hides what is later.
 
     Spans of minutes to weeks are exact (a day is 24 hours); months, quarters and years keep the zone's time of day, and
-    a day that a month does not have becomes its last.
-    An end that belongs to the period is one microsecond before `end`. What lies before year 1 is cut to it.
+    a day that a month does not have becomes its last. An end that belongs to the period is one microsecond before
+    `end`. What lies before year 1 is cut to it.
     """
     match period:
         case None:

@@ -174,11 +174,12 @@ class Phonebook:
 
         from grammar.reader import meaning as read_meaning
 
+        vocabulary = self._book.vocabulary()
         rows = []
         for term in self._book.terms():
             problem = None
             try:
-                if read_meaning(term.meaning, self._book.vocabulary()) != term.query.population:
+                if read_meaning(term.meaning, vocabulary) != term.query.population:
                     problem = "its meaning would be read differently today; define it again"
             except errors.QuestionError as refusal:
                 problem = str(refusal)

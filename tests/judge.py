@@ -1,8 +1,7 @@
 """Question sets and their judge: asks a set of the engine, and says right, wrong, refused or crashed.
 
 A set is a folder of contacts, events (JSON lines, or the same gzipped), `now.txt`, and `questions.jsonl`: for each
-question
-the answer that was worked out by hand in SQL, before any engine read it.
+question the answer that was worked out by hand in SQL, before any engine read it.
 
     right     the same answer; or refused with its words, or shown with its readings, where it must be
     wrong     any other answer: a mistake in silence

@@ -237,3 +237,21 @@ def test_no_function_word_or_light_verb_is_read_over_anywhere(question: str) -> 
 @pytest.mark.xfail(strict=True, reason="a word that is read over")
 def test_a_word_that_is_read_over_for_now(word: str) -> None:
     assert not isinstance(outcome(READ_OVER[word]), Read)
+
+
+def test_every_category_of_the_grammar_is_made_and_every_one_that_is_made_has_a_place() -> None:
+    """A rule over a category that no words can be is dead, and so are words of a category without a rule."""
+    rules = "\n".join(line.split("//")[0] for line in (GRAMMAR / "english.lark").read_text("utf-8").splitlines())
+    wanted = set(re.findall(r"\b[A-Z]{2,}\b", rules))
+    closed = {category for senses in CLOSED.values() for category, _ in senses}
+    code = "".join((GRAMMAR / name).read_text("utf-8") for name in ("mentions.py", "numbers.py"))
+    assert wanted <= closed | set(re.findall(r'"([A-Z]{2,})"', code))
+    assert closed - {"FILL"} <= wanted
+
+
+def test_every_rule_of_the_grammar_has_a_consumer() -> None:
+    """The reader has a case for the name of each rule, but for a rank without a measure, which falls to the last case."""
+    rules = "\n".join(line.split("//")[0] for line in (GRAMMAR / "english.lark").read_text("utf-8").splitlines())
+    code = "".join((GRAMMAR / f"{name}.py").read_text("utf-8") for name in ("resolve", "events", "combine"))
+    names = set(re.findall(r"\b[a-z_]+\b", code))
+    assert set(re.findall(r"-> ([a-z_]+)", rules)) - names == {"rank_vague"}
