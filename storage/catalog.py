@@ -11,13 +11,14 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import lru_cache
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
+import msgspec
 import pyarrow as pa
 
 from grammar.query import Condition, Query
 from grammar.vocabulary import EventType, Holds, Key, KeyLevel, Value, fold
-from storage.backends import Backend, Transaction
+from storage.backends import Backend, Session
 from storage.event import ITEM_KEYS, DefaultEvent, default_event, line_items, may_have_items, number_in
 from storage.schema import (
     ATTRIBUTE_COLUMNS,
@@ -26,6 +27,7 @@ from storage.schema import (
     ITEM_TEXTS,
     LONGEST_VALUE,
     PRODUCT_FIELDS,
+    PRODUCT_KEYS,
     VARIANT_FIELDS,
     Column,
     Layout,
@@ -85,10 +87,11 @@ def _all_letters(folded: pa.Array) -> pa.Array:
     return pa.array(bits, pa.int64())
 
 
+_decode: Final = msgspec.json.Decoder().decode
 _NAMING: Final = frozenset(ITEM_TEXTS)
 
 
-def _number_names(key: str) -> bool:
+def number_names(key: str) -> bool:
     """Whether a number under this key is a name to be looked up by (an id, a sku) and not an amount."""
     return key in _NAMING or bool(_ID.search(key))
 
@@ -101,7 +104,7 @@ def _read(key: str, value: object) -> tuple[set[Holds], list[str]]:
         case bool():
             return {"boolean"}, []
         case int():
-            return {"number"}, [str(value)] if _number_names(key) else []
+            return {"number"}, [str(value)] if number_names(key) else []
         case float():
             return {"number"}, []
         case dict():
@@ -128,7 +131,7 @@ class _Seen:
         """Takes in the values that the events have, one each."""
         kinds = set(map(type, values))
         self.take_texts(Counter(values if kinds == {str} else [value for value in values if type(value) is str]))
-        if kinds <= {str, int, float} and not _number_names(key):
+        if kinds <= {str, int, float} and not number_names(key):
             amounts = len(values) if str not in kinds else sum(type(value) is not str for value in values)
             if amounts:
                 self.json_types.add("number")
@@ -151,8 +154,8 @@ class _Seen:
             if len(text) <= LONGEST_VALUE:
                 self.texts[text] += count
 
-    def take_one(self, key: str, values: Sequence[Any], times: int = 1) -> None:
-        """Takes in the values that one event has (or so many alike)."""
+    def take_one(self, key: str, values: Sequence[Any], times: int = 1, events: int | None = None) -> None:
+        """Takes in the values that one event has (or that came so many times alike, in so many events)."""
         words: set[str] = set()
         for value in values:
             if value is not None:
@@ -163,7 +166,7 @@ class _Seen:
                 words.update(texts)
         for word in words:
             if len(word) <= LONGEST_VALUE:
-                self.texts[word] += times
+                self.texts[word] += times if events is None else events
 
 
 # ── what events show ──────────────────────────────────────────────────────────────────────────────────────────────
@@ -242,6 +245,24 @@ def _columns(objects: Sequence[Mapping[str, Any]]) -> tuple[list[int], _Columns]
     return [i for places in shapes.values() for i in places], columns
 
 
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """What events show of their keys: each value (JSON) once, with how many events have it. Numbers that are amounts
+    are one value.
+
+    properties: (event type, key, value, events). items: (event type, path, key, value, line items, events), of line
+    items that stand in a list or object of their own, under that path. contexts: (event type, context, events).
+    """
+
+    properties: list[tuple[str, str, str, int]]
+    items: list[tuple[str, str, str, str, int, int]]
+    contexts: list[tuple[str, str, int]]
+
+
+TypeRow: TypeAlias = tuple[str, int, datetime, datetime]
+"""An event type's name, how many events came, and the first and the last time of them (naive UTC)."""
+
+
 class _SeenKeys(dict[tuple[str, KeyLevel, str, str], _Seen]):
     """(event type's name, level, key, path) → what was seen."""
 
@@ -302,14 +323,20 @@ def _observe_items(seen: _SeenKeys, told: Group) -> None:
                     if len(values) == len(owners)
                     else [o for o, i in zip(owners, items, strict=True) if key in i]
                 )
-                texts = Counter(v for _, v in set(_texts_of(mine, values)))
+                texts = Counter(v for _, v in set(_texts_of(key, mine, values)))
                 for text in found.texts.keys() & texts.keys():
                     found.texts[text] = texts[text]
 
 
-def _texts_of(owners: Sequence[int], values: Sequence[Any]) -> Iterable[tuple[int, str]]:
+def _texts_of(key: str, owners: Sequence[int], values: Sequence[Any]) -> Iterable[tuple[int, str]]:
+    """The texts that single values can be looked up by, each with the event that has it."""
     pairs = zip(owners, values, strict=True)
-    return pairs if set(map(type, values)) == {str} else ((o, v) for o, v in pairs if type(v) is str)
+    kinds = set(map(type, values))
+    if kinds == {str}:
+        return pairs
+    if int in kinds and number_names(key):
+        return ((owner, str(value)) for owner, value in pairs if type(value) in (str, int))
+    return ((owner, value) for owner, value in pairs if type(value) is str)
 
 
 def _observe_contexts(
@@ -327,11 +354,43 @@ def _observe_contexts(
         seen[name, "context", key, f"context.{key}"].take_texts(counted)
 
 
-def record_events(tx: Transaction, schema: str, batch: Batch) -> dict[str, int]:
+def _observe_distinct(seen: Seen) -> _SeenKeys:
+    """What events show of their keys, to two levels, told from each of their values once."""
+    found = _SeenKeys()
+    for name, key, value, count in seen.properties:
+        default = default_event(name)
+        level: KeyLevel = "item" if default and default.about_product and key in ITEM_KEYS else "event"
+        told = _decode(value)
+        found[name, level, key, key].take_one(key, [told], count)
+        if type(told) in (dict, list) and key != ("products" if default else "product"):
+            _observe_below(found, name, level, key, key, told, count)
+    for name, path, key, value, lines, events in seen.items:
+        found[name, "item", key, f"{path}.{key}"].take_one(key, [_decode(value)], lines, events)
+    contexts: dict[str, Counter[bytes]] = {}
+    for name, context, count in seen.contexts:
+        contexts.setdefault(name, Counter())[context.encode()] += count
+    for name, counted in contexts.items():
+        _observe_contexts(found, name, counted, {raw: _decode(raw) for raw in counted})
+    return found
+
+
+def record_events(tx: Session, schema: str, batch: Batch) -> dict[str, int]:
     """Writes what the events show into the catalog, but for products. Returns the number of each event type, new ones
     included."""
-    types = _record_types(tx, schema, batch)
-    seen = _observe(batch)
+    came = []
+    for told in batch.groups:
+        times = [batch.times[row] for row in told.rows]
+        came.append((told.name, len(times), min(times), max(times)))
+    return _record(tx, schema, came, _observe(batch))
+
+
+def record_seen(tx: Session, schema: str, came: Sequence[TypeRow], seen: Seen) -> dict[str, int]:
+    """As `record_events`, of events that are told by what they show."""
+    return _record(tx, schema, came, _observe_distinct(seen))
+
+
+def _record(tx: Session, schema: str, came: Sequence[TypeRow], seen: _SeenKeys) -> dict[str, int]:
+    types = _record_types(tx, schema, came)
     _record_keys(tx, schema, types, seen)
     levels: list[str] = []
     numbers: list[int | None] = []
@@ -348,13 +407,12 @@ def record_events(tx: Transaction, schema: str, batch: Batch) -> dict[str, int]:
     return types
 
 
-def _record_types(tx: Transaction, schema: str, batch: Batch) -> dict[str, int]:
+def _record_types(tx: Session, schema: str, came: Sequence[TypeRow]) -> dict[str, int]:
     types: dict[str, int] = dict(tx.rows(f"SELECT name, type FROM {schema}.event_type"))
-    rows = []
-    for told in batch.groups:
-        times = [batch.times[row] for row in told.rows]
-        number = types.setdefault(told.name, len(types))
-        rows.append((number, told.name, told.default is not None, len(times), min(times), max(times)))
+    rows = [
+        (types.setdefault(name, len(types)), name, default_event(name) is not None, count, first, last)
+        for name, count, first, last in came
+    ]
     tx.put("seen_types", table_of(_TYPE_ROW, rows))
     tx.run(
         f"UPDATE {schema}.event_type t SET count = t.count + s.count, first_seen = least(t.first_seen, s.first_seen), "
@@ -364,7 +422,7 @@ def _record_types(tx: Transaction, schema: str, batch: Batch) -> dict[str, int]:
     return types
 
 
-def _record_keys(tx: Transaction, schema: str, types: Mapping[str, int], seen: _SeenKeys) -> None:
+def _record_keys(tx: Session, schema: str, types: Mapping[str, int], seen: _SeenKeys) -> None:
     rows = [
         (types[name], level, key, path, sorted(told.json_types), sorted(told.holds), told.count)
         for (name, level, key, path), told in seen.items()
@@ -380,7 +438,7 @@ def _record_keys(tx: Transaction, schema: str, types: Mapping[str, int], seen: _
 
 
 def _record_values(
-    tx: Transaction,
+    tx: Session,
     schema: str,
     levels: list[str],
     types: list[int | None],
@@ -421,10 +479,8 @@ def _record_values(
 
 # ── products ──────────────────────────────────────────────────────────────────────────────────────────────────────
 
-PRODUCT_KEYS: Final = ("product_id", *PRODUCT_FIELDS, "variant", "variant_id")
 
-
-def record_products(tx: Transaction, schema: str, told: pa.Table) -> int:
+def record_products(tx: Session, schema: str, told: pa.Table) -> int:
     """Completes and refreshes products and variants: for each field, the value of the latest time stands.
 
     `told` has the columns PRODUCT_KEYS (text, but price: a number) and ts. What has no product_id is no product.
@@ -454,7 +510,7 @@ def record_products(tx: Transaction, schema: str, told: pa.Table) -> int:
     return len(new)
 
 
-def _refresh(tx: Transaction, table: str, keys: tuple[str, ...], fields: tuple[str, ...], told: str) -> None:
+def _refresh(tx: Session, table: str, keys: tuple[str, ...], fields: tuple[str, ...], told: str) -> None:
     """Writes the latest value told of each field, where it is not older than the one that is there."""
     id_of = ", ".join(keys)
     latest = ", ".join(
@@ -490,7 +546,7 @@ def flat(attributes: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def record_attributes(
-    tx: Transaction, schema: str, changes: Sequence[tuple[Mapping[str, Any], Mapping[str, Any]]]
+    tx: Session, schema: str, changes: Sequence[tuple[Mapping[str, Any], Mapping[str, Any]]]
 ) -> dict[str, str]:
     """Writes what contacts' (old, new) attributes show, both flat. Returns the column of each attribute that has one;
     new columns have been added to the table of contacts."""

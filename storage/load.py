@@ -11,9 +11,9 @@ import gc
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, fields, replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, tzinfo
 from functools import partial
 from typing import Any, Final, TypeAlias, TypeVar
 from zoneinfo import ZoneInfo
@@ -21,9 +21,9 @@ from zoneinfo import ZoneInfo
 import msgspec
 import pyarrow as pa
 
-from storage.backends import Backend, Transaction
+from storage import columns
+from storage.backends import Backend, Session
 from storage.catalog import (
-    PRODUCT_KEYS,
     Batch,
     Group,
     flat,
@@ -31,6 +31,7 @@ from storage.catalog import (
     record_attributes,
     record_events,
     record_products,
+    record_seen,
     table_of,
 )
 from storage.event import (
@@ -45,8 +46,8 @@ from storage.event import (
     validate_properties,
 )
 from storage.registry import PhonebookRow, bump
-from storage.schema import EVENT_NUMBERS, ITEM_NUMBERS, ITEM_TEXTS, TABLES, event_columns
-from storage.source import Record, Records, Source, What, read
+from storage.schema import EVENT_NUMBERS, ITEM_NUMBERS, ITEM_TEXTS, PRODUCT_KEYS, TABLES, event_columns
+from storage.source import Block, Record, Records, Source, What, read
 
 Progress: TypeAlias = Callable[[int, int | None], None]
 """Told after each batch: how many records of the source are done, and of how many, where that is known."""
@@ -54,9 +55,11 @@ Progress: TypeAlias = Callable[[int, int | None], None]
 Clock: TypeAlias = Callable[[], datetime]
 """Naive UTC."""
 
+_Batch = TypeVar("_Batch")
 _Ready = TypeVar("_Ready")
 
-_RECORDS: Final = 20_000
+_RECORDS: Final = 50_000
+_MANY: Final = 2_000  # from so many events on, planning their SQL costs less than reading them one by one
 _BYTES: Final = 32 * 2**20
 
 
@@ -122,20 +125,23 @@ def _import(
 ) -> Report:
     records = read(source, what)
     done = _lines_done(backend, book, records, what)
-    batches = _batches(records.records)
 
     def reports() -> Iterator[tuple[int, Report]]:
         match what:
             case "event":
-                for batch, events in _prepared(batches, partial(_prepare_events, book, done)):
-                    with _uncollected():
-                        report = _import_events(backend, book, records, batch, events, clock())
-                    yield len(batch), report
+                with ExitStack() as sessions:
+                    prepare = partial(_prepare_events, book, done, _in_turn(backend, sessions))
+                    for events in _prepared(records.blocks or _batches(records.records), prepare):
+                        with _uncollected():
+                            report = _import_events(backend, book, records, events, clock())
+                        yield events.size, report
             case "contact":
-                for batch, contacts in _prepared(batches, partial(_prepare_keyed, "visitor_id", book.strict)):
+                prepare_contacts = partial(_prepare_keyed, "visitor_id", book.strict)
+                for batch, contacts in _prepared(_batches(records.records), prepare_contacts):
                     yield len(batch), _import_contacts(backend, book, records, batch, contacts, done, clock())
             case "product":
-                for batch, products in _prepared(batches, partial(_prepare_keyed, "product_id", book.strict)):
+                prepare_products = partial(_prepare_keyed, "product_id", book.strict)
+                for batch, products in _prepared(_batches(records.records), prepare_products):
                     yield len(batch), _import_products(backend, book, records, batch, products, done, clock())
 
     total, count = Report(), 0
@@ -147,19 +153,17 @@ def _import(
     return total
 
 
-def _prepared(
-    batches: Iterable[list[Record]], prepare: Callable[[list[Record]], _Ready]
-) -> Iterator[tuple[list[Record], _Ready]]:
-    """Each batch with what is prepared of it: in a thread of its own, while the engine stores the batch before."""
+def _prepared(batches: Iterable[_Batch], prepare: Callable[[_Batch], _Ready]) -> Iterator[_Ready]:
+    """What is prepared of each batch: in a thread of its own, while the engine stores the batch before."""
     with ThreadPoolExecutor(max_workers=1) as thread:
-        waiting: tuple[list[Record], Future[_Ready]] | None = None
+        waiting: Future[_Ready] | None = None
         for batch in batches:
-            started = batch, thread.submit(prepare, batch)
+            started = thread.submit(prepare, batch)
             if waiting:
-                yield waiting[0], waiting[1].result()
+                yield waiting.result()
             waiting = started
         if waiting:
-            yield waiting[0], waiting[1].result()
+            yield waiting.result()
 
 
 _COLLECTOR: Final = threading.Lock()
@@ -205,7 +209,7 @@ def _lines_done(backend: Backend, book: PhonebookRow, records: Records, what: Wh
     return int(found[0].as_py()) if len(found) else 0
 
 
-def _mark_done(tx: Transaction, book: PhonebookRow, records: Records, what: What, line: int) -> None:
+def _mark_done(tx: Session, book: PhonebookRow, records: Records, what: What, line: int) -> None:
     if records.digest is None:
         return
     table = f"{book.schema}.file"
@@ -215,7 +219,7 @@ def _mark_done(tx: Transaction, book: PhonebookRow, records: Records, what: What
 
 
 def _keep_failures(
-    tx: Transaction, book: PhonebookRow, records: Records, what: What, failures: Sequence[_Failure], now: datetime
+    tx: Session, book: PhonebookRow, records: Records, what: What, failures: Sequence[_Failure], now: datetime
 ) -> None:
     if not failures:
         return
@@ -290,10 +294,12 @@ class _Told:
 
 
 @dataclass(frozen=True, slots=True)
-class _ReadEvents:
-    """What is known of a batch before the store is asked: events with a valid envelope, by type; what is wrong with the
-    properties of some of them, by row; the failures; and the objects that contexts are."""
+class _Rows:
+    """What is known of a small batch before the store is asked: events with a valid envelope, by type; what is wrong
+    with the properties of some of them, by row; the failures; and the objects that contexts are."""
 
+    size: int  # records, also those that were done before
+    last: int  # the place of the last one
     told: _Told
     groups: list[Group]
     faults: dict[int, list[EventError]]
@@ -301,40 +307,208 @@ class _ReadEvents:
     contexts: dict[bytes, dict[str, Any]]
 
 
-def _prepare_events(book: PhonebookRow, done: int, batch: Sequence[Record]) -> _ReadEvents:
+@dataclass(frozen=True, slots=True)
+class _Lines:
+    """A large batch before the store is asked: in the scratch engine, but for the records that failed."""
+
+    size: int
+    last: int
+    record: Callable[[int], tuple[int, bytes]]  # the place and the bytes of the nth
+    scratch: Session
+    names: list[str]
+    failures: list[_Failure]
+
+
+def _in_turn(backend: Backend, stack: ExitStack) -> Callable[[], Session]:
+    """Two scratch engines, made when they are needed: a batch is read in one while that before is stored from the
+    other."""
+    made: list[Session] = []
+
+    def next_one() -> Session:
+        made.append(made.pop(0) if len(made) == 2 else stack.enter_context(backend.scratch()))
+        return made[-1]
+
+    return next_one
+
+
+def _prepare_events(
+    book: PhonebookRow, done: int, scratch: Callable[[], Session], batch: Block | list[Record]
+) -> _Rows | _Lines:
+    if isinstance(batch, Block):
+        new = batch.after(done)
+        if len(new) >= _MANY:
+            return _read_block(book, scratch(), new, len(batch) - len(new))
+        batch = list(batch.records())
+    records = [record for record in batch if record[0] > done] if done else batch
+    if len(records) >= _MANY:
+        return _read_many(book, scratch(), records, len(batch) - len(records))
     contexts: dict[bytes, dict[str, Any]] = {}
-    told, failures = _read_events([record for record in batch if record[0] > done] if done else batch, book, contexts)
+    told, failures = _read_events(records, book, contexts)
     groups = _groups(told)
-    return _ReadEvents(told, groups, _faults(told, groups, book.strict), failures, contexts)
+    last = batch[-1][0] if batch else 0
+    return _Rows(len(batch), last, told, groups, _faults(told, groups, book.strict), failures, contexts)
+
+
+def _read_block(book: PhonebookRow, scratch: Session, block: Block, done: int) -> _Lines:
+    texts = pa.StringArray.from_buffers(len(block), pa.py_buffer(block.starts), pa.py_buffer(block.data))
+    if not block.data.isascii():
+        try:
+            texts.validate(full=True)
+        except pa.ArrowInvalid:
+            texts = columns.texts([block.raw(nth) for nth in range(len(block))])
+
+    def record(nth: int) -> tuple[int, bytes]:
+        return block.first + nth, block.raw(nth)
+
+    told = columns.read_lines(scratch, texts, block.raw, book.strict, _zone(book))
+    size = done + len(block) - told.blank
+    return _Lines(size, block.first + len(block) - 1, record, scratch, told.names, _placed(told.failures, record))
+
+
+def _read_many(book: PhonebookRow, scratch: Session, batch: Sequence[Record], done: int) -> _Lines:
+    failures = [_Failure(line, raw, [fault]) for line, raw, fault in batch if fault]
+    records = [(line, raw) for line, raw, fault in batch if not fault]
+    raws = [raw for _, raw in records]
+    told = columns.read_lines(scratch, columns.texts(raws), raws.__getitem__, book.strict, _zone(book))
+    failures += _placed(told.failures, records.__getitem__)
+    return _Lines(done + len(batch), batch[-1][0], records.__getitem__, scratch, told.names, failures)
+
+
+def _placed(failures: Iterable[columns.Failure], record: Callable[[int], tuple[int, bytes]]) -> list[_Failure]:
+    return [_Failure(*record(failure.pos), failure.errors, failure.visitor, failure.message_id) for failure in failures]
+
+
+def _zone(book: PhonebookRow) -> tzinfo:
+    return UTC if book.zone == "UTC" else ZoneInfo(book.zone)
 
 
 def _import_events(
-    backend: Backend, book: PhonebookRow, records: Records, batch: Sequence[Record], read_in: _ReadEvents, now: datetime
+    backend: Backend, book: PhonebookRow, records: Records, read_in: _Rows | _Lines, now: datetime
 ) -> Report:
-    told, groups, faults = read_in.told, read_in.groups, read_in.faults
-    if not told.lines and not read_in.failures:
-        return Report(duplicates=len(batch))
+    if isinstance(read_in, _Rows) and not read_in.told.lines and not read_in.failures:
+        return Report(duplicates=read_in.size)
     with backend.write() as tx:
-        visitors = {*told.visitors, *(failure.visitor for failure in read_in.failures if failure.visitor)}
-        contacts = _known_contacts(tx, book, visitors)
-        failures = [
-            replace(failure, errors=failure.errors + _unknown(failure.visitor, contacts))
-            for failure in read_in.failures
-        ]
-        for row, visitor in enumerate(told.visitors):
-            if row in faults or visitor not in contacts:
-                errors = faults.get(row, []) + _unknown(visitor, contacts)
-                failures.append(_Failure(told.lines[row], told.raws[row], errors, visitor, told.message_ids[row]))
-        rows, failures = _sent_once(tx, book, told, sorted(failures, key=lambda failure: failure.line))
-        if len(rows) < len(told.lines):
-            told = told.only(rows)
-            groups = _groups(told)
-        if rows:
-            _store_events(tx, book, told, groups, read_in.contexts, contacts, now)
+        match read_in:
+            case _Rows():
+                count, failures = _store_rows(tx, book, read_in, now)
+            case _Lines():
+                count, failures = _store_lines(tx, book, read_in, now)
         _keep_failures(tx, book, records, "event", failures, now)
-        _mark_done(tx, book, records, "event", batch[-1][0])
+        _mark_done(tx, book, records, "event", read_in.last)
         bump(tx, book)
-    return Report(len(rows), 0, len(batch) - len(rows) - len(failures), len(failures))
+    return Report(count, 0, read_in.size - count - len(failures), len(failures))
+
+
+def _store_rows(tx: Session, book: PhonebookRow, read_in: _Rows, now: datetime) -> tuple[int, list[_Failure]]:
+    """Stores what is to be stored. Returns how many events that are, and what failed."""
+    told, groups, faults = read_in.told, read_in.groups, read_in.faults
+    visitors = {*told.visitors, *(failure.visitor for failure in read_in.failures if failure.visitor)}
+    contacts = _known_contacts(tx, book, visitors)
+    failures = [
+        replace(failure, errors=failure.errors + _unknown(failure.visitor, contacts)) for failure in read_in.failures
+    ]
+    for row, visitor in enumerate(told.visitors):
+        if row in faults or visitor not in contacts:
+            errors = faults.get(row, []) + _unknown(visitor, contacts)
+            failures.append(_Failure(told.lines[row], told.raws[row], errors, visitor, told.message_ids[row]))
+    rows, failures = _sent_once(tx, book, told, sorted(failures, key=lambda failure: failure.line))
+    if len(rows) < len(told.lines):
+        told = told.only(rows)
+        groups = _groups(told)
+    if rows:
+        _store_events(tx, book, told, groups, read_in.contexts, contacts, now)
+    return len(rows), failures
+
+
+def _store_lines(tx: Session, book: PhonebookRow, read_in: _Lines, now: datetime) -> tuple[int, list[_Failure]]:
+    """As `_store_rows`."""
+    import numpy as np
+
+    scratch = read_in.scratch
+    asked = columns.asked(scratch)
+    tx.put("asked", asked)
+    found = tx.table(
+        "SELECT a.pos, c.contact, m.message_id IS NOT NULL AS stored FROM asked a "
+        f"LEFT JOIN {book.schema}.contact c USING (visitor_id) LEFT JOIN (SELECT DISTINCT message_id FROM "
+        f"{book.schema}.event SEMI JOIN asked USING (message_id)) m USING (message_id) ORDER BY a.pos"
+    )
+    places = found["pos"].to_numpy()
+    known = found["contact"].is_valid().to_numpy()
+    kept = known & ~found["stored"].to_numpy()
+    kept &= _firsts(asked["message_id"], kept)
+    failures = list(read_in.failures)
+    failing = _known_contacts(tx, book, {failure.visitor for failure in failures if failure.visitor})
+    failures = [replace(failure, errors=failure.errors + _unknown(failure.visitor, failing)) for failure in failures]
+    for row in np.flatnonzero(~known).tolist():
+        visitor, message_id = asked["visitor_id"][row].as_py(), asked["message_id"][row].as_py()
+        failures.append(_Failure(*read_in.record(places[row]), _unknown(visitor, {}), visitor, message_id))
+    failures.sort(key=lambda failure: failure.line)
+    sent = {failure.message_id for failure in failures} - {None}
+    if sent:
+        stored = _stored_messages(tx, book, sent) | sent.intersection(
+            asked["message_id"].filter(pa.array(kept)).to_pylist()
+        )
+        failures = _kept_failures(tx, book, failures, stored)
+    if not kept.all():
+        columns.drop(scratch, places[~kept])
+    count = int(kept.sum())
+    if count:
+        contacts = np.zeros(places[-1] + 1, np.int32)
+        contacts[places[kept]] = found["contact"].filter(pa.array(kept)).to_numpy()
+        _store_columns(tx, book, columns.columns(scratch, read_in.names), read_in.names, contacts, now)
+    return count, failures
+
+
+def _firsts(message_ids: pa.ChunkedArray, kept: Any) -> Any:
+    """Which of those that are kept are the first with their message_id, or have none."""
+    import numpy as np
+
+    codes = message_ids.combine_chunks().dictionary_encode().indices.fill_null(-1).to_numpy(zero_copy_only=False)
+    first = codes == -1
+    rows = np.flatnonzero(kept & ~first)
+    first[rows[np.unique(codes[rows], return_index=True)[1]]] = True
+    return first
+
+
+def _store_columns(
+    tx: Session, book: PhonebookRow, told: columns.Columns, names: Sequence[str], contacts: Any, now: datetime
+) -> None:
+    """Stores events that came as columns; `contacts` are those of each place of the batch."""
+    import numpy as np
+
+    places = told.events["pos"].to_numpy()
+    count = len(places)
+    times = told.events["ts"].combine_chunks().fill_null(pa.scalar(now, pa.timestamp("us")))
+    came = pa.table({"type": told.events["type"], "ts": times}).group_by("type")
+    counts = came.aggregate([("ts", "count"), ("ts", "min"), ("ts", "max")]).to_pylist()
+    rows = [(names[row["type"]], row["ts_count"], row["ts_min"], row["ts_max"]) for row in counts]
+    types = record_seen(tx, book.schema, rows, told.seen)
+    numbers = np.array([types.get(name, -1) for name in names], np.int32)
+    first = tx.rows(f"SELECT coalesce(max(event), -1) + 1 FROM {book.schema}.event")[0][0]
+    ids = np.zeros(len(contacts), np.int64)
+    ids[places] = np.arange(first, first + count)
+    instants = np.zeros(len(contacts), "datetime64[us]")
+    instants[places] = times.to_numpy()
+    columns_of = {
+        "event": pa.array(ids[places]),
+        "type": pa.array(numbers[told.events["type"].to_numpy()]),
+        "contact": pa.array(contacts[places]),
+        "ts": times,
+        "created_at": pa.repeat(pa.scalar(now, pa.timestamp("us")), count),
+    }
+    _insert(tx, book, "event", columns_of | {name: told.events[name] for name in list(TABLES["event"])[5:]})
+    if told.items.num_rows:
+        owners = told.items["pos"].to_numpy()
+        of_event = {
+            "event": pa.array(ids[owners]),
+            "type": pa.array(numbers[told.items["type"].to_numpy()]),
+            "contact": pa.array(contacts[owners]),
+            "ts": pa.array(instants[owners]),
+        }
+        _insert(tx, book, "item", of_event | {name: told.items[name] for name in list(TABLES["item"])[4:]})
+        record_products(
+            tx, book.schema, pa.table({**{key: told.items[key] for key in PRODUCT_KEYS}, "ts": of_event["ts"]})
+        )
 
 
 def _read_events(
@@ -342,7 +516,7 @@ def _read_events(
 ) -> tuple[_Told, list[_Failure]]:
     """The events whose envelope is valid (`_faults` judges the properties), and the failures. Many contexts are alike:
     each is read once, into `contexts`."""
-    zone = UTC if book.zone == "UTC" else ZoneInfo(book.zone)
+    zone = _zone(book)
     found: list[tuple[Any, ...]] = []
     failures: list[_Failure] = []
     names: dict[str, str] = {}
@@ -446,7 +620,7 @@ def _faults(told: _Told, groups: Sequence[Group], strict: bool) -> dict[int, lis
     return faults
 
 
-def _known_contacts(tx: Transaction, book: PhonebookRow, visitors: Iterable[str]) -> dict[str, int]:
+def _known_contacts(tx: Session, book: PhonebookRow, visitors: Iterable[str]) -> dict[str, int]:
     """The contacts of these visitors, as far as they are known."""
     tx.put("asked_visitors", pa.table({"visitor_id": pa.array(list(visitors), pa.string())}))
     return dict(
@@ -463,7 +637,7 @@ def _unknown(visitor: str | None, contacts: Mapping[str, int]) -> list[EventErro
 
 
 def _sent_once(
-    tx: Transaction, book: PhonebookRow, told: _Told, failures: Sequence[_Failure]
+    tx: Session, book: PhonebookRow, told: _Told, failures: Sequence[_Failure]
 ) -> tuple[list[int], list[_Failure]]:
     """Which events (those that did not fail) and failures are to be kept: none whose message_id is stored already or
     came before in the batch, and no failure that was kept before just as it is."""
@@ -474,27 +648,43 @@ def _sent_once(
     sent = {*told.message_ids, *(failure.message_id for failure in failures)} - {None}
     if not sent:
         return rows, list(failures)
-    tx.put("sent_messages", pa.table({"message_id": pa.array(list(sent), pa.string())}))
-    semi = "SEMI JOIN sent_messages USING (message_id)"
-    stored = {message_id for (message_id,) in tx.rows(f"SELECT message_id FROM {book.schema}.event {semi}")}
-    known = set(tx.rows(f"SELECT message_id, payload FROM {book.schema}.failed {semi}"))
+    stored = _stored_messages(tx, book, sent)
     kept = []
     for row in rows:
         message_id = told.message_ids[row]
         if message_id is None or message_id not in stored:
             kept.append(row)
             stored.add(message_id)
-    kept_failures = []
+    return kept, _kept_failures(tx, book, failures, stored)
+
+
+def _stored_messages(tx: Session, book: PhonebookRow, message_ids: Iterable[str | None]) -> set[str | None]:
+    """Those of these messages that are events already."""
+    tx.put("sent_messages", pa.table({"message_id": pa.array(list(message_ids), pa.string())}))
+    semi = "SEMI JOIN sent_messages USING (message_id)"
+    return {message_id for (message_id,) in tx.rows(f"SELECT message_id FROM {book.schema}.event {semi}")}
+
+
+def _kept_failures(
+    tx: Session, book: PhonebookRow, failures: Sequence[_Failure], stored: set[str | None]
+) -> list[_Failure]:
+    """The failures that are to be kept: none whose message is an event, none that was kept before just as it is."""
+    sent = pa.array([failure.message_id for failure in failures if failure.message_id], pa.string())
+    tx.put("failed_messages", pa.table({"message_id": sent}))
+    known = set(
+        tx.rows(f"SELECT message_id, payload FROM {book.schema}.failed SEMI JOIN failed_messages USING (message_id)")
+    )
+    kept = []
     for failure in failures:
         same = failure.message_id, _payload(failure)
         if failure.message_id is None or (failure.message_id not in stored and same not in known):
-            kept_failures.append(failure)
+            kept.append(failure)
             known.add(same)
-    return kept, kept_failures
+    return kept
 
 
 def _store_events(
-    tx: Transaction,
+    tx: Session,
     book: PhonebookRow,
     told: _Told,
     groups: list[Group],
@@ -600,7 +790,7 @@ def _order_values(
     return pa.array([value if row in orders else None for row, value in enumerate(values)], pa.float64())
 
 
-def _insert(tx: Transaction, book: PhonebookRow, table: str, columns: Mapping[str, pa.Array]) -> None:
+def _insert(tx: Session, book: PhonebookRow, table: str, columns: Mapping[str, pa.Array]) -> None:
     assert list(columns) == list(TABLES[table])
     tx.put(f"new_{table}", pa.table(dict(columns)))
     tx.run(f"INSERT INTO {book.schema}.{table} SELECT * FROM new_{table}")
@@ -618,7 +808,7 @@ _ReadKeyed: TypeAlias = tuple[list[tuple[str, dict[str, Any]]], list[_Failure]]
 """Records that are known by one key, as (that key's text, everything else), and the failures."""
 
 
-def _prepare_keyed(key: str, strict: bool, batch: Sequence[Record]) -> _ReadKeyed:
+def _prepare_keyed(key: str, strict: bool, batch: Sequence[Record]) -> tuple[Sequence[Record], _ReadKeyed]:
     told: list[tuple[str, dict[str, Any]]] = []
     failures: list[_Failure] = []
     for record in batch:
@@ -627,7 +817,7 @@ def _prepare_keyed(key: str, strict: bool, batch: Sequence[Record]) -> _ReadKeye
             failures.append(found)
         else:
             told.append(found)
-    return told, failures
+    return batch, (told, failures)
 
 
 def _import_contacts(
@@ -701,7 +891,7 @@ def _read_keyed(record: Record, key: str, strict: bool) -> tuple[str, dict[str, 
 
 
 def _store_contacts(
-    tx: Transaction,
+    tx: Session,
     book: PhonebookRow,
     old: Mapping[str, tuple[int, dict[str, Any]]],
     new: Mapping[str, dict[str, Any]],

@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from grammar.query import Query
 from grammar.vocabulary import fold
-from storage.backends import Backend, Transaction
+from storage.backends import Backend, Session
 from storage.errors import StorageError
 from storage.schema import INDEXES, META, META_TABLES, TABLES, VERSION, create_statements, schema_of
 
@@ -92,7 +92,7 @@ def _check_zone(zone: str) -> None:
         raise StorageError("zone", f"There is no time zone {zone!r}: give an IANA name such as Europe/Oslo.") from None
 
 
-def _create(tx: Transaction, name: str, zone: str, strict: bool, now: datetime) -> PhonebookRow:
+def _create(tx: Session, name: str, zone: str, strict: bool, now: datetime) -> PhonebookRow:
     number = int(tx.rows(f"SELECT coalesce(max(id), 0) + 1 FROM {META}.phonebook")[0][0])
     made = PhonebookRow(number, name, zone, strict)
     tx.run(f"INSERT INTO {META}.phonebook VALUES (?, ?, ?, ?, ?, 0)", [number, name, zone, strict, now])
@@ -101,7 +101,7 @@ def _create(tx: Transaction, name: str, zone: str, strict: bool, now: datetime) 
     return made
 
 
-def bump(tx: Transaction, book: PhonebookRow) -> None:
+def bump(tx: Session, book: PhonebookRow) -> None:
     """Says that the vocabulary of the phonebook has changed."""
     tx.run(f"UPDATE {META}.phonebook SET version = version + 1 WHERE id = ?", [book.id])
 
@@ -136,6 +136,6 @@ def terms(backend: Backend, book: PhonebookRow) -> tuple[TermRow, ...]:
     return tuple(TermRow(row["word"], row["meaning"], Query.from_json(row["query"])) for row in rows)
 
 
-def _forget(tx: Transaction, book: PhonebookRow, word: str) -> bool:
+def _forget(tx: Session, book: PhonebookRow, word: str) -> bool:
     found = tx.rows(f"DELETE FROM {book.schema}.term WHERE name = ? RETURNING name", [fold(word)])
     return bool(found)

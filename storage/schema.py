@@ -58,6 +58,7 @@ ITEM_TEXTS: Final = (
 )
 ITEM_NUMBERS: Final = ("price", "quantity")
 PRODUCT_FIELDS: Final = ("name", "description", "category", "brand", "sku", "price", "stock", "url", "image_url")
+PRODUCT_KEYS: Final = ("product_id", *PRODUCT_FIELDS, "variant", "variant_id")
 VARIANT_FIELDS: Final = ("name", "sku", "price")
 
 ATTRIBUTE_COLUMNS: Final = 200

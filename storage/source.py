@@ -22,6 +22,7 @@ What: TypeAlias = Literal["event", "contact", "product"]
 
 SUFFIXES: Final = (".jsonl", ".ndjson", ".csv", ".parquet", ".json")
 _ROWS: Final = 2_000  # rows of a table that are in memory as objects at once
+_BLOCK: Final = 24 * 2**20  # bytes of a file of lines that are in memory at once
 _LONGEST_CELL: Final = 2**31 - 1
 
 
@@ -31,14 +32,44 @@ record); its JSON; and, where it has none, why not: then the bytes are what came
 
 
 @dataclass(frozen=True, slots=True)
+class Block:
+    """Some lines of a file, whole and one after another: the number of the first, their bytes, and where in these each
+    begins; the last of `starts` is where they end. A line keeps its newline, and may be blank."""
+
+    first: int
+    data: bytes
+    starts: Any  # NumPy array of int32, an element more than there are lines
+
+    def __len__(self) -> int:
+        return len(self.starts) - 1
+
+    def raw(self, nth: int) -> bytes:
+        """A line without its newline; nothing, for a blank one."""
+        raw = self.data[self.starts[nth] : self.starts[nth + 1]]
+        return b"" if raw.isspace() else raw.rstrip(b"\r\n")
+
+    def after(self, line: int) -> Block:
+        """The lines after the one with this number."""
+        skipped = min(max(line - self.first + 1, 0), len(self))
+        return Block(self.first + skipped, self.data, self.starts[skipped:])
+
+    def records(self) -> Iterator[Record]:
+        """The lines that are not blank."""
+        for nth in range(len(self)):
+            if raw := self.raw(nth):
+                yield (self.first + nth, raw, None)
+
+
+@dataclass(frozen=True, slots=True)
 class Records:
     """What a source holds. A file has a name and a digest of its bytes; `total` is how many records it may hold at
-    most, where that is known before reading."""
+    most, where that is known before reading. `blocks`: the same as `records`, for a file that has one in each line."""
 
     records: Iterator[Record]
     name: str | None = None
     digest: str | None = None
     total: int | None = None
+    blocks: Iterator[Block] | None = None
 
 
 def read(source: Source, what: What) -> Records:
@@ -89,7 +120,9 @@ def _file(path: Path, what: What) -> Records:
             case ".json":
                 return Records(_payload(path.read_bytes()), name, digest)
             case _:
-                return Records(_lines(path), name, digest, lines)
+                blocks = _blocks(path)
+                records = (record for block in blocks for record in block.records())
+                return Records(records, name, digest, lines, blocks)
     except OSError as error:
         raise StorageError("source", f"Cannot read {str(path)!r}: {error.strerror or error}.") from error
 
@@ -105,12 +138,25 @@ def _digest(path: Path) -> tuple[str, int]:
     return digest.hexdigest(), lines + (last != b"\n")
 
 
-def _lines(path: Path) -> Iterator[Record]:
+def _blocks(path: Path) -> Iterator[Block]:
+    import numpy as np
+
+    first, rest = 1, b""
     with path.open("rb") as file:
-        for number, line in enumerate(file, 1):
-            raw = (line.removeprefix(b"\xef\xbb\xbf") if number == 1 else line).rstrip(b"\r\n")
-            if raw and not raw.isspace():
-                yield (number, raw, None)
+        while chunk := file.read(_BLOCK):
+            if first == 1 and not rest:
+                chunk = chunk.removeprefix(b"\xef\xbb\xbf")
+            whole, newline, tail = chunk.rpartition(b"\n")
+            if not newline:
+                rest += chunk
+                continue
+            data = rest + whole + newline
+            rest = tail
+            ends = np.flatnonzero(np.frombuffer(data, np.uint8) == ord("\n")) + 1
+            yield Block(first, data, np.concatenate(([0], ends)).astype(np.int32))
+            first += len(ends)
+    if rest:
+        yield Block(first, rest, np.array([0, len(rest)], np.int32))
 
 
 def _payload(content: bytes) -> Iterator[Record]:

@@ -20,6 +20,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from storage import load
+from storage import source as sources
 from storage.errors import StorageError
 from storage.event import DEFAULT_EVENTS, ErrorCode
 from storage.load import Report
@@ -195,7 +196,7 @@ def test_objects_that_json_does_not_know(book: Book) -> None:
 
 
 def test_progress_is_told(book: Book, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(load, "_RECORDS", 4)
+    monkeypatch.setattr(sources, "_BLOCK", 4 * len(json.dumps(event()) + "\n"))
     told: list[tuple[int, int | None]] = []
     lines = "".join(json.dumps(event()) + "\n" for _ in range(10))
     book.import_events(written(tmp_path / "e.jsonl", lines), lambda done, total: told.append((done, total)))
@@ -507,7 +508,7 @@ def test_a_file_again_does_not_fail_again(book: Book, tmp_path: Path) -> None:
 
 
 def test_an_interrupted_import_goes_on(book: Book, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(load, "_RECORDS", 4)
+    monkeypatch.setattr(sources, "_BLOCK", 4 * len(json.dumps(event(properties={"n": 0})) + "\n"))
     path = written(tmp_path / "e.jsonl", "".join(json.dumps(event(properties={"n": n})) + "\n" for n in range(10)))
 
     def stop(done: int, total: int | None) -> None:

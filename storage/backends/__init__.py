@@ -10,27 +10,36 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 
-class Transaction(Protocol):
-    """Everything done through it is committed together, or not at all."""
+class Session(Protocol):
+    """Statements to an engine, one after another."""
 
     def run(self, sql: str, parameters: Sequence[Any] = ()) -> None:
         """Carries out a statement."""
         ...
 
     def rows(self, sql: str, parameters: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
-        """The rows of a query, which sees what the transaction has done so far."""
+        """The rows of a query, which sees what the session has done so far."""
+        ...
+
+    def table(self, sql: str, parameters: Sequence[Any] = ()) -> pa.Table:
+        """As `rows`, for many: as a table."""
         ...
 
     def put(self, name: str, table: pa.Table) -> None:
-        """Makes an Arrow table readable under this name until the transaction ends."""
+        """Makes an Arrow table readable under this name until the session ends."""
         ...
 
 
 class Backend(Protocol):
     """A database engine with one store open. Every error it raises is a StorageError."""
 
-    def write(self) -> AbstractContextManager[Transaction]:
-        """A transaction: committed when the block ends, rolled back when it raises. One at a time; others wait."""
+    def write(self) -> AbstractContextManager[Session]:
+        """A transaction: everything done in it is committed together when the block ends, and nothing when it raises.
+        One at a time; others wait."""
+        ...
+
+    def scratch(self) -> AbstractContextManager[Session]:
+        """An engine beside the store, in memory, that has nothing and keeps nothing: for work on what comes in."""
         ...
 
     def query(self, sql: str, parameters: Sequence[Any] = ()) -> pa.Table:

@@ -39,6 +39,7 @@ class DuckDB:
     """
 
     def __init__(self, path: str, memory: str = "4GB", seconds: float = 60.0) -> None:
+        self._memory = memory
         self._milliseconds = int(seconds * 1000)
         self._lock = threading.RLock()
         if path != ":memory:" and not Path(path).parent.is_dir():
@@ -51,9 +52,9 @@ class DuckDB:
             raise _opening_error(path, error) from error
 
     @contextmanager
-    def write(self) -> Iterator[_Transaction]:
+    def write(self) -> Iterator[_Session]:
         with self._lock:
-            transaction = _Transaction(self._writer)
+            transaction = _Session(self._writer)
             try:
                 self._writer.execute("BEGIN")
                 yield transaction
@@ -65,6 +66,18 @@ class DuckDB:
                 raise
             finally:
                 transaction.forget()
+
+    @contextmanager
+    def scratch(self) -> Iterator[_Session]:
+        try:
+            connection = duckdb.connect(":memory:", config=_CONFIG | {"memory_limit": self._memory})
+            try:
+                connection.execute("SET lock_configuration = true")
+                yield _Session(connection)
+            finally:
+                connection.close()
+        except duckdb.Error as error:
+            raise _running_error(error) from error
 
     def query(self, sql: str, parameters: Sequence[Any] = ()) -> pa.Table:
         with self._reader() as cursor:
@@ -98,7 +111,7 @@ class DuckDB:
             return  # BEGIN itself failed, or the engine has rolled back: there is nothing left to undo
 
 
-class _Transaction:
+class _Session:
     def __init__(self, connection: duckdb.DuckDBPyConnection) -> None:
         self._connection = connection
         self._names: set[str] = set()
@@ -108,6 +121,9 @@ class _Transaction:
 
     def rows(self, sql: str, parameters: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
         return self._connection.execute(sql, list(parameters)).fetchall()
+
+    def table(self, sql: str, parameters: Sequence[Any] = ()) -> pa.Table:
+        return self._connection.sql(sql, params=list(parameters)).to_arrow_table()
 
     def put(self, name: str, table: pa.Table) -> None:
         self._connection.register(name, table)

@@ -1,0 +1,206 @@
+"""Large batches are read in SQL, small ones line by line: both ways store the same and refuse the same."""
+
+from __future__ import annotations
+
+import json
+import random
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from storage import load
+from storage.event import DEFAULT_EVENTS, DefaultEvent, EventKey
+from storage.store import Book, Store
+
+NOW = datetime(2026, 3, 1, 12)
+TABLES = ("event", "item", "event_type", "event_key", "value_index", "product", "variant", "failed")
+JSON_COLUMNS = frozenset(("properties", "context", "extra", "item", "errors"))
+UNSORTED = {"failed": "id", "event": "event", "item": "event, line"}
+
+ODD_VALUES: tuple[Any, ...] = (
+    *(
+        None,
+        "",
+        " ",
+        "\u00a0",
+        "\t\n",
+        "x",
+        'a "quoted" \\ text',
+        "naïve 用户",
+        "用户",
+        "true",
+        "[]",
+        "{}",
+        "null",
+        "0",
+    ),
+    *(0, 1, -7, 2.5, 12345678901234567890, True, False),
+    *("12", " 12 ", "₹1,299.00", "12 USD", "1,2,3", "12,50", "-3", "1e5", "seven", "nan", "3 e", "2026-01-31"),
+    *([], {}, [1, "a", None, [2], {"x": 1}], ["red", "red"], {"a": {"b": 1}}, {"": 1}, [[]], "y" * 130),
+)
+ODD_TIMES = (
+    *("2026-01-05 10:00:00", "2026-01-05T10:00:00Z", "2026-01-05T10:00:00.123456Z", "2026-01-05T10:00:00+05:30"),
+    *("2026-02-30 10:00:00", "2026-01-05 24:00:00", "2026-01-05", "2026-03-29 02:30:00", "2026-10-25 02:30:00"),
+    *("1969-07-20 20:17:40", "0001-01-01 00:00:00", " 2026-01-05 10:00:00 ", "now", "", None, 5, True),
+)
+ODD_TEXTS = (
+    ('"n": 1', '"n": NaN'),
+    ('"n": 1', '"n": -Infinity'),
+    ('"n": 1', '"n": 1e999'),
+    ('"n": 1', '"n": 1, "n": "twice"'),
+    ('"n": 1', '"n": [1,]'),
+    ('"n": 1', '"n": ' + "[" * 1200 + "]" * 1200),
+    ('"n": 1', '"n": "\\ud800"'),
+    ('"n": 1', '"n": "a,] nan, inf}"'),
+    ('{"event_name"', '{"visitor_id": "v2", "event_name"'),
+    ("}", ""),
+    ("}", "}}"),
+    ("}", ",}"),
+    (":", " : "),
+)
+
+
+def _value(key: EventKey, dice: random.Random) -> Any:
+    match key.type:
+        case "string":
+            return dice.choice([f"{key.name} {dice.randrange(5)}", f"{20 + dice.randrange(9)}", 40 + dice.randrange(9)])
+        case "numeric":
+            return dice.choice([dice.randrange(100), dice.random() * 100, f"{dice.randrange(100)}.50"])
+        case "array":
+            return [dice.randrange(3)]
+
+
+def _properties(default: DefaultEvent | None, dice: random.Random) -> dict[str, Any]:
+    if default is None:
+        told: dict[str, Any] = {"colour": dice.choice(["red", "blue"]), "order_id": dice.randrange(50), "n": 1}
+        if dice.random() < 0.3:
+            told["product"] = {"product_id": f"p{dice.randrange(9)}", "name": "Cup", "price": "3.00", "glaze": "matt"}
+        return told
+    told = {key.name: _value(key, dice) for key in default.keys if key.required or dice.random() < 0.4} | {"n": 1}
+    if default.items:
+        told["products"] = [
+            {key.name: _value(key, dice) for key in default.items if key.required or dice.random() < 0.5}
+            for _ in range(dice.randrange(1, 4))
+        ]
+    return told
+
+
+def _mutate(thing: Any, dice: random.Random) -> None:
+    """Changes one value somewhere in it."""
+    places: list[tuple[Any, Any]] = []
+    todo = [thing]
+    while todo:
+        at = todo.pop()
+        for key in at if isinstance(at, dict) else range(len(at)):
+            places.append((at, key))
+            if isinstance(at[key], dict | list):
+                todo.append(at[key])
+    at, key = dice.choice(places)
+    if isinstance(at, dict) and dice.random() < 0.2:
+        del at[key]
+    elif isinstance(at, dict) and dice.random() < 0.2:
+        at[dice.choice(["product_id", "product", "products", "price", "size", "e id", "meta", "created_at", "_id"])] = (
+            dice.choice(ODD_VALUES)
+        )
+    else:
+        at[key] = dice.choice(ODD_VALUES)
+
+
+def lines(count: int, seed: int) -> bytes:
+    """Events, most of them hurt somewhere."""
+    dice = random.Random(seed)
+    names = [*DEFAULT_EVENTS, "login", "Ticket opened", "ADD to_cart", " order completed "]
+    made = []
+    for nth in range(count):
+        name = dice.choice(names)
+        folded = name.strip().casefold().replace(" ", "-").replace("_", "-")
+        told: dict[str, Any] = {
+            "event_name": name,
+            "visitor_id": dice.choice(["v1", "v2", "v2", "stranger"] if dice.random() < 0.1 else ["v1", "v2"]),
+            "event_properties": _properties(DEFAULT_EVENTS.get(folded), dice),
+        }
+        if dice.random() < 0.8:
+            told["event_timestamp"] = f"2026-01-{dice.randrange(1, 29):02} 1{dice.randrange(10)}:00:0{nth % 10}"
+        if dice.random() < 0.5:
+            told["context"] = {"device": dice.choice(["phone", "tv"]), "at": {"city": "Pune"}, "tags": ["a", "b"]}
+        if dice.random() < 0.5:
+            told["message_id"] = f"m{dice.randrange(count)}"
+        for _ in range(dice.choice([0, 1, 1, 2])):
+            _mutate(told, dice)
+        if dice.random() < 0.05:
+            told["event_timestamp"] = dice.choice(ODD_TIMES)
+        text = json.dumps(told, ensure_ascii=dice.random() < 0.5)
+        if dice.random() < 0.1:
+            text = text.replace(*dice.choice(ODD_TEXTS), 1)
+        made.append(text.encode())
+        if dice.random() < 0.02:
+            made.append(
+                dice.choice([b"", b"  ", b"nonsense", b"[1]", b"7", b'"x"', b"\xff\xfe{}", b'{"event_name": "x"}'])
+            )
+    return b"\n".join(made)
+
+
+def stored(book: Book) -> dict[str, list[dict[str, Any]]]:
+    """What the tables hold, JSON read."""
+    found = {}
+    for table in TABLES:
+        rows = book._backend.query(f"SELECT * FROM p1.{table} ORDER BY {UNSORTED.get(table, 'ALL')}").to_pylist()
+        found[table] = [
+            {key: json.loads(value) if key in JSON_COLUMNS and value else value for key, value in row.items()}
+            for row in rows
+        ]
+    return found
+
+
+def imported(path: Path, zone: str, strict: bool, many: int, patch: pytest.MonkeyPatch) -> dict[str, Any]:
+    patch.setattr(load, "_MANY", many)
+    store = Store.open(":memory:", clock=lambda: NOW)
+    book = store.phonebook("test", zone, strict)
+    book.import_contacts([{"visitor_id": "v1"}, {"visitor_id": "v2"}])
+    report = book.import_events(path)
+    found: dict[str, Any] = {"report": report, **stored(book)}
+    # Where a text stops being JSON is worded by whichever part of it was read.
+    for row in found["failed"]:
+        row["errors"] = [e if e["code"] != "not_json" else "not_json" for e in row["errors"]]
+    # A line item that is the event itself may come with or without the keys that say nothing.
+    for row in found["item"]:
+        row["item"] = {key: value for key, value in row["item"].items() if value is not None}
+    # The kinds of event are numbered as they come, which the two ways do in another order.
+    names = {row["type"]: row.pop("name") for row in found["event_type"]}
+    for table in ("event", "item", "event_type", "event_key", "value_index"):
+        for row in found[table]:
+            row["type"] = names.get(row["type"])
+    for table in ("event_type", "event_key", "value_index"):
+        found[table].sort(key=repr)
+    store.close()
+    return found
+
+
+def check(path: Path, zone: str, strict: bool, patch: pytest.MonkeyPatch) -> None:
+    by_line = imported(path, zone, strict, 10**9, patch)
+    in_sql = imported(path, zone, strict, 0, patch)
+    assert by_line["report"].accepted and by_line["report"].failed
+    for part in ("report", "failed", *TABLES):
+        if by_line[part] != in_sql[part]:
+            ours, theirs = by_line[part], in_sql[part]
+            if isinstance(ours, list):
+                pairs = [(a, b) for a, b in zip(ours, theirs, strict=False) if a != b]
+                raise AssertionError(f"{part}: {len(ours)} and {len(theirs)} rows; first differences {pairs[:2]}")
+            raise AssertionError(f"{part}: {ours} and {theirs}")
+
+
+@pytest.mark.parametrize(("zone", "strict"), [("UTC", False), ("Europe/Berlin", True)])
+def test_both_ways_agree(zone: str, strict: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "e.jsonl"
+    path.write_bytes(lines(3_000, seed=7))
+    check(path, zone, strict, monkeypatch)
+
+
+@pytest.mark.laws
+@pytest.mark.parametrize("seed", range(10))
+def test_both_ways_agree_on_100000(seed: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "e.jsonl"
+    path.write_bytes(lines(10_000, seed))
+    check(path, "Asia/Kolkata" if seed % 2 else "UTC", seed % 3 == 0, monkeypatch)
