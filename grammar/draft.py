@@ -48,6 +48,12 @@ class Tree:
             found.used.append(None)
         return found
 
+    def leaf(self, *categories: str) -> Edge:
+        """The own leaf of one of the categories that the rule always has, made use of."""
+        found = self.edge(*categories)
+        assert found is not None, (self.name, categories)
+        return found
+
     def child(self) -> Tree | Edge:
         """What it holds first; a leaf is made use of."""
         first = self.children[0]
@@ -58,6 +64,12 @@ class Tree:
     def tree(self, *names: str) -> Tree | None:
         """The first own subtree of one of the names."""
         return next((c for c in self.children if isinstance(c, Tree) and c.name in names), None)
+
+    def part(self, *names: str) -> Tree:
+        """The own subtree of one of the names that the rule always has."""
+        found = self.tree(*names)
+        assert found is not None, (self.name, names)
+        return found
 
     def trees(self, *names: str) -> list[Tree]:
         """The own subtrees of these names (of any, without names), in order."""
@@ -97,6 +109,11 @@ class Refused(Exception):
         super().__init__(reason)
 
 
+def refusal(part: Part, reason: str, code: Code = "no place", near: tuple[str, ...] = ()) -> Refused:
+    """The refusal of all the words of a part."""
+    return Refused(code, part.first, part.end, reason, near)
+
+
 LinkKind = Literal["start", "and", "or", "but", "comma", "nor", "then", "after", "before", "loose"]
 
 
@@ -127,41 +144,76 @@ class Quant:
     none: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class Timing:
+    """The times said beside an event: windows before and after its verb, gaps, "ever"."""
+
+    before: tuple[Edge, ...] = ()
+    after: tuple[Edge, ...] = ()
+    set_off: bool = False  # the last window stands behind a comma
+    ever: bool = False
+    withins: tuple[Edge, ...] = ()
+    within_of: Tree | None = None  # "within 7 days of their first login"
+    prior: Edge | None = None  # "the 30 days prior"
+
+    @property
+    def windows(self) -> tuple[Edge, ...]:
+        """All windows, in order."""
+        return (*self.before, *self.after)
+
+    def at(self, *edges: Edge) -> Timing:
+        """With windows after the verb."""
+        return replace(self, after=(*self.after, *edges))
+
+
 @dataclass(slots=True)
 class EventDraft:
     """An event as it was said, in parts; each part is consumed by resolve or the question refused."""
 
     first: int
     end: int
-    hit: EventHit | None  # None: any event
+    # which event: None is any
+    hit: EventHit | None
     noun: bool = False  # said as a noun: "placed an order"
     nominal: bool = False  # a verb whose words may be a noun: an amount beside it is the event's
     about_product: bool = False  # its own words name a product ("clicked a product")
-    quant: Quant | None = None
-    which: Literal["first", "last"] | None = None
-    another: bool = False
-    only: bool = False
-    always: bool = False  # "always": every event has it, not every item
-    distinct: Edge | None = None
-    times: Amount | None = None
-    windows: list[tuple[Edge, bool]] = field(default_factory=list)  # the edge, and whether it stands before the verb
-    set_off: bool = False  # its last window stands behind a comma
-    ever: bool = False
-    withins: list[Edge] = field(default_factory=list)
-    within_of: Tree | None = None
-    prior: Edge | None = None
-    regular: Edge | None = None
-    in_one: bool = False
-    objects: list[Tree] = field(
-        default_factory=list
-    )  # obj, ref, same, text_object, distinct_*, prepared, keyed, amount
-    none_of: Tree | None = None  # "neither X nor Y"
     tails: list[Edge] = field(default_factory=list)
-    pre: list[Tree] = field(default_factory=list)  # vlists before the noun
+    # of what: values before the noun, and phrases (obj, ref, same, text_object, distinct_*, prepared, keyed, amount)
+    pre: list[Tree] = field(default_factory=list)
+    objects: list[Tree] = field(default_factory=list)
+    none_of: Tree | None = None  # "neither X nor Y"
+    # how many and how often
+    quant: Quant | None = None
+    times: Amount | None = None
+    distinct: Edge | None = None
+    in_one: bool = False  # of one order
+    regular: Edge | None = None
+    # which of them
+    which: Literal["first", "last"] | None = None
+    only: Literal["only", "always"] | None = None  # always: every event has it, not every item
+    another: bool = False
+    time: Timing = Timing()
 
-    def quant_none(self) -> bool:
+    def none(self) -> bool:
         """Whether it is said that there was none of it."""
         return self.quant is not None and self.quant.none
+
+    def said(self) -> frozenset[str]:
+        """What is said of it beside which event it is, and of what."""
+        parts = {
+            "number": self.quant is not None or self.times is not None,
+            "which": self.which is not None,
+            "only": self.only is not None,
+            "rhythm": self.regular is not None,
+            "gap": bool(self.time.withins) or self.time.within_of is not None,
+            "prior": self.time.prior is not None,
+            "basket": self.in_one,
+            "distinct": self.distinct is not None,
+            "another": self.another,
+            "none": self.none_of is not None,
+            "window": bool(self.time.windows) or self.time.ever,
+        }
+        return frozenset(part for part, there in parts.items() if there)
 
 
 @dataclass(slots=True)
@@ -169,11 +221,11 @@ class Clause:
     """One clause of a population: an event, or a condition that is already whole."""
 
     link: Link
-    who: bool
-    negation: Negation | None
-    perfect: bool
     first: int
     end: int
+    who: bool = False  # it opens with "who" or "whose"
+    negation: Negation | None = None
+    perfect: bool = False
     event: EventDraft | None = None
     condition: Condition | None = None
     gap: Tree | None = None

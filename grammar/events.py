@@ -5,17 +5,16 @@ words of one mention ── candidates by tier (full name, everyday word, part) 
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Collection, Iterable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from itertools import product as combinations
 from typing import Any
 
 from grammar import lexicon
-from grammar.draft import EventDraft, Part, Refused, Tree
-from grammar.mentions import Edge, Lattice, ValueHit, past_fillers
-from grammar.names import Candidate, Index, index, name_stems, stem
-from grammar.numbers import Amount, Duration
+from grammar.draft import EventDraft, Refused, Tree
+from grammar.mentions import Edge, past_fillers
+from grammar.names import Candidate, name_stems, stem
+from grammar.numbers import Amount
 from grammar.query import (
     AT_LEAST_ONCE,
     ORDER_VALUE,
@@ -28,18 +27,32 @@ from grammar.query import (
     EveryItem,
     Filter,
     Known,
-    Not,
     Numeric,
     Property,
-    Test,
     Text,
     Truth,
     Window,
+    filters,
 )
-from grammar.query import Attribute as AttributeCondition
-from grammar.vocabulary import EventType, Key, Value, Vocabulary, fold
-
-ORDER_EVENTS = frozenset({"order-completed", "order-updated", "order-cancelled", "order-refunded"})
+from grammar.values import (
+    ORDER_EVENTS,
+    Names,
+    canonical,
+    converted,
+    currency_filter,
+    duration_keys,
+    key_test,
+    key_values,
+    money_keys,
+    place_condition,
+    properties,
+    quant_bound,
+    said_text,
+    unknown,
+    value_options,
+    vlist_groups,
+)
+from grammar.vocabulary import Key
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,325 +77,6 @@ class Mention:
     another: bool = False
     profile: tuple[Condition, ...] = ()
     warnings: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Names:
-    """The names and values of the phonebook, as a mention asks for them."""
-
-    lattice: Lattice
-    vocabulary: Vocabulary
-    index: Index
-    types: dict[str, EventType]
-    attributes: tuple[Key, ...]
-
-    def keys(self, event: str, level: str | None = None) -> tuple[Key, ...]:
-        """The keys of an event type, at one level or all."""
-        known = self.types.get(event)
-        return tuple(k for k in known.keys if level is None or k.level == level) if known else ()
-
-    def product_keys(self, event: str) -> list[Key]:
-        """The keys by which an event's line items are named: product name, id, sku."""
-        return [k for k in self.keys(event, "item") if k.name in ("name", "product_id", "sku")]
-
-    def text(self, part: Part) -> str:
-        """The question's own words that a part stands for."""
-        return self.lattice.text(part.first, part.end)
-
-    def held(self, text: str, keys: Collection[Key]) -> list[Value]:
-        """The values of these keys that a text is."""
-        return [v for v in self.vocabulary.values([fold(text)]).get(fold(text), ()) if v.key in keys]
-
-
-def names_of(lattice: Lattice, vocabulary: Vocabulary) -> Names:
-    """The names that a question is resolved with."""
-    types = vocabulary.event_types()
-    return Names(
-        lattice, vocabulary, index(types, vocabulary.attributes()), {t.name: t for t in types}, vocabulary.attributes()
-    )
-
-
-def properties(keys: Iterable[Key]) -> tuple[Property, ...]:
-    """Keys of an event as properties, in one order."""
-    found = {Property(k.name, k.level): None for k in keys if k.level != "attribute"}
-    return tuple(sorted(found, key=repr))
-
-
-def canonical(values: Iterable[str]) -> tuple[str, ...]:
-    """Texts as they are compared: lower-case, trimmed, once each, in order."""
-    return tuple(sorted({v.strip().casefold() for v in values}))
-
-
-# ── values ────────────────────────────────────────────────────────────────────────────────────────────────────────
-
-
-def value_options(names: Names, event: str | None, edge: Edge, prep: str | None) -> list[Filter]:
-    """The readings of one value word beside an event, best look-up tier only: none, one, or several that differ."""
-    hit: ValueHit = edge.meaning
-    if event is None:
-        return _grouped([v for v in hit.values if v.key.level == "context"])
-    here = [v for v in hit.values if v.key.event == event]
-    for name in lexicon.PRODUCT_LOOKUP:
-        found = [v for v in here if v.key.level == "item" and v.key.name == name]
-        if found:
-            if name in ("name", "product_id", "sku"):
-                found += [
-                    v for v in here if v.key.level == "item" and v.key.name in ("product_id", "sku") and v not in found
-                ]
-            return [_one(found)]
-    own = [v for v in here if v.key.level in ("event", "item")]
-    if own:
-        return _by_preposition(_grouped(own), prep)
-    return _by_preposition(_grouped([v for v in here if v.key.level == "context"]), prep)
-
-
-def _one(values: Sequence[Value]) -> Filter:
-    return Filter(properties(v.key for v in values), Text("is", canonical(v.text for v in values)))
-
-
-_ALIKE = (
-    frozenset({"title", "name"}),
-    frozenset({"name", "label"}),
-    frozenset({"title", "label"}),
-    frozenset({"title", "page"}),
-    frozenset({"os", "platform"}),
-)
-
-
-def _grouped(values: Sequence[Value]) -> list[Filter]:
-    """One filter a key; keys that name the same thing (a page's title and name) together."""
-    by_key: dict[tuple[str, str], list[Value]] = {}
-    for v in values:
-        by_key.setdefault((v.key.level, v.key.name), []).append(v)
-    groups: list[list[Value]] = []
-    for (_, name), found in by_key.items():
-        home = next(
-            (g for g in groups if any(frozenset({name, v.key.name}) in _ALIKE or name == v.key.name for v in g)), None
-        )
-        if home is None:
-            groups.append(list(found))
-        else:
-            home.extend(found)
-    return [_one(group) for group in groups]
-
-
-def _by_preposition(options: list[Filter], prep: str | None) -> list[Filter]:
-    """Of several properties that hold the value, those that the preposition points at."""
-    if len(options) < 2 or prep is None:
-        return options
-    wanted = lexicon.TO_KEYS if prep == "TO" else lexicon.FROM_KEYS if prep == "FROM" else ()
-
-    def points(option: Filter) -> bool:
-        return any(p.name.lower().split("_")[0].split(".")[-1] in wanted for p in option.properties)
-
-    chosen = [o for o in options if points(o)]
-    return chosen or options
-
-
-def vlist_groups(tree: Tree) -> tuple[list[list[Edge]], str]:
-    """A value list as groups of adjacent value words, and how they are joined: "or", "and", "" (one group)."""
-    groups = [list(group.edges()) for group in tree.trees("vgroup")]
-    joint = "or" if tree.has("OR") else "and" if len(groups) > 1 else ""
-    return groups, joint
-
-
-def unknown(names: Names, edge: Edge, event: str | None, keys: Sequence[Key] | None = None) -> Refused:
-    """The refusal of a value that the data does not hold there, with the nearest that it does hold."""
-    text = edge.meaning.text if isinstance(edge.meaning, ValueHit) else names.text(edge)
-    where = list(keys) if keys is not None else list(names.keys(event)) if event else None
-    near = names.vocabulary.near(text, where, 3) or (names.vocabulary.near(text, None, 3) if where is not None else ())
-    offered = tuple(dict.fromkeys(v.text.strip() for v in near if fold(v.text) != fold(text)))
-    on = f" on {event}" if event else ""
-    if text.casefold() in lexicon.VAGUE:
-        return Refused(
-            "vague", edge.first, edge.end, f'"{text}" could mean several things: say it with a number or a time.'
-        )
-    if isinstance(edge.meaning, ValueHit) and edge.meaning.values:
-        held = edge.meaning.values[0].key
-        place = f"the {held.name} of {held.event}" if held.event else f"the attribute {held.name}"
-        return Refused(
-            "unknown value", edge.first, edge.end, f'No property{on} holds "{text}"; it is a value of {place}.'
-        )
-    hint = f' Did you mean "{offered[0]}"?' if offered else ""
-    return Refused("unknown value", edge.first, edge.end, f'No value "{text}" is known{on}.{hint}', offered)
-
-
-# ── tests beside a key ────────────────────────────────────────────────────────────────────────────────────────────
-
-
-def said_text(names: Names, edges: Sequence[Edge]) -> str:
-    """The words of some leaves as text: what was in the quotes, else as written."""
-    if len(edges) == 1 and edges[0].category == "QUOTED":
-        return str(edges[0].meaning.text)
-    return names.lattice.text(edges[0].first, edges[-1].end)
-
-
-def key_test(
-    names: Names, cond: Tree, keys: Sequence[Key], windows: Callable[[Edge], Window], *, attribute: bool = False
-) -> tuple[Test, tuple[str, ...]]:
-    """The test that stands beside a key, and warnings (a value that the key does not hold). Refused where types
-    disagree."""
-    negated = cond.has("NEG")
-    holds = frozenset(h for k in keys for h in k.holds)
-    key = keys[0].name
-    match cond.name:
-        case "is_":
-            tree = cond.tree("vlist")
-            assert tree is not None
-            explicit = cond.has("EQ", "BE") or negated
-            unknown_word = next((e for e in tree.leaves() if e.category == "UNK"), None)
-            if unknown_word is not None and not explicit:
-                raise unknown(names, unknown_word, keys[0].event, keys)
-            texts, warnings = key_values(names, tree, keys)
-            return Text("is", texts, negated and not attribute), warnings
-        case "is_not":
-            tree = cond.tree("vlist")
-            assert tree is not None
-            texts, warnings = key_values(names, tree, keys)
-            return Text("is", texts, not attribute), warnings
-        case "bound":
-            edge = cond.edge("BOUND")
-            assert edge is not None
-            if negated:
-                raise Refused(
-                    "unsupported", edge.first, edge.end, "A negated comparison is not read; say the opposite one."
-                )
-            if "number" not in holds:
-                raise Refused("wrong key", edge.first, edge.end, f'"{key}" holds no numbers to compare.')
-            return Numeric(edge.meaning.bound), ()
-        case "number":
-            edge = cond.edge("NUM")
-            assert edge is not None
-            if negated and not attribute:
-                return Text("is", (f"{edge.meaning.bound.value:g}",), True), ()
-            if "number" in holds:
-                return Numeric(edge.meaning.bound), ()
-            said = names.text(edge)
-            if not names.held(said, keys):
-                raise Refused("wrong key", edge.first, edge.end, f'"{key}" holds no numbers.')
-            return Text("is", (said.casefold(),)), ()
-        case "duration":
-            edge = cond.edge("DURATION")
-            assert edge is not None
-            if "number" not in holds:
-                raise Refused("wrong key", edge.first, edge.end, f'"{key}" holds no numbers to compare.')
-            bound = converted(edge, keys[0])
-            said = f'"{names.text(edge)}" was taken as {bound.value:,g} in the unit of {key}.'
-            return Numeric(bound), (said,) if bound != edge.meaning.bound else ()
-        case "includes":
-            tree = cond.tree("vlist")
-            assert tree is not None
-            if "list" not in holds or negated:
-                raise Refused("no place", cond.first, cond.end, f'"{key}" is no list.')
-            texts, warnings = key_values(names, tree, keys)
-            return Text("is", texts), warnings
-        case "numbers":
-            said_numbers = cond.own("NUM")
-            if any(e.meaning.currency for e in said_numbers):
-                raise Refused("unsupported", cond.first, cond.end, "A list of amounts is not read.")
-            return Text(
-                "is", tuple(sorted(f"{e.meaning.bound.value}" for e in said_numbers)), negated and not attribute
-            ), ()
-        case "contains" | "starts" | "ends":
-            text = cond.tree("text")
-            assert text is not None
-            how = {"contains": "contains", "starts": "starts with", "ends": "ends with"}[cond.name]
-            said = said_text(names, list(text.edges())).strip().casefold()
-            warnings = ()
-            if how == "contains" and not names.vocabulary.contains(keys, said):
-                warnings = (f'No {key} contains "{said}".',)
-            return Text(how, (said,), negated and not attribute), warnings  # type: ignore[arg-type]
-        case "missing":
-            return Known(negated), ()
-        case "present":
-            return Known(not negated), ()
-        case "truth":
-            edge = cond.edge("TRUTH")
-            assert edge is not None
-            if "boolean" not in holds and not names_truth(names, keys):
-                raise Refused("wrong key", edge.first, edge.end, f'"{key}" is neither true nor false.')
-            return Truth(bool(edge.meaning) != negated), ()
-        case "during":
-            edge = cond.edge("WIN", "FUTURE")
-            assert edge is not None
-            if "date" not in holds:
-                raise Refused("wrong key", edge.first, edge.end, f'"{key}" holds no dates.')
-            if negated:
-                raise Refused("unsupported", edge.first, edge.end, "A negated date is not read here.")
-            return During(windows(edge)), ()
-    raise Refused("unsupported", cond.first, cond.end, "This comparison is not read.")
-
-
-def name_parts(key: Key) -> list[str]:
-    """The words of a key's name: shipping.net_total is shipping, net, total."""
-    return key.name.lower().replace(".", "_").split("_")
-
-
-_SECONDS = {"millisecond": 0.001, "second": 1, "minute": 60, "hour": 3600, "day": 86400}
-
-
-def converted(edge: Edge, key: Key) -> Bound:
-    """A bound on a duration in the unit of the property's suffix; without one, the unit as it was said."""
-    said: Duration = edge.meaning
-    parts = name_parts(key)
-    suffix = next(
-        (lexicon.DURATION_SUFFIXES[part] for part in reversed(parts) if part in lexicon.DURATION_SUFFIXES), None
-    )
-    if suffix is None or suffix == said.unit:
-        return said.bound
-    factor = _SECONDS[said.unit] / _SECONDS[suffix]
-
-    def scaled(value: float) -> float | int:
-        number = value * factor
-        return int(number) if float(number).is_integer() else number
-
-    return replace(
-        said.bound, value=scaled(said.bound.value), upper=None if said.bound.upper is None else scaled(said.bound.upper)
-    )
-
-
-def duration_keys(names: Names, event: str) -> list[Key]:
-    """The numeric properties of an event that hold a length of time, by their names."""
-    lengths = {"duration", *lexicon.DURATION_SUFFIXES}
-    return [k for k in names.keys(event, "event") if "number" in k.holds and not lengths.isdisjoint(name_parts(k))]
-
-
-def names_truth(names: Names, keys: Sequence[Key]) -> bool:
-    """Whether the keys hold "true" or "false" as text."""
-    found = names.vocabulary.values(["true", "false"])
-    return any(v.key in keys for values in found.values() for v in values)
-
-
-def key_values(names: Names, tree: Tree, keys: Sequence[Key]) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """The texts that a list of values beside a key stands for; what the key does not hold is kept, with a warning."""
-    if not keys:
-        raise Refused("wrong key", tree.first, tree.end, "There is no such key here.")
-    groups, joint = vlist_groups(tree)
-    if joint == "and" and not any("list" in k.holds for k in keys) and len(groups) > 1:
-        joint = "or"
-    texts: list[str] = []
-    warnings: list[str] = []
-    for group in groups:
-        said = said_text(names, group).strip()
-        held = [
-            v
-            for e in group
-            if isinstance(e.meaning, ValueHit) and len(group) == 1
-            for v in e.meaning.values
-            if v.key in keys
-        ]
-        if not held:
-            held = names.held(said, keys)
-        if held:
-            texts.extend(v.text for v in held)
-        elif not any(h in ("text", "list") for k in keys for h in k.holds):
-            raise unknown(names, group[0], keys[0].event, keys)
-        else:
-            texts.append(said)
-            near = names.vocabulary.near(said, list(keys), 1)
-            hint = f' The nearest is "{near[0].text}".' if near else ""
-            warnings.append(f'No {keys[0].name} is "{said}".{hint}')
-    return canonical(texts), tuple(warnings)
 
 
 # ── mentions ──────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -447,7 +141,7 @@ def _for_event(names: Names, draft: EventDraft, event: str | None, windows: Call
         if tree.name == "has_property":
             key = tree.edge("KEY")
             dated = key is not None and any("date" in k.holds for k in key.meaning)
-            if dated and any(e.first == follows for e, _ in draft.windows):
+            if dated and any(e.first == follows for e in draft.time.windows):
                 raise parts.refuse(tree, "The time beside a date is that date.")
         parts.take(tree)
     if draft.in_one:
@@ -634,8 +328,7 @@ class _Parts:
             self.same = "product"
 
     def text(self, tree: Tree) -> None:
-        edge = tree.edge("TEXT")
-        assert edge is not None
+        edge = tree.leaf("TEXT")
         if not self.has("event", "query") and self.event != "product-searched":
             raise self.refuse(edge, f"{self.event} has no search text.")
         self.options.append([(self.searched(str(edge.meaning)),)])
@@ -727,15 +420,14 @@ class _Parts:
         return options
 
     def prepared(self, tree: Tree) -> None:
-        prep_tree, vlist = tree.tree("prep"), tree.tree("vlist")
-        assert prep_tree is not None and vlist is not None
+        prep_tree, vlist = tree.part("prep"), tree.part("vlist")
         prep = next(prep_tree.edges()).category
         try:
             self.values(vlist, prep)
         except Refused:
             if prep not in ("IN", "FROM"):
                 raise
-            self.profile.append(place_condition(self.names, vlist, False))
+            self.profile.append(place_condition(self.names, vlist))
 
     # keys
 
@@ -766,8 +458,7 @@ class _Parts:
             raise self.refuse(relative, "A person stands between a key and its value.")
         assert edge is not None
         if edge.meaning == "product" and cond.name in ("is_",):
-            vlist = cond.tree("vlist")
-            assert vlist is not None
+            vlist = cond.part("vlist")
             self.product_is(vlist, cond.has("NEG"))
             return
         keys = self.event_keys(edge)
@@ -806,16 +497,14 @@ class _Parts:
         self.options.append([merged])
 
     def keyed_bound(self, tree: Tree) -> None:
-        key, bound = tree.edge("KEY"), tree.edge("BOUND", "NUM")
-        assert key is not None and bound is not None
+        key, bound = tree.leaf("KEY"), tree.leaf("BOUND", "NUM")
         keys = self.event_keys(key)
         if "number" not in {h for k in keys for h in k.holds}:
             raise self.refuse(key, f'"{keys[0].name}" holds no numbers.', "wrong key")
         self.options.append([(Filter(properties(keys), Numeric(bound.meaning.bound)),)])
 
     def amount(self, tree: Tree, product: bool) -> None:
-        edge = tree.edge("BOUND")
-        assert edge is not None
+        edge = tree.leaf("BOUND")
         amount: Amount = edge.meaning
         if product and self.has("item", "price"):
             scores = [
@@ -853,8 +542,7 @@ class _Parts:
 
     def duration(self, tree: Tree) -> None:
         """ "watched a video for over 30 minutes": the event's one duration."""
-        edge = tree.edge("DURATION")
-        assert edge is not None
+        edge = tree.leaf("DURATION")
         keys = duration_keys(self.names, self.event or "")
         if len(keys) != 1:
             raise self.refuse(edge, f"{self.event} has no one duration.", "wrong key")
@@ -862,8 +550,7 @@ class _Parts:
 
     def has_property(self, tree: Tree) -> None:
         """ "with gift wrap", "with a coupon", "without a coupon": a boolean is true, another value is known."""
-        key = tree.edge("KEY")
-        assert key is not None
+        key = tree.leaf("KEY")
         if key.meaning == "product":
             raise self.refuse(key, "Say which product.")
         keys = self.event_keys(key)
@@ -875,8 +562,7 @@ class _Parts:
 
     def value_key(self, tree: Tree) -> None:
         """ "in xlsx format", "the Foo plan": a value with its key behind it."""
-        key, vlist = tree.edge("KEY"), tree.tree("vlist")
-        assert key is not None and vlist is not None
+        key, vlist = tree.leaf("KEY"), tree.part("vlist")
         if key.meaning == "product":
             self.values(vlist, None)
             return
@@ -895,8 +581,7 @@ class _Parts:
 
     def named_thing(self, tree: Tree) -> None:
         """ "a hotel named X": the name key of what the event is about."""
-        text = tree.tree("text")
-        assert text is not None
+        text = tree.part("text")
         edges = list(text.edges())
         if self.names.keys(self.event or "", "item"):
             self.options.append([(self.named_product(edges),)])
@@ -919,8 +604,7 @@ class _Parts:
 
     def dated(self, tree: Tree) -> None:
         """ "departing in August": a date of the event, by the stem of its key."""
-        key, edge = tree.edge("DATEKEY"), tree.edge("WIN", "FUTURE")
-        assert key is not None and edge is not None
+        key, edge = tree.leaf("DATEKEY"), tree.leaf("WIN", "FUTURE")
         keys = [k for k in key.meaning if k.event == self.event]
         if not keys:
             raise self.refuse(key, f"{self.event} has no such date.", "wrong key")
@@ -928,8 +612,7 @@ class _Parts:
 
     def only_items(self, tree: Tree) -> None:
         """ "with only Nike items": all of an order's items do."""
-        vlist = tree.tree("vlist")
-        assert vlist is not None
+        vlist = tree.part("vlist")
         groups, joint = vlist_groups(vlist)
         if joint == "and" or not self.names.keys(self.event or "", "item"):
             raise self.refuse(tree, "Only items of one kind are read.", "unsupported")
@@ -941,8 +624,7 @@ class _Parts:
 
     def in_key(self, tree: Tree) -> None:
         """ "with 'Dress' in the name": the key contains it."""
-        key, said = tree.edge("KEY"), tree.edge("QUOTED", "VALUE", "UNK")
-        assert key is not None and said is not None
+        key, said = tree.leaf("KEY"), tree.leaf("QUOTED", "VALUE", "UNK")
         keys = self.event_keys(key)
         text = said_text(self.names, [said]).strip().casefold()
         if not self.names.vocabulary.contains(keys, text):
@@ -951,8 +633,7 @@ class _Parts:
 
     def counted_tail(self, tree: Tree) -> None:
         """ "booked 3 flights": the number of such events, by the noun of the event's own name."""
-        quant, tail = tree.tree("quant"), tree.edge("TAIL")
-        assert quant is not None and tail is not None
+        quant, tail = tree.part("quant"), tree.leaf("TAIL")
         if all(c.event != self.event for c in tail.meaning.candidates):
             raise self.refuse(tail, f'"{self.names.text(tail)}" is no part of {self.event}.')
         if self.quant is not None:
@@ -983,12 +664,12 @@ class _Parts:
                 found.append(
                     Mention(
                         event=self.event,
-                        variants=tuple(_ordered(base + v) for v in variant),
+                        variants=tuple(filters(*base, *v) for v in variant),
                         joint=self.joint,
                         bound=bound,
                         measure=self.measure,
                         distinct=self.distinct,
-                        product=_ordered(base + (variant[0] if len(variant) == 1 else ())),
+                        product=filters(*base, *(variant[0] if len(variant) == 1 else ())),
                         refers=self.refers,
                         same=self.same,
                         another=self.another,
@@ -997,10 +678,6 @@ class _Parts:
                     )
                 )
         return list(dict.fromkeys(found))
-
-
-def _ordered(parts: tuple[EventFilter, ...]) -> tuple[EventFilter, ...]:
-    return tuple(sorted(dict.fromkeys(parts), key=repr))
 
 
 def _merged_or(groups: Sequence[tuple[EventFilter, ...]]) -> tuple[EventFilter, ...] | None:
@@ -1027,106 +704,3 @@ def _merged_or(groups: Sequence[tuple[EventFilter, ...]]) -> tuple[EventFilter, 
     if len(merged) == 1:
         return (*common, merged[0])
     return (*common, AnyFilter(tuple(sorted(merged, key=repr))))
-
-
-def currency_filter(names: Names, event: str | None, edge: Edge) -> tuple[Filter | None, str | None]:
-    """Section 6: a currency word filters where the events carry differing currencies; elsewhere it is read over.
-    Without a word the numbers are added as they stand, and that is said."""
-    if event is None or not any(k.name == "currency" and k.level == "event" for k in names.keys(event)):
-        return None, None
-    held = names.vocabulary.values([code.casefold() for code in set(lexicon.CURRENCIES.values())])
-    codes = {
-        v.text.strip().casefold()
-        for values in held.values()
-        for v in values
-        if v.key.event == event and v.key.name == "currency"
-    }
-    if len(codes) < 2:
-        return None, None
-    said = edge.meaning.currency
-    words = names.text(edge).casefold()
-    if said is None or not any(
-        c.isalpha() for c in re.sub(r"[0-9.,]+[a-z]*", "", words.replace(_bound_words(words), ""))
-    ):
-        return None, f"The events of {event} carry several currencies; their numbers are taken as they stand."
-    if said.casefold() not in codes:
-        raise Refused("unknown value", edge.first, edge.end, f"No {event} is in {said}.")
-    return Filter((Property("currency"),), Text("is", (said.casefold(),))), None
-
-
-def _bound_words(words: str) -> str:
-    """The words of comparison at the start of an amount."""
-    return next((c for c in sorted(lexicon.COMPARISONS, key=len, reverse=True) if words.startswith(c + " ")), "")
-
-
-def quant_bound(edge: Edge) -> Amount:
-    """The bound that a quantity word stands for."""
-    match edge.category:
-        case "BOUND" | "NUM":
-            amount: Amount = edge.meaning
-            return amount
-        case "NONE":
-            return Amount(Bound("=", 0))
-        case _:
-            return Amount(Bound("=", 1))
-
-
-def sum_bound(edge: Edge) -> Bound:
-    """The bound on a sum: a bare amount is at least so much."""
-    bound: Bound = edge.meaning.bound
-    return Bound(">=", bound.value) if edge.category == "NUM" else bound
-
-
-def money_keys(names: Names, event: str) -> list[Property]:
-    """The numeric properties of an event that hold money, by their names."""
-    return [
-        Property(k.name)
-        for k in names.keys(event, "event")
-        if "number" in k.holds and not lexicon.MONEY_WORDS.isdisjoint(name_parts(k))
-    ]
-
-
-# ── profile values ────────────────────────────────────────────────────────────────────────────────────────────────
-
-
-def place_keys(names: Names) -> list[Key]:
-    """The attributes of place that the phonebook has."""
-    return [k for k in names.attributes if k.name.lower().rsplit(".", 1)[-1] in lexicon.PLACE_KEYS]
-
-
-def place_condition(names: Names, vlist: Tree, negated: bool) -> Condition:
-    """Contacts of any of these places; `negated`: of none of them. A place that the data does not hold is refused."""
-    keys = place_keys(names)
-    groups, _ = vlist_groups(vlist)
-    held: list[Value] = []
-    for group in groups:
-        said = said_text(names, group)
-        forms = [fold(f) for f in lexicon.COUNTRY_FORMS.get(fold(said), (said,))]
-        found = [v for values in names.vocabulary.values(forms).values() for v in values if v.key in keys]
-        if not found:
-            if len(group) == 1 and isinstance(group[0].meaning, ValueHit):
-                raise unknown(names, group[0], None, keys)
-            near = names.vocabulary.near(said, keys, 3)
-            offered = tuple(dict.fromkeys(v.text for v in near))
-            raise Refused("unknown value", group[0].first, group[-1].end, f'No place "{said}" is known.', offered)
-        held.extend(found)
-    condition = AttributeCondition(
-        tuple(sorted({v.key.name for v in held})) if not keys else tuple(sorted(k.name for k in keys)),
-        Text("is", canonical(v.text for v in held)),
-    )
-    return Not(condition) if negated else condition
-
-
-def attribute_value(names: Names, edge: Edge) -> list[Condition]:
-    """The attributes that hold this value as a whole, one condition each; places together. Names of people are none."""
-    hit: ValueHit = edge.meaning
-    found: dict[str, list[Value]] = {}
-    places = {k.name for k in place_keys(names)}
-    for v in hit.values:
-        if v.key.level == "attribute" and v.key.name.lower() not in lexicon.NAME_KEYS:
-            found.setdefault("?place" if v.key.name in places else v.key.name, []).append(v)
-    conditions: list[Condition] = []
-    for name, values in found.items():
-        keys = tuple(sorted(places)) if name == "?place" else (name,)
-        conditions.append(AttributeCondition(keys, Text("is", canonical(v.text for v in values))))
-    return conditions

@@ -338,7 +338,6 @@ DURATION_SUFFIXES = {
 }  # fmt: skip
 OTHER_SUFFIXES = frozenset("mb kb gb km kg usd inr eur pct percent".split())
 DATE_SUFFIXES = frozenset("date day on at time".split())
-ID_KEYS = ("product_id", "sku", "variant_id")
 PRODUCT_LOOKUP = ("name", "category", "brand", "variant", "sku", "product_id", "variant_id")
 PRODUCT_EVENTS_QUANTITY = (
     "order-completed",
@@ -394,15 +393,6 @@ COMPARISONS: dict[str, str] = {
     "not exceeding": "<=", "atmost": "<=", "not over": "<=", "not above": "<=",
     "exactly": "=", "precisely": "=", "equal to": "=", "equals": "=", "=": "=", "only": "=", "just": "=", "exactly equal to": "=",
 }  # fmt: skip
-AGE_COMPARISONS = {
-    "older than": ">",
-    "younger than": "<",
-    "aged over": ">",
-    "aged above": ">",
-    "aged under": "<",
-    "aged below": "<",
-}
-
 VAGUE = frozenset(
     """recently recent many few several lots lot big large loyal frequent frequently often rarely sometimes regularly regular heavy
     high low engaged valuable best worst good bad premium active dormant soon latest lately mostly-active popular expensive

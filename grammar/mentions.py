@@ -9,15 +9,15 @@ An edge says "words i to j can be a VALUE, and these are the values". Closed cla
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 from grammar import lexicon, numbers, when
 from grammar import terms as terms_module
 from grammar.closed import CLOSED, CLOSED_LONGEST, CONTENT_LEADS, LEAD_PAIRS, LEADS
-from grammar.names import Candidate, find_booleans, find_events, find_keys, index, phrase_end, stem
-from grammar.query import Condition, Rolling, Window
+from grammar.names import Candidate, Index, find_booleans, find_events, find_keys, index, phrase_end, stem
+from grammar.query import Rolling, Window
 from grammar.spelling import correction, known_words
 from grammar.vocabulary import Value, Vocabulary, fold
 
@@ -206,14 +206,17 @@ def _read_over_quotes(words: tuple[Word, ...], vocabulary: Vocabulary) -> tuple[
     return tuple(opened)
 
 
-def _lattice(
-    question: str, words: tuple[Word, ...], vocabulary: Vocabulary, corrections: tuple[tuple[str, str], ...] = ()
-) -> Lattice:
-    lows = [word.low for word in words]
-    table: list[dict[str, dict[int, Edge]]] = [{} for _ in words]
+@dataclass(frozen=True, slots=True)
+class _Table:
+    """The edges of a question while they are found: `at[i]` holds those that start at word i, by category and end."""
 
-    def put(category: str, first: int, end: int, meaning: object = None) -> None:
-        known = table[first].setdefault(category, {})
+    words: tuple[Word, ...]
+    lows: list[str]
+    at: list[dict[str, dict[int, Edge]]]
+
+    def put(self, category: str, first: int, end: int, meaning: object = None) -> None:
+        """One more edge; of most categories only the longest from a word is kept."""
+        known = self.at[first].setdefault(category, {})
         same = known.get(end)
         if same is not None and isinstance(meaning, EventHit):
             both = tuple(dict.fromkeys((*same.meaning.candidates, *meaning.candidates)))
@@ -221,85 +224,49 @@ def _lattice(
         elif category in _EVERY_LENGTH or not known:
             known.setdefault(end, Edge(category, first, end, meaning))
         elif end > max(known):
-            table[first][category] = {end: Edge(category, first, end, meaning)}
+            self.at[first][category] = {end: Edge(category, first, end, meaning)}
 
-    found_terms = vocabulary.terms()
+
+def _lattice(
+    question: str, words: tuple[Word, ...], vocabulary: Vocabulary, corrections: tuple[tuple[str, str], ...] = ()
+) -> Lattice:
+    """What each word can be by itself; then what words say of one another; then what no edge covers is unknown."""
+    table = _Table(words, [word.low for word in words], [{} for _ in words])
     names = index(vocabulary.event_types(), vocabulary.attributes())
     occurring = frozenset(e.event for e in names.events)
-    found = dict(vocabulary.values(_runs(words)))
-    _countries(found, words, vocabulary)
-    found = {run: _not_paths(values) for run, values in found.items()}
+    values = _values(words, vocabulary)
     for i, word in enumerate(words):
         if word.quoted:
-            _quoted(put, i, word, found, names, occurring, lows[i + 1] if i + 1 < len(lows) else "")
+            _quoted(table, i, values, names, occurring)
             continue
-        _closed(put, i, lows)
-        _numbers(put, i, lows)
-        _time(put, i, when.read(lows, i))
-        for end in tuple(table[i].get("WITHIN", {})):  # "within 7 days after": said of what stands before
-            after = next((w for w in reversed(_AFTERWARDS) if tuple(lows[end : end + len(w)]) == w), None)
-            rest = lows[end + len(after) :][:1] if after else None
-            if after and (not rest or rest[0] in (",", "and", "or", ")")):
-                put("WITHIN", i, end + len(after), table[i]["WITHIN"][end].meaning)
-        _names(put, i, lows, names, occurring)
-        if "page-view" not in occurring:
-            for phrase in _VISITS:
-                stop = phrase_end(phrase, lows, i)
-                if stop is not None:
-                    put("ACTIVE", i, stop)
-        for end, window in _as_adjective(lows, i):
-            put("WINADJ", i, end, window)
-        for j in range(min(len(words), i + LONGEST_RUN), i, -1):
-            run = fold(" ".join(lows[i:j]))
-            worded = j > i + 1 or not word.low.replace(".", "").replace(",", "").isdigit()  # a bare number is a number
-            edged = lows[j - 1] in ",;:()" or word.low in ",;:()" or any(w.quoted for w in words[i:j])
-            if run in found and worded and not edged:
-                put("VALUE", i, j, ValueHit(question[word.start : words[j - 1].end], found[run]))
-    _cut_lead(table, lows)
-    _labels(put, lows, table)
-    _brackets(put, lows)
-    _split_verbs(put, lows, occurring)
-    for edges in table:
-        full = [e.end for e in edges.get("EV", {}).values() if e.meaning.candidates[0].tier == "full"]
-        if full and max(edges.get("ACTIVE", {0: None})) <= max(full):
-            edges.pop("ACTIVE", None)  # an event type carries these words
-        for end, fill in list(edges.get("FILL", {}).items()):
-            follows = table[end].keys() if end < len(table) else {"END"}
-            if fill.meaning in _ARTICLES and not follows.isdisjoint(_NO_NOUN) and follows.isdisjoint(_NOUNS):
-                del edges["FILL"][end]  # an article that no noun follows
-        if not edges.get("FILL", {0: None}):
-            del edges["FILL"]
-        if "FILL" in edges and "VALUE" in edges and not _is_determiner(edges["FILL"]):
-            del edges["FILL"]  # a word that the data holds is no filler
-        for end in edges.get("THING", {}):  # "product" is the thing, not a part of an event's name
-            for category in ("TAIL", "EN"):
-                hit = edges.get(category, {}).get(end)
-                if hit is not None and hit.meaning.candidates[0].tier in ("partial", "noun"):
-                    del edges[category][end]
-        for category in [c for c, found in edges.items() if not found]:
-            del edges[category]
-    _terms(put, lows, found_terms, vocabulary)
+        _closed(table, i)
+        _numbers(table, i)
+        _time(table, i)
+        _names(table, i, names, occurring)
+        _visits(table, i, occurring)
+        _adjectives(table, i)
+        _value_runs(table, i, question, values)
+    _cut_lead(table)
+    _labels(table)
+    _brackets(table)
+    _split_verbs(table, occurring)
+    _named_activity(table)
+    _fillers(table)
+    _things(table)
+    _terms(table, vocabulary)
     _prune(table)
-    _texts(put, words, table)
-    _written(put, words, table)
-    covered = [False] * len(words)
-    for edges in table:
-        for category, by_end in edges.items():
-            for edge in by_end.values() if category != "LABEL" else ():  # a label may be any words
-                for k in range(edge.first, edge.end):
-                    covered[k] = True
-    for i, word in enumerate(words):
-        if not covered[i] and any(c.isalnum() for c in word.low):
-            put("UNK", i, i + 1, word.raw)
-        elif not covered[i]:
-            put("UNK" if word.low not in lexicon.SILENT else "FILL", i, i + 1, word.raw)
-    while len(table) > 1:  # fillers at the very end say nothing, and the parser need not walk over them
-        last = next((k for k in range(len(table)) if len(table) in table[k].get("FILL", ())), None)
-        if last is None or last == 0 or any(edges.keys() - {"FILL"} for edges in table[last:]):
-            break
-        table = table[:last]
-        words = words[:last]
-    return Lattice(question, words, tuple(table), corrections)
+    _texts(table)
+    _written(table)
+    _unknown(table)
+    length = _without_last_fillers(table)
+    return Lattice(question, words[:length], tuple(table.at[:length]), corrections)
+
+
+def _values(words: tuple[Word, ...], vocabulary: Vocabulary) -> dict[str, tuple[Value, ...]]:
+    """The values of the data that runs of the words are, by the folded run."""
+    found = dict(vocabulary.values(_runs(words)))
+    _countries(found, words, vocabulary)
+    return {run: _not_paths(values) for run, values in found.items()}
 
 
 def _runs(words: tuple[Word, ...]) -> set[str]:
@@ -318,34 +285,32 @@ def _runs(words: tuple[Word, ...]) -> set[str]:
 
 
 def _quoted(
-    put: Any,
-    i: int,
-    word: Word,
-    found: Mapping[str, tuple[Value, ...]],
-    names: Any,
-    occurring: frozenset[str],
-    after: str,
+    table: _Table, i: int, values: Mapping[str, tuple[Value, ...]], names: Index, occurring: frozenset[str]
 ) -> None:
-    put("QUOTED", i, i + 1, ValueHit(word.raw, found.get(fold(word.raw), ())))
+    """A word in quotes: a value, an event type or a key."""
+    word, after = table.words[i], table.lows[i + 1 : i + 2]
+    table.put("QUOTED", i, i + 1, ValueHit(word.raw, values.get(fold(word.raw), ())))
     inner = tuple(w.low for w in tokens(word.raw) if not w.quoted)
     if not inner:
         return
     for hit in find_events(names, inner, 0, occurring):
         if hit.end == len(inner) and hit.candidates[0].tier == "full":
-            put("EN", i, i + 1, EventHit(hit.candidates))
-            put("EV", i, i + 1, EventHit(hit.candidates))
-            if after in lexicon.EVENT_WORDS:
-                put("EN", i, i + 2, EventHit(hit.candidates))
+            table.put("EN", i, i + 1, EventHit(hit.candidates))
+            table.put("EV", i, i + 1, EventHit(hit.candidates))
+            if after and after[0] in lexicon.EVENT_WORDS:
+                table.put("EN", i, i + 2, EventHit(hit.candidates))
     for end, keys in find_keys(names, inner, 0):
         if end == len(inner):
-            put("KEY", i, i + 1, keys)
+            table.put("KEY", i, i + 1, keys)
 
 
-def _closed(put: Any, i: int, lows: list[str]) -> None:
+def _closed(table: _Table, i: int) -> None:
+    """The phrases of the closed classes from word i, and the opening words."""
+    lows = table.lows
     for length in range(min(CLOSED_LONGEST, len(lows) - i), 0, -1):
         phrase = " ".join(lows[i : i + length])
         for category, meaning in CLOSED.get(phrase, ()):
-            put(category, i, i + length, phrase if category == "FILL" else meaning)
+            table.put(category, i, i + length, phrase if category == "FILL" else meaning)
     if i == 0:
         end = 0
         while (
@@ -358,35 +323,32 @@ def _closed(put: Any, i: int, lows: list[str]) -> None:
         ):
             end += 1
         if end:
-            put("LEAD", 0, end)
+            table.put("LEAD", 0, end)
 
 
-def _cut_lead(table: list[dict[str, dict[int, Edge]]], lows: list[str]) -> None:
+def _cut_lead(table: _Table) -> None:
     """The opening words end where what is asked for begins ("show me | the number of")."""
-    for end in table[0].pop("LEAD", {}) if table else ():
-        stop = next((k for k in range(end) if "PCT" in table[k] or "HOWMANY" in table[k]), end)
+    at, lows = table.at, table.lows
+    for end in at[0].pop("LEAD", {}) if at else ():
+        stop = next((k for k in range(end) if "PCT" in at[k] or "HOWMANY" in at[k]), end)
         stop = next(
-            (
-                k
-                for k in range(stop)
-                if "VALUE" in table[k] and lows[k] in CONTENT_LEADS and lows[k + 1 : k + 2] != [","]
-            ),
+            (k for k in range(stop) if "VALUE" in at[k] and lows[k] in CONTENT_LEADS and lows[k + 1 : k + 2] != [","]),
             stop,
         )
         if stop:
-            table[0]["LEAD"] = {stop: Edge("LEAD", 0, stop)}
-    for end in tuple(table[0].get("WIN", ())) if table else ():  # "in 2025, which users …"
-        first = end + 1 if end < len(table) and "COMMA" in table[end] else end
+            at[0]["LEAD"] = {stop: Edge("LEAD", 0, stop)}
+    for end in tuple(at[0].get("WIN", ())) if at else ():  # "in 2025, which users …"
+        first = end + 1 if end < len(at) and "COMMA" in at[end] else end
         stop = first
-        while stop < len(table) and lows[stop] in LEADS and "PCT" not in table[stop] and "HOWMANY" not in table[stop]:
+        while stop < len(at) and lows[stop] in LEADS and "PCT" not in at[stop] and "HOWMANY" not in at[stop]:
             stop += 1
         if stop > first:
-            table[first]["LEAD"] = {stop: Edge("LEAD", first, stop)}
+            at[first]["LEAD"] = {stop: Edge("LEAD", first, stop)}
 
 
-def _numbers(put: Any, i: int, lows: list[str]) -> None:
-    for category, end, meaning in numbers.read(lows, i):
-        put(category, i, end, meaning)
+def _numbers(table: _Table, i: int) -> None:
+    for category, end, meaning in numbers.read(table.lows, i):
+        table.put(category, i, end, meaning)
 
 
 _TIMES = {
@@ -394,15 +356,16 @@ _TIMES = {
 }  # fmt: skip
 
 
-def _terms(put: Any, lows: list[str], terms: Mapping[str, Condition], vocabulary: Vocabulary) -> None:
+def _terms(table: _Table, vocabulary: Vocabulary) -> None:
     """Words that the phonebook defines: a group of contacts, or another word for values of the data."""
+    lows, terms = table.lows, vocabulary.terms()
     for (first, end), term in (terms_module.runs_of(terms, lows) if terms else {}).items():
         synonym = terms_module.synonym_of(terms[term])
         if synonym is None:
-            put("TERM", first, end, (term, terms[term]))
+            table.put("TERM", first, end, (term, terms[term]))
         else:
             held = terms_module.values_of(synonym, vocabulary)
-            put("VALUE", first, end, ValueHit(" ".join(lows[first:end]), held))
+            table.put("VALUE", first, end, ValueHit(" ".join(lows[first:end]), held))
 
 
 _AFTERWARDS = (
@@ -417,40 +380,48 @@ _AFTERWARDS = (
 )
 
 
-def _time(put: Any, i: int, phrases: Sequence[when.TimePhrase]) -> None:
+def _time(table: _Table, i: int) -> None:
     """Time phrases from word i: the longest of each kind; phrases of one length are readings of the same words."""
+    lows, phrases = table.lows, when.read(table.lows, i)
     longest = max((p.end for p in phrases if isinstance(p.meaning, Window)), default=0)
     readings = tuple(p.meaning for p in phrases if isinstance(p.meaning, Window) and p.end == longest)
     if readings:
-        put("WIN", i, longest, readings)
+        table.put("WIN", i, longest, readings)
     for phrase in phrases:
         if not isinstance(phrase.meaning, Window):
-            put(_TIMES[type(phrase.meaning)], i, phrase.end, phrase.meaning)
+            table.put(_TIMES[type(phrase.meaning)], i, phrase.end, phrase.meaning)
+    for end in tuple(table.at[i].get("WITHIN", {})):  # "within 7 days after": said of what stands before
+        after = next((w for w in reversed(_AFTERWARDS) if tuple(lows[end : end + len(w)]) == w), None)
+        rest = lows[end + len(after) :][:1] if after else None
+        if after and (not rest or rest[0] in (",", "and", "or", ")")):
+            table.put("WITHIN", i, end + len(after), table.at[i]["WITHIN"][end].meaning)
 
 
-def _names(put: Any, i: int, lows: list[str], names: Any, occurring: frozenset[str]) -> None:
+def _names(table: _Table, i: int, names: Index, occurring: frozenset[str]) -> None:
+    """Event types and keys from word i, and what the phonebook's own names make of everyday words."""
+    lows = table.lows
     forms: dict[tuple[str, int], list[Candidate]] = {}
     for hit in find_events(names, lows, i, occurring):
         category = {"verb": "EV", "noun": "EN", "agent": "AGENT", "tail": "TAIL"}[hit.form]
         forms.setdefault((category, hit.end), []).extend(hit.candidates)
     for (category, end), candidates in forms.items():
-        put(category, i, end, EventHit(tuple(sorted(candidates, key=lambda c: _RANKS[c.tier]))))
+        table.put(category, i, end, EventHit(tuple(sorted(candidates, key=lambda c: _RANKS[c.tier]))))
     if lows[i] in ("product", "item", "products", "items"):
-        put("PKEY", i, i + 1, "product")
+        table.put("PKEY", i, i + 1, "product")
     named = lows[i] in ("property", "trait", "attribute", "field") and i + 1 < len(lows)
     for end, keys in find_keys(names, lows, i + 1) if named else ():
-        put("KEY", i, end, keys)
+        table.put("KEY", i, end, keys)
     for end, keys in find_keys(names, lows, i):
         if end > i + 1 or not any(category in _LINKS for category, _ in CLOSED.get(lows[i], ())):
-            put("KEY", i, end, keys)  # "to" is no key, but "property to" is
+            table.put("KEY", i, end, keys)  # "to" is no key, but "property to" is
     dates = names.dates.get(stem(lows[i]))
     if dates and (lows[i].endswith("ing") or lows[i] in ("due", "valid")):
-        put("DATEKEY", i, i + 1, dates)
+        table.put("DATEKEY", i, i + 1, dates)
     signup = lexicon.SIGNUP.get(lows[i])
     if signup is not None:
         after = phrase_end(signup, lows, i)
         if after is not None:
-            put("SIGNUP", i, after)
+            table.put("SIGNUP", i, after)
     for phrase in (
         ("opted", "in", "to"),
         ("subscribed", "to"),
@@ -465,52 +436,54 @@ def _names(put: Any, i: int, lows: list[str], names: Any, occurring: frozenset[s
             for end, keys in find_keys(names, lows, first) if first < len(lows) else ():
                 flags = tuple(k for k in keys if k.level == "attribute" and "boolean" in k.holds)
                 if flags:
-                    put("BOOL", i, end, flags)
+                    table.put("BOOL", i, end, flags)
     boolean = find_booleans(names, lows, i)
     if boolean:
-        put("BOOL", i, boolean[0], boolean[1])
+        table.put("BOOL", i, boolean[0], boolean[1])
         if boolean[0] == i + 1 and lows[i].endswith("s"):
-            put("BOOLNOUN", i, boolean[0], boolean[1])
+            table.put("BOOLNOUN", i, boolean[0], boolean[1])
 
 
-def _texts(put: Any, words: tuple[Word, ...], table: list[dict[str, dict[int, Edge]]]) -> None:
+def _texts(table: _Table) -> None:
     """After a verb of searching, the words up to the next link or window are the text that was searched."""
-    for edges in list(table):
+    words, at = table.words, table.at
+    for edges in list(at):
         verbs = [e for e in edges.get("EV", {}).values() if any("search" in c.event for c in e.meaning.candidates)]
         if not verbs:
             continue
         first = max(e.end for e in verbs)
-        if first < len(words) and table[first].get("THING"):
+        if first < len(words) and at[first].get("THING"):
             continue  # "searched for something"
         while first < len(words) and words[first].low in lexicon.DETERMINERS | {"for"}:
             first += 1
         end = first
-        while end < len(words) and not words[end].quoted and _SEARCH_ENDS.isdisjoint(table[end]):
+        while end < len(words) and not words[end].quoted and _SEARCH_ENDS.isdisjoint(at[end]):
             end += 1
-        end = _without_fillers(table, first, end)
+        end = _without_fillers(at, first, end)
         if end > first:
-            put("TEXT", first, end, " ".join(w.low for w in words[first:end]))
+            table.put("TEXT", first, end, " ".join(w.low for w in words[first:end]))
 
 
-def _without_fillers(table: list[dict[str, dict[int, Edge]]], first: int, end: int) -> int:
+def _without_fillers(at: list[dict[str, dict[int, Edge]]], first: int, end: int) -> int:
     """The end of written text without the fillers that follow it ("named Otto please")."""
-    cut = next((k for k in range(end - 1, first, -1) for e in table[k].get("FILL", ()) if e == end), None)
-    return end if cut is None else _without_fillers(table, first, cut)
+    cut = next((k for k in range(end - 1, first, -1) for e in at[k].get("FILL", ()) if e == end), None)
+    return end if cut is None else _without_fillers(at, first, cut)
 
 
-def _written(put: Any, words: tuple[Word, ...], table: list[dict[str, dict[int, Edge]]]) -> None:
+def _written(table: _Table) -> None:
     """After "contains", "starts with", "ends with", "named": the words up to the next link are written text."""
-    for edges in list(table):
+    words, at = table.words, table.at
+    for edges in list(at):
         for category in ("CONTAINS", "STARTS", "ENDS", "NAMED"):
             for first in edges.get(category, {}):
                 while first < len(words) and words[first].low in ("the", "a", "an", "word"):
                     first += 1
                 end = first
-                while end < len(words) and not words[end].quoted and (end == first or not _ends_text(table[end])):
+                while end < len(words) and not words[end].quoted and (end == first or not _ends_text(at[end])):
                     end += 1
-                end = _without_fillers(table, first, end)
+                end = _without_fillers(at, first, end)
                 if end > first:
-                    put("WORDS", first, end, words[first].raw)
+                    table.put("WORDS", first, end, words[first].raw)
 
 
 _SEARCH_ENDS = frozenset(
@@ -525,13 +498,14 @@ def _ends_text(edges: dict[str, dict[int, Edge]]) -> bool:
     return bool(verbs) or not _LINKS.isdisjoint(edges)
 
 
-def _prune(table: list[dict[str, dict[int, Edge]]]) -> None:
+def _prune(table: _Table) -> None:
     """Takes out edges that could only say again what a longer one says: fewer trees, the same readings."""
-    for i, edges in enumerate(table):
+    at = table.at
+    for i, edges in enumerate(at):
         for end in edges.get("NEG", {}):
             for inner in range(i + 1, end):
-                table[inner].pop("NEG", None)  # "did not" is one negation
-        verbs = edges.get("EV", {}) if not i or "MOST" not in table[i - 1] else {}  # "most paid biller"
+                at[inner].pop("NEG", None)  # "did not" is one negation
+        verbs = edges.get("EV", {}) if not i or "MOST" not in at[i - 1] else {}  # "most paid biller"
         whole = [e for e in verbs.values() if e.meaning.candidates[0].tier in ("full", "everyday")]
         for end, short in list(verbs.items()):
             named = {c.event for c in short.meaning.candidates}
@@ -539,7 +513,7 @@ def _prune(table: list[dict[str, dict[int, Edge]]]) -> None:
             if any(named <= {c.event for c in e.meaning.candidates} for e in longer):
                 del verbs[end]  # "took" of "took a quiz"
         light = max(edges.get("GENV", {0: None}))
-        nouns = [end for k in (light, light + 1) if light and k < len(table) for end in table[k].get("EN", ())]
+        nouns = [end for k in (light, light + 1) if light and k < len(at) for end in at[k].get("EN", ())]
         if light and any(e.end > light for e in whole) and max(nouns, default=0) <= max(e.end for e in whole):
             del edges["GENV"]  # "placed an order" is a verb of its own
 
@@ -554,10 +528,6 @@ _NOUNS = frozenset(
 _ARTICLES = frozenset({"the", "a", "an", "their", "his", "her", "my", "our", "your", "any", "some"})
 
 
-def _is_determiner(fills: dict[int, Edge]) -> bool:
-    return any(edge.meaning in _ARTICLES for edge in fills.values())
-
-
 _VISITS = tuple(
     (verb, place)
     for verb in ("visited", "visit", "visits", "visiting")
@@ -565,8 +535,9 @@ _VISITS = tuple(
 )
 
 
-def _as_adjective(lows: list[str], i: int) -> list[tuple[int, tuple[Window, ...]]]:
+def _adjectives(table: _Table, i: int) -> None:
     """A month, year or time of day before a noun is a window: "March buyers", "2025 orders", "weekend orders"."""
+    lows = table.lows
     said = {"weekend": ["on", "weekends"], "weekday": ["on", "weekdays"]}.get(lows[i])
     if said is None and lows[i] in ("morning", "afternoon", "evening"):
         said = ["in", "the", lows[i]]
@@ -577,8 +548,8 @@ def _as_adjective(lows: list[str], i: int) -> list[tuple[int, tuple[Window, ...]
     for words, length in tries:
         found = tuple(p.meaning for p in when.read(words, 0) if p.end == len(words) and isinstance(p.meaning, Window))
         if found:
-            return [(i + length, found)]
-    return []
+            table.put("WINADJ", i, i + length, found)
+            return
 
 
 def _countries(found: dict[str, tuple[Value, ...]], words: tuple[Word, ...], vocabulary: Vocabulary) -> None:
@@ -593,12 +564,91 @@ def _countries(found: dict[str, tuple[Value, ...]], words: tuple[Word, ...], voc
                     found[run] = held
 
 
-def _brackets(put: Any, lows: list[str]) -> None:
+def _visits(table: _Table, i: int, occurring: frozenset[str]) -> None:
+    """ "visited the site", where no page is viewed: any activity."""
+    for phrase in _VISITS if "page-view" not in occurring else ():
+        stop = phrase_end(phrase, table.lows, i)
+        if stop is not None:
+            table.put("ACTIVE", i, stop)
+
+
+def _value_runs(table: _Table, i: int, question: str, values: Mapping[str, tuple[Value, ...]]) -> None:
+    """The runs from word i that are a whole value."""
+    words, lows = table.words, table.lows
+    for j in range(min(len(words), i + LONGEST_RUN), i, -1):
+        run = fold(" ".join(lows[i:j]))
+        worded = j > i + 1 or not lows[i].replace(".", "").replace(",", "").isdigit()  # a bare number is a number
+        edged = lows[j - 1] in ",;:()" or lows[i] in ",;:()" or any(w.quoted for w in words[i:j])
+        if run in values and worded and not edged:
+            table.put("VALUE", i, j, ValueHit(question[words[i].start : words[j - 1].end], values[run]))
+
+
+def _named_activity(table: _Table) -> None:
+    """Words of any activity that an event type carries are that event."""
+    for edges in table.at:
+        full = [e.end for e in edges.get("EV", {}).values() if e.meaning.candidates[0].tier == "full"]
+        if full and max(edges.get("ACTIVE", {0: None})) <= max(full):
+            edges.pop("ACTIVE", None)
+
+
+def _fillers(table: _Table) -> None:
+    """A filler is none where it says something: an article that no noun follows, a word that the data holds."""
+    for edges in table.at:
+        fills = edges.get("FILL", {})
+        for end, fill in list(fills.items()):
+            follows = table.at[end].keys() if end < len(table.at) else {"END"}
+            if fill.meaning in _ARTICLES and not follows.isdisjoint(_NO_NOUN) and follows.isdisjoint(_NOUNS):
+                del fills[end]
+        if "VALUE" in edges and not any(fill.meaning in _ARTICLES for fill in fills.values()):
+            fills.clear()
+        if not fills:
+            edges.pop("FILL", None)
+
+
+def _things(table: _Table) -> None:
+    """ "product" is the thing, not a part of an event's name."""
+    for edges in table.at:
+        for end in edges.get("THING", {}):
+            for category in ("TAIL", "EN"):
+                hit = edges.get(category, {}).get(end)
+                if hit is not None and hit.meaning.candidates[0].tier in ("partial", "noun"):
+                    del edges[category][end]
+                    if not edges[category]:
+                        del edges[category]
+
+
+def _unknown(table: _Table) -> None:
+    """Words that no edge covers are unknown; signs that say nothing are fillers."""
+    covered = [False] * len(table.words)
+    for edges in table.at:
+        for category, by_end in edges.items():
+            for edge in by_end.values() if category != "LABEL" else ():  # a label may be any words
+                for k in range(edge.first, edge.end):
+                    covered[k] = True
+    for i, word in enumerate(table.words):
+        if not covered[i]:
+            silent = word.low in lexicon.SILENT and not any(c.isalnum() for c in word.low)
+            table.put("FILL" if silent else "UNK", i, i + 1, word.raw)
+
+
+def _without_last_fillers(table: _Table) -> int:
+    """How many words there are without the fillers at the very end: they say nothing, and need not be walked over."""
+    length = len(table.at)
+    while length > 1:
+        last = next((k for k in range(length) if length in table.at[k].get("FILL", ())), None)
+        if not last or any(edges.keys() - {"FILL"} for edges in table.at[last:length]):
+            break
+        length = last
+    return length
+
+
+def _brackets(table: _Table) -> None:
     """ "lapsed customers (90 days)": a length of time in brackets is the last so much."""
+    lows = table.lows
     for i, low in enumerate(lows):
         span = when.span_at(lows, i + 1) if low == "(" else None
         if span and lows[span[0] : span[0] + 1] == [")"]:
-            put("WIN", i, span[0] + 1, (Window(Rolling(span[1])),))
+            table.put("WIN", i, span[0] + 1, (Window(Rolling(span[1])),))
 
 
 def _not_paths(values: tuple[Value, ...]) -> tuple[Value, ...]:
@@ -607,8 +657,9 @@ def _not_paths(values: tuple[Value, ...]) -> tuple[Value, ...]:
     return worded or values
 
 
-def _split_verbs(put: Any, lows: list[str], occurring: frozenset[str]) -> None:
+def _split_verbs(table: _Table, occurring: frozenset[str]) -> None:
     """Everyday verbs round their object: "put X in the basket", "took X out of the cart", "saved X for later"."""
+    lows = table.lows
     for i, low in enumerate(lows):
         for head, tail, event in lexicon.SPLIT.get(low, ()):
             if tuple(lows[i : i + len(head)]) != head:
@@ -619,28 +670,29 @@ def _split_verbs(put: Any, lows: list[str], occurring: frozenset[str]) -> None:
                 end = phrase_end(tail, lows, j)
                 if end is not None:
                     hit = everyday(event)
-                    put("EV", i, i + len(head), hit)
-                    put("TAIL", j, end, hit)
+                    table.put("EV", i, i + len(head), hit)
+                    table.put("TAIL", j, end, hit)
                     break
 
 
 _NO_LABEL = frozenset("WHO WHOSE AND OR BUT WITHOUT NEG COMMA EXCEPT".split())
 
 
-def _labels(put: Any, lows: list[str], table: list[dict[str, dict[int, Edge]]]) -> None:
-    """What stands before a colon, or before a bracket that holds the rest, is a label."""
+def _labels(table: _Table) -> None:
+    """What stands before a colon, or before a bracket that holds the rest, is a label; "who are they" is a tag."""
+    lows, at = table.lows, table.at
     for stop, closing in ((":", None), ("(", ")")):
         if stop in lows[1:8]:
             end = lows.index(stop, 1)
-            worded = all(_NO_LABEL.isdisjoint(edges) for edges in table[:end])
+            worded = all(_NO_LABEL.isdisjoint(edges) for edges in at[:end])
             if (
                 worded
                 and lows[end - 1] not in ("of", "following", "these")
                 and (closing is None or lows[-1] == closing)
             ):
-                put("LABEL", 0, end)
+                table.put("LABEL", 0, end)
     for i in range(max(0, len(lows) - 6), len(lows)):
         if lows[i] in ("who", "what") and " ".join(lows[i + 1 : i + 3]) in ("are they", "are these", "are those"):
             rest = " ".join(lows[i + 3 :])
             if not rest or any(category in ("CONTACT", "BUYERS") for category, _ in CLOSED.get(rest, ())):
-                put("TAG", i, len(lows))
+                table.put("TAG", i, len(lows))

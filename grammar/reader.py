@@ -11,11 +11,11 @@ from grammar.describe import describe
 from grammar.draft import Refused, Tree
 from grammar.english import NoTree, TooTangled, trees
 from grammar.errors import Ambiguous, NotUnderstood, Reading
-from grammar.events import names_of
 from grammar.mentions import Lattice, lattice, tokens
 from grammar.query import Attribute, Condition, Events, Favourite, Filter, Query, Term, Text, Users, nodes
 from grammar.resolve import Resolved, resolve
 from grammar.terms import as_synonym
+from grammar.values import names_of
 from grammar.vocabulary import Value, Vocabulary, fold
 
 LONGEST_QUOTE = 60  # characters of a word that is quoted back

@@ -1,0 +1,293 @@
+"""Measures compared: with a number, a share, a mean, another measure or another time; and ranks by them."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from grammar import lexicon
+from grammar.context import Context
+from grammar.draft import EventDraft, Refused, Tree, refusal
+from grammar.event_drafts import event_draft, head_draft, said_event, same_event, take_args, take_pre
+from grammar.measures import MEASURES, in_currency, in_unit, measure_of, money_of, need_orders, rank_measure
+from grammar.mentions import Edge, EventHit
+from grammar.names import Candidate
+from grammar.numbers import Top
+from grammar.query import (
+    ALWAYS,
+    ORDER_VALUE,
+    Age,
+    Aggregate,
+    Attribute,
+    AttributeNumber,
+    Bound,
+    Condition,
+    Count,
+    Distinct,
+    Events,
+    Has,
+    MeanOverContacts,
+    MeanOverEvents,
+    Measure,
+    Numeric,
+    Property,
+    Rank,
+    Spend,
+    Versus,
+)
+from grammar.values import ORDER, duration_keys, properties, sum_bound
+
+
+def measure_bound(ctx: Context, tree: Tree) -> Condition:
+    """A measure compared with a number or a length of time."""
+    edge = tree.leaf("BOUND", "DURATION", "NUM")
+    bound: Bound = edge.meaning.bound
+    inner = tree.part(*MEASURES)
+    window = ctx.late(tree.trees("late"))
+    measure = measure_of(ctx, inner, window)
+    if edge.category != "DURATION":
+        measure = in_currency(ctx, measure, edge)
+    if edge.category == "DURATION":
+        if not isinstance(measure, Aggregate):
+            raise refusal(edge, "A length of time is compared with a duration only.")
+        key = next((k for k in ctx.names.keys(measure.events.event or "") if k.name == measure.property.name), None)
+        assert key is not None
+        return Has(measure, in_unit(ctx, edge, key))
+    if isinstance(measure, AttributeNumber):
+        if measure.name.lower() in lexicon.AGE_KEYS:
+            return Age(measure.name, bound)
+        return Attribute((measure.name,), Numeric(bound))
+    summed = isinstance(measure, Spend) or (isinstance(measure, Aggregate) and measure.how == "total")
+    return Has(measure, sum_bound(edge) if summed else bound)
+
+
+def measure_average(ctx: Context, tree: Tree) -> Condition:
+    """A measure compared with its mean over all contacts."""
+    measure = measure_of(ctx, tree.part(*MEASURES), ctx.late(tree.trees("late")))
+    word = tree.edge("AVGOVER", "AVGUNDER")
+    under = word is not None and word.category == "AVGUNDER"
+    return Versus(measure, "<" if under else ">", MeanOverContacts(measure))
+
+
+def measure_share(ctx: Context, tree: Tree) -> Condition:
+    """A measure compared with so many percent of another."""
+    edge = tree.leaf("SHAREOF")
+    trees = tree.trees(*MEASURES)
+    bound: Bound = edge.meaning.bound
+    if bound.upper is not None or len(trees) != 2:
+        raise refusal(edge, "One share is compared.")
+    window = ctx.late(tree.trees("late"))
+    return Versus(measure_of(ctx, trees[0], window), bound.comparison, measure_of(ctx, trees[1], window), bound.value)
+
+
+def measure_than(ctx: Context, tree: Tree) -> Condition:
+    """A measure compared with another of the same contact."""
+    compared = tree.leaf("CMP")
+    window = ctx.late(tree.trees("late"))
+    left, right = (measure_of(ctx, t, window) for t in tree.trees(*MEASURES))
+    return Versus(left, compared.meaning, right)
+
+
+def measure_than_all(ctx: Context, tree: Tree) -> Condition:
+    """A measure compared with the mean over all orders."""
+    more, orders = tree.leaf("CMP"), tree.own("AOV")
+    if orders[-1].meaning != "average":
+        raise refusal(orders[-1], "Only the average of all is compared with.")
+    window = ctx.late(tree.trees("late"))
+    return Versus(
+        measure_of(ctx, tree.part(*MEASURES), window),
+        more.meaning,
+        MeanOverEvents(Events(ORDER, (), window), ORDER_VALUE),
+    )
+
+
+def measure_versus(ctx: Context, tree: Tree) -> Condition:
+    """A measure compared with itself in another time."""
+    inner = tree.part(*MEASURES)
+    left, right = (measure_of(ctx, inner, ctx.window(w)) for w in tree.own("WIN"))
+    return Versus(left, tree.leaf("MORE").meaning, right)
+
+
+def versus_windows(ctx: Context, core: Tree) -> Condition:
+    """More of an event in one time than in another."""
+    more = core.leaf("MORE")
+    wins = core.own("WIN")
+    draft = event_draft(ctx.names, core)
+    draft.tails.extend(core.own("TAIL"))
+    noun = core.edge("EN")
+    if noun is not None:
+        same_event(ctx.names, noun, draft)
+    events = ctx.events(draft, ALWAYS)
+    left, right = (Count(replace(events, window=ctx.window(w))) for w in wins)
+    return Versus(left, more.meaning, right)
+
+
+def versus_events(ctx: Context, core: Tree) -> Condition:
+    """More of one event than of another."""
+    more = core.leaf("MORE")
+    heads = core.trees("evhead")
+    first, second = head_draft(ctx.names, heads[0]), head_draft(ctx.names, heads[1])
+    for pre in core.trees("evpre"):
+        take_pre(ctx.names, first, pre)
+    for child in core.children:
+        if isinstance(child, Edge) and child.category == "TAIL":
+            first.tails.extend(core.own("TAIL"))
+        elif isinstance(child, Edge) and child.category == "KEY":
+            raise refusal(child, "Only events are compared.")
+        elif isinstance(child, Tree) and child.name == "vlist":
+            first.objects.append(Tree("obj", (child,)))
+    take_args(ctx.names, second, [t for t in core.trees() if t.name not in ("evhead", "evpre", "vlist")])
+    shared = ctx.draft_window(second)
+    own = ctx.draft_window(first, use_default=False)
+    left = Count(ctx.events(first, own if own != ALWAYS else shared, "window"))
+    return Versus(left, more.meaning, Count(ctx.events(second, shared, "window")))
+
+
+def versus_average(ctx: Context, core: Tree) -> Condition:
+    """ "completed more levels than the average user"."""
+    more, noun, head = core.leaf("MORE"), core.edge("EN"), core.tree("evhead")
+    if head is None and noun is not None and noun.meaning.candidates[0].tier == "noun":
+        raise refusal(noun, f'"{ctx.text(noun)}" is only a part of an event\'s name.')
+    if head is not None:
+        draft = head_draft(ctx.names, head)
+        draft.tails.extend(core.own("TAIL"))
+        if noun is not None:
+            same_event(ctx.names, noun, draft)
+    else:
+        assert noun is not None
+        draft = EventDraft(core.first, core.end, noun.meaning, noun=True)
+    measure = Count(ctx.events(draft, ctx.late(core.trees("late"))))
+    return Versus(measure, more.meaning, MeanOverContacts(measure))
+
+
+def versus_distinct(ctx: Context, core: Tree) -> Condition:
+    """ "looked at more distinct brands than they bought"."""
+    more, key, thing = core.leaf("MORE"), core.edge("KEY"), core.edge("THING")
+    core.edge("DISTINCT")
+    window = ctx.late(core.trees("late"))
+    sides: list[Measure] = []
+    for head in core.trees("evhead"):
+        events = ctx.events(head_draft(ctx.names, head), window)
+        name = Property("product_id", "item")
+        if key is not None:
+            found = properties(k for k in key.meaning if k.event == events.event)
+            if not found:
+                raise refusal(key, f'{events.event} has no key "{ctx.text(key)}".', "wrong key")
+            name = next((p for p in found if p.level == "item"), found[0])
+        elif thing is None:
+            raise refusal(core, "Different what?")
+        sides.append(Distinct(events, name))
+    return Versus(sides[0], more.meaning, sides[1])
+
+
+def versus_nouns(ctx: Context, core: Tree) -> Condition:
+    """ "did more searches than product views", "booked more hotels than flights"."""
+    more = core.leaf("MORE")
+    nouns = core.own("EN", "TAIL")
+    verb = core.edge("EV")
+    window = ctx.late(core.trees("late"))
+    sides: list[Measure] = []
+    for noun in nouns:
+        found = [
+            c
+            for c in noun.meaning.candidates
+            if verb is None or any(v.event == c.event for v in verb.meaning.candidates)
+        ]
+        best = [c for c in found if c.tier == found[0].tier]
+        if not best:
+            raise refusal(noun, f'"{ctx.text(noun)}" is no event of that verb.')
+        event = ctx.choose(sorted({c.event for c in best}), ctx.text(noun))
+        sides.append(Count(Events(event, (), window)))
+    return Versus(sides[0], more.meaning, sides[1])
+
+
+def spent_event(ctx: Context, core: Tree) -> Condition:
+    """ "spent over 2000 on flights": the sum of that event's one money property."""
+    said, edge = core.leaf("EN", "TAIL"), core.leaf("BOUND", "NUM")
+    return Has(in_currency(ctx, money_of(ctx, said, ctx.late(core.trees("late"))), edge), sum_bound(edge))
+
+
+def lasted(ctx: Context, core: Tree) -> Condition:
+    """ "watched over 90 minutes of films": the sum of that event's one duration property."""
+    core.edge("EV", "GENV")
+    edge = core.leaf("DURATION")
+    noun = core.edge("EN", "TAIL")
+    others = core.own("EV")
+    vlist = core.tree("vlist")
+    sum_word = core.edge("AGG")
+    if sum_word is not None and sum_word.meaning != "total":
+        raise refusal(sum_word, "Only a total of it is read here.")
+    window = ctx.late(core.trees("late"))
+    candidates: list[Candidate] = []
+    named = [h.meaning.candidates for h in (noun, *others) if h is not None and isinstance(h.meaning, EventHit)]
+    if not named:
+        raise refusal(core, "It is not said of what.")
+    for candidate in named[0]:
+        if all(any(c.event == candidate.event for c in more) for more in named[1:]):
+            candidates.append(candidate)
+    options: list[Condition] = []
+    for candidate in candidates:
+        keys = duration_keys(ctx.names, candidate.event)
+        draft = EventDraft(core.first, core.end, EventHit((candidate,)))
+        if vlist is not None:
+            draft.objects.append(Tree("obj", (vlist,)))
+        try:
+            events = ctx.events(draft, window)
+        except Refused:
+            continue
+        options.extend(Has(Aggregate("total", events, Property(k.name)), in_unit(ctx, edge, k)) for k in keys)
+    if not options:
+        raise refusal(edge, "No duration is known of it.", "wrong key")
+    return ctx.choose(list(dict.fromkeys(options)), ctx.text(core))
+
+
+def ranking(ctx: Context, tree: Tree, among: Condition) -> Rank:
+    """The first or last so many of some contacts, by a measure."""
+    top = tree.edge("TOPN", "NUM")
+    chosen = Top(None)
+    if top is not None:
+        chosen = top.meaning if isinstance(top.meaning, Top) else Top(top.meaning.bound.value)
+    win = tree.edge("WIN")
+    window = ctx.window(win) if win is not None else ALWAYS if tree.has("EVER") else ctx.default_window()
+    match tree.name:
+        case "rank_by" | "rank_bare":
+            measure = rank_measure(ctx, tree, window)
+        case "rank_spenders":
+            need_orders(ctx, tree)
+            measure = Spend(Events(ORDER, (), window))
+        case "rank_most_spent":
+            need_orders(ctx, tree)
+            draft = EventDraft(tree.first, tree.end, None)
+            take_args(ctx.names, draft, tree.trees())
+            if draft.objects:
+                raise refusal(tree, "Spending on products is not ranked so.")
+            measure = Spend(Events(ORDER, (), ctx.draft_window(draft)))
+        case "rank_most":
+            draft = said_event(ctx.names, tree)
+            measure = Count(ctx.events(draft, ctx.draft_window(draft), "window"))
+        case _:
+            raise refusal(
+                tree,
+                f'"{ctx.text(tree)}" does not say by what: spend, orders, an event, the total of a number.',
+                "vague",
+            )
+    amount = chosen.amount
+    if amount is None:
+        amount = 10
+        ctx.warnings.append("No number was said: the first 10 are listed.")
+    return Rank(measure, amount, chosen.percent, chosen.bottom, among)
+
+
+def rank_share(ctx: Context, core: Tree) -> Condition:
+    """Among the first or last so many of all contacts."""
+    top = core.leaf("TOPN")
+    chosen: Top = top.meaning
+    inner = core.tree(*MEASURES)
+    window = ctx.late(core.trees("late"))
+    if inner is None:
+        need_orders(ctx, core)
+        measure: Measure = Spend(Events(ORDER, (), window))
+    else:
+        measure = measure_of(ctx, inner, window)
+    if chosen.amount is None:
+        raise refusal(top, "It is not said how many.", "incomplete")
+    return Rank(measure, chosen.amount, chosen.percent, chosen.bottom)

@@ -1,0 +1,152 @@
+"""Phrases that are conditions by themselves, wherever they stand: after a verb, a noun or whose. One case a rule."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from grammar.comparisons import (
+    lasted,
+    measure_average,
+    measure_bound,
+    measure_share,
+    measure_than,
+    measure_than_all,
+    measure_versus,
+    rank_share,
+    spent_event,
+    versus_average,
+    versus_distinct,
+    versus_events,
+    versus_nouns,
+    versus_windows,
+)
+from grammar.context import Context
+from grammar.draft import EventDraft, Tree, refusal
+from grammar.measures import money_of, need_orders
+from grammar.predicates import abandoned, basket, did_before, favourite, inactive, mostly, stopped, whose_extreme
+from grammar.profile import (
+    age,
+    age_bare,
+    attribute_condition,
+    birthday,
+    boolean,
+    named,
+    signed_up,
+    tagged,
+    value_key_is,
+)
+from grammar.query import (
+    ALWAYS,
+    CameBack,
+    Condition,
+    Count,
+    Events,
+    MeanOverContacts,
+    Not,
+    Spend,
+    Versus,
+)
+from grammar.values import ORDER, place_condition
+
+
+def condition_of(ctx: Context, core: Tree) -> Condition:
+    """A phrase that is a condition by itself, wherever it stands: after a verb, a noun or whose."""
+    match core.name:
+        case "versus_windows":
+            return versus_windows(ctx, core)
+        case "versus_events":
+            return versus_events(ctx, core)
+        case "versus_noun_windows":
+            more, noun = core.leaf("MORE"), core.leaf("EN")
+            events = ctx.events(EventDraft(noun.first, noun.end, noun.meaning, noun=True), ALWAYS)
+            one, two = (Count(replace(events, window=ctx.window(w))) for w in core.own("WIN"))
+            return Versus(one, more.meaning, two)
+        case "versus_average":
+            return versus_average(ctx, core)
+        case "versus_distinct":
+            return versus_distinct(ctx, core)
+        case "spent_versus_events":
+            more = core.leaf("MORE")
+            window = ctx.late(core.trees("late"))
+            sides = [money_of(ctx, noun, window) for noun in core.own("EN", "TAIL")]
+            return Versus(sides[0], more.meaning, sides[1])
+        case "spent_versus":
+            more = core.leaf("MORE")
+            wins = core.own("WIN")
+            need_orders(ctx, core)
+            left, right = (Spend(Events(ORDER, (), ctx.window(w))) for w in wins)
+            return Versus(left, more.meaning, right)
+        case "spent_average":
+            need_orders(ctx, core)
+            word = core.edge("AVGUNDER", "AVGOVER", "MORE")
+            under = word is not None and (word.category == "AVGUNDER" or word.meaning == "<")
+            spend = Spend(Events(ORDER, (), ctx.late(core.trees("late"))))
+            return Versus(spend, "<" if under else ">", MeanOverContacts(spend))
+        case "abandoned":
+            return abandoned(ctx.late(core.trees("late")))
+        case "inactive":
+            return inactive(ctx, core)
+        case "boolean":
+            return boolean(core.leaf("BOOL"))
+        case "came_back":
+            edge = core.leaf("SPANBOUND")
+            sign, span = edge.meaning
+            if sign not in (">", ">="):
+                raise refusal(edge, "Coming back is read after more than some time.")
+            return CameBack(span, ctx.late(core.trees("late")))
+        case "signed_up":
+            return signed_up(ctx, core)
+        case "spent_event":
+            return spent_event(ctx, core)
+        case "lasted":
+            return lasted(ctx, core)
+        case "versus_nouns":
+            return versus_nouns(ctx, core)
+        case "value_key_is":
+            return value_key_is(ctx, core)
+        case "stopped":
+            return stopped(ctx, core)
+        case "has_key" | "lacks_key" | "key_cond" | "bound_key":
+            return attribute_condition(ctx, core)
+        case "measure_bound":
+            return measure_bound(ctx, core)
+        case "measure_average" | "whose_average":
+            return measure_average(ctx, core)
+        case "measure_share":
+            return measure_share(ctx, core)
+        case "measure_than":
+            return measure_than(ctx, core)
+        case "measure_than_all":
+            return measure_than_all(ctx, core)
+        case "measure_versus":
+            return measure_versus(ctx, core)
+        case "place":
+            vlist = core.part("vlist")
+            return place_condition(ctx.names, vlist)
+        case "lapsed":
+            core.edge("LAPSED")
+            return did_before(Events(ORDER), ctx.span_window(core.leaf("WIN", "LASTING", "WITHIN")))
+        case "age":
+            edge = core.leaf("AGEP")
+            return age(ctx, core, edge.meaning)
+        case "age_bare":
+            return age_bare(ctx, core)
+        case "tagged":
+            return tagged(ctx, core)
+        case "named":
+            return named(ctx, core)
+        case "boolean_not":
+            return Not(boolean(core.leaf("BOOL")))
+        case "favourite" | "most_done":
+            return favourite(ctx, core)
+        case "whose_extreme":
+            return whose_extreme(ctx, core)
+        case "birth" | "birthday":
+            return birthday(ctx, core)
+        case "basket":
+            return basket(ctx, core)
+        case "rank_in_share":
+            return rank_share(ctx, core)
+        case "mostly":
+            return mostly(ctx, core)
+    raise refusal(core, f'"{ctx.text(core)}" is not read here.', "unsupported")

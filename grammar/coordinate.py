@@ -1,0 +1,404 @@
+"""What belongs to which clause: small rules, each a sentence of SEMANTICS, the same for both readers.
+
+clauses ── keyed conditions to their event ── gaps ── negation over lists ── shared objects ── windows (section 8)
+        ──► the same clauses, each with all that is its own; see combine
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from itertools import pairwise
+
+from grammar import lexicon
+from grammar.context import Context
+from grammar.draft import Clause, EventDraft, Link, Negation, Refused, Timing, Tree, refusal
+from grammar.events import resolve_mention
+from grammar.mentions import Edge, EventHit
+from grammar.names import stem
+from grammar.profile import attribute_alternatives, attribute_bound, attribute_keyed, attribute_keys
+from grammar.query import Condition, Preceding, Window, any_of, negated
+from grammar.when import Within
+
+JOINTS = ("and", "or", "but", "comma")
+
+# ── before windows: what belongs to which clause ──────────────────────────────────────────────────────────────────
+
+
+def attach_windows(ctx: Context, clauses: list[Clause]) -> None:
+    """Everything that moves words from one clause to another, windows last."""
+    _attach_keyed(ctx, clauses)
+    _fill_gaps(ctx, clauses)
+    _check_nor(clauses)
+    _spread_negation(ctx, clauses)
+    _share_objects(ctx, clauses)
+    _settle_commas(clauses)
+    _place_prior(ctx, clauses)
+    for run in _runs(clauses):
+        _reach(ctx, run)
+
+
+def _attach_keyed(ctx: Context, clauses: list[Clause]) -> None:
+    """ "… whose topic is billing": a filter of the event before it, or an attribute of the contact."""
+    kept: list[Clause] = []
+    for clause in clauses:
+        if clause.keyed is None:
+            kept.append(clause)
+            continue
+        before = (
+            kept[-1]
+            if kept and kept[-1].event is not None and clause.link.kind in ("loose", "and", "start", "comma")
+            else None
+        )
+        condition = _keyed_clause(ctx, clause, before)
+        if condition is not None:
+            clause.condition, clause.keyed = condition, None
+            kept.append(clause)
+    clauses[:] = kept
+
+
+def _keyed_clause(ctx: Context, clause: Clause, event: Clause | None) -> Condition | None:
+    """A keyed condition that stands as a clause: a filter of the event before it (then None), or an attribute."""
+    tree = clause.keyed
+    assert tree is not None
+    key = tree.leaf("KEY", "PKEY")
+    attribute = attribute_keys(key)
+    draft = event.event if event is not None else None
+    possible = draft is not None and (
+        key.meaning == "product"
+        or draft.hit is None
+        or any(k.event == c.event for c in draft.hit.candidates for k in key.meaning)
+    )
+    if possible and attribute:
+        word = ctx.text(key)
+        last = draft.objects[-1] if draft is not None and draft.objects else None
+        product = (  # "a product whose name …": of what stands beside it
+            draft is not None
+            and draft.end == tree.first - 1
+            and (_names_a_thing(draft) or (last is not None and last.name == "obj"))
+        )
+        if product or ctx.choose((True, False), word):
+            attribute = []
+        else:
+            possible = False
+    if possible and draft is not None:
+        draft.objects.append(tree)
+        draft.end = max(draft.end, tree.end)
+        return None
+    if not attribute:
+        holders = sorted({k.event for k in key.meaning if k.event}) if key.meaning != "product" else []
+        where = f"; it is a key of {', '.join(holders[:4])}" if holders else ""
+        raise refusal(
+            key, f'No attribute "{ctx.text(key)}" is known{where}.', "unknown key" if not holders else "wrong key"
+        )
+    if tree.name == "keyed_bound":
+        bound = tree.leaf("BOUND", "NUM")
+        return attribute_bound(ctx, key, attribute[0], bound.meaning.bound)
+    return attribute_keyed(ctx, key, attribute[0], tree.trees()[-1])
+
+
+def _names_a_thing(draft: EventDraft) -> bool:
+    """Whether an event was named with the noun of what it is about ("unlocked an achievement")."""
+    if draft.noun or draft.tails or draft.about_product:
+        return True
+    best = draft.hit.candidates[0] if draft.hit is not None else None
+    return best is not None and best.tier == "full" and len(best.stems) > 1
+
+
+def _fill_gaps(ctx: Context, clauses: list[Clause]) -> None:
+    """ "bought Nike but not Puma": the last event again, with the other object, negated."""
+    for i, clause in enumerate(clauses):
+        if clause.gap is None:
+            continue
+        before = next((c for c in reversed(clauses[:i]) if c.event is not None), None)
+        vlist = clause.gap.tree("vlist")
+        again = clause.gap.tree("obj")
+        if before is None or before.event is None:
+            if vlist is None:
+                raise refusal(clause, "There is no event before that this could be about.")
+            clause.condition = negated(any_of(*attribute_alternatives(ctx, vlist)))
+            clause.gap = None
+            continue
+        model = before.event
+        copied = EventDraft(clause.first, clause.end, model.hit, tails=list(model.tails))
+        late = [e for t in clause.gap.trees("late") for e in t.edges()]
+        other = [e for e in late if e.category not in ("WIN", "EVER", "PRIOR")]
+        if other:
+            raise refusal(other[0], "This has no part after a negation.")
+        prep = next(iter(clause.gap.own(*_PREPS)), None)
+        if again is not None:  # "bought a product under 30 and a product over 300": the verb again
+            copied.objects = [again]
+        elif vlist is None:  # "bought in 2025 but not in 2026": all of it again
+            copied.objects, copied.pre = list(model.objects), list(model.pre)
+        elif prep is not None:
+            copied.objects = [Tree("prepared", (Tree("prep", (prep,)), vlist))]
+        else:
+            copied.objects = [Tree("obj", (vlist,))]
+        prior = next((e for e in late if e.category == "PRIOR"), None)
+        wins = tuple(e for e in late if e.category == "WIN")
+        copied.time = Timing(
+            before=model.time.before if prior is None and not wins else (),
+            after=() if prior is not None else wins or model.time.after,
+            ever=model.time.ever or any(e.category == "EVER" for e in late),
+            prior=prior,
+        )
+        clause.event, clause.gap = copied, None
+
+
+_PREPS = ("VIA", "WITH", "ON", "TO", "FROM", "IN", "FOR")
+
+
+def _check_nor(clauses: list[Clause]) -> None:
+    """ "nor" continues a negation."""
+    for before, clause in pairwise(clauses):
+        if clause.link.kind == "nor" and before.negation is None:
+            raise refusal(clause, '"nor" needs a negation before it.')
+
+
+def _spread_negation(ctx: Context, clauses: list[Clause]) -> None:
+    """Section 11: "didn't buy or review" is neither; "didn't buy and review" has readings."""
+    i = 0
+    while i < len(clauses):
+        head = clauses[i]
+        if head.negation is None or head.event is None or head.event.noun:
+            i += 1
+            continue
+        scope = [i]
+        j = i + 1
+        while j < len(clauses) and _in_scope(ctx, head.negation, clauses[j]):
+            scope.append(j)
+            j += 1
+        last = clauses[scope[-1]].link.kind
+        if len(scope) > 1 and last in ("or", "nor"):
+            for k in scope[1:]:
+                clauses[k].negation = head.negation
+                clauses[k].link = Link("and")
+        elif len(scope) > 1:
+            words = ctx.names.lattice.text(head.first, clauses[scope[-1]].end)
+            chosen = ctx.choose(("neither", "not both", "only the first not"), words)
+            if chosen == "neither":
+                for k in scope[1:]:
+                    clauses[k].negation = head.negation
+            elif chosen == "not both":
+                for k in scope[1:]:
+                    clauses[k].negation = head.negation
+                    clauses[k].link = Link("or")
+                head.either = True
+        i = j
+
+
+def _in_scope(ctx: Context, negation: Negation, clause: Clause) -> bool:
+    """Whether a verb after a negated one is in its reach: no new subject, auxiliary or negation, and a fitting form."""
+    if clause.who or clause.negation is not None or clause.perfect or clause.event is None or clause.event.noun:
+        return clause.link.kind == "nor" and clause.event is not None
+    if clause.link.kind == "nor":
+        return True
+    if (
+        clause.link.kind not in ("and", "or", "comma")
+        or clause.link.also
+        or (clause.link.comma and clause.link.kind == "and")
+    ):
+        return False
+    if clause.event.time.withins:
+        return False
+    if negation.tense != "simple" or negation.never:
+        return True
+    word = ctx.names.lattice.words[clause.event.first].low
+    return not (
+        word.endswith("ed")
+        or (word in lexicon.IRREGULAR_STEMS and lexicon.IRREGULAR_STEMS[word] != word and stem(word) != word)
+    )
+
+
+def _share_objects(ctx: Context, clauses: list[Clause]) -> None:
+    """Section 5: two verbs that share an object share its filter ("viewed but did not buy the Red Shirt")."""
+    for i in range(len(clauses) - 2, -1, -1):
+        here, after = clauses[i], clauses[i + 1]
+        if here.event is None or after.event is None or after.who or after.link.kind not in JOINTS or after.link.also:
+            continue
+        draft = here.event
+        if draft.noun or draft.objects or draft.pre or draft.tails or draft.said() - {"only"}:
+            continue
+        if after.event.noun or draft.hit is None or draft.hit.candidates[0].tier == "full":
+            continue  # a name in full has its object already
+        nouns = _own_nouns(ctx, after.event)
+        if nouns:  # "opened but never closed a support request": the object stands inside the name
+            fitting = tuple(h for h in draft.hit.candidates if nouns <= set(_stems(ctx, h.event)))
+            if fitting:
+                draft.hit = EventHit(fitting)
+        if (
+            not nouns
+            and not after.event.tails
+            and not any(t.name == "obj" and t.tree("vlist") is not None for t in after.event.objects)
+        ):
+            continue
+        shared = [t for t in after.event.objects if t.name in _SHARED]
+        if not shared and not after.event.tails and not nouns:
+            continue
+        tails = [
+            t
+            for t in after.event.tails
+            if any(c.event in {h.event for h in draft.hit.candidates} for c in t.meaning.candidates)
+        ]
+        trial = replace(draft, objects=list(shared), tails=list(tails))
+        try:
+            resolve_mention(ctx.names, trial, ctx.window)
+        except Refused:
+            continue
+        draft.objects, draft.tails = list(shared), list(tails)
+
+
+def _stems(ctx: Context, event: str) -> tuple[str, ...]:
+    return next((e.stems for e in ctx.names.index.events if e.event == event), ())
+
+
+def _own_nouns(ctx: Context, draft: EventDraft) -> set[str]:
+    """The nouns of an event that was named in full by more than its verb."""
+    if draft.hit is None or draft.hit.candidates[0].tier != "full":
+        return set()
+    name = next((e for e in ctx.names.index.events if e.event == draft.hit.candidates[0].event), None)
+    return set(name.stems) - set(name.verbs) if name is not None else set()
+
+
+_SHARED = ("obj", "keyed", "keyed_bound", "prepared", "value_key", "has_property", "named_thing", "dated")
+
+
+def _settle_commas(clauses: list[Clause]) -> None:
+    """ "A, B or C" is one or: a list comma takes the joint that the list ends with; commas alone are an and."""
+    for i, clause in enumerate(clauses):
+        if clause.link.kind != "comma":
+            continue
+        following = next((c.link.kind for c in clauses[i + 1 :] if c.link.kind != "comma" or c.who), "and")
+        clause.link = replace(
+            clause.link, kind="or" if following == "or" and not clause.who else "and", comma=False, listed=True
+        )
+
+
+def _place_prior(ctx: Context, clauses: list[Clause]) -> None:
+    """ "the 30 days prior": just before the window that was named before."""
+    for i, clause in enumerate(clauses):
+        draft = clause.event
+        prior = draft.time.prior if draft is not None else None
+        if draft is None or prior is None:
+            continue
+        named = next(
+            (e for c in reversed(clauses[:i]) if c.event is not None for e in reversed(c.event.time.windows)), None
+        )
+        period = ctx.window(named).period if named is not None else None
+        if period is None:
+            raise refusal(prior, "There is no window before that this could precede.")
+        window = Window(Preceding(prior.meaning.span, period))
+        edge = replace(prior, category="WIN", meaning=(window,))
+        draft.time = replace(draft.time.at(edge), prior=None)
+
+
+# ── windows ───────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def _runs(clauses: list[Clause]) -> list[list[Clause]]:
+    """Coordinations: verbs with times, up to a repeated "who" or a condition of another kind."""
+    runs: list[list[Clause]] = [[]]
+    for clause in clauses:
+        if clause.who and runs[-1]:
+            runs.append([])
+        if clause.event is not None or clause.spent is not None:
+            runs[-1].append(clause)
+    return [run for run in runs if run]
+
+
+def _own(clause: Clause) -> bool:
+    """Whether a clause has a time of its own; never and ever are one."""
+    if clause.window is not None:
+        return True
+    if clause.spent is not None:
+        return any(e.category in ("WIN", "EVER", "WITHIN") for t in clause.spent.trees("spentarg") for e in t.leaves())
+    draft = clause.event
+    assert draft is not None
+    return (
+        bool(draft.time.windows)
+        or draft.time.ever
+        or (draft.regular is not None and draft.regular.meaning.how == "blocks")
+    )
+
+
+def _timeless(clause: Clause) -> bool:
+    return clause.negation is not None and clause.negation.never
+
+
+def _after(clause: Clause) -> list[Edge]:
+    """The windows that stand after a clause's verb."""
+    if clause.spent is not None:
+        return [
+            e
+            for t in clause.spent.trees("spentarg")
+            for late in t.trees("late")
+            for e in late.leaves()
+            if e.category == "WIN"
+        ]
+    return list(clause.event.time.after) if clause.event is not None else []
+
+
+def _before(clause: Clause) -> list[Edge]:
+    return list(clause.event.time.before) if clause.event is not None else []
+
+
+def _chained(clause: Clause) -> bool:
+    return clause.link.kind in ("then", "after", "before") or (
+        clause.event is not None
+        and bool(clause.event.time.withins)
+        and isinstance(clause.event.time.withins[0].meaning, Within)
+    )
+
+
+def _reach(ctx: Context, run: list[Clause]) -> None:
+    """Section 8: which verbs of a coordination a window reaches."""
+    given: dict[int, list[Edge]] = {}
+    if _before(run[0]):
+        for clause in run[1:]:
+            if not _own(clause) and not _timeless(clause):
+                given[id(clause)] = _before(run[0])
+    for k in range(len(run) - 1, 0, -1):
+        edges = _after(run[k])
+        if not edges:
+            continue
+        last = run[k].event
+        set_off = last is not None and last.time.set_off
+        for i in range(k - 1, -1, -1):
+            here = run[i]
+            if _own(here) or id(here) in given:
+                break
+            if _timeless(here):
+                continue
+            link = run[i + 1].link
+            if _chained(run[i + 1]):
+                given[id(here)] = edges
+                continue
+            if not set_off:
+                if link.also:
+                    break
+                bound = link.comma and link.kind in ("and", "but") and len(run) == 2
+                if bound and not ctx.choose((True, False), ctx.text(edges[0])):
+                    break
+            if _needs_readings(here, run[k]) and not ctx.choose((True, False), ctx.text(edges[0])):
+                continue
+            given[id(here)] = edges
+    for i in range(len(run) - 1):
+        first, second = run[i], run[i + 1]
+        edges = _after(first)
+        negation = second.negation
+        if not edges or negation is None or negation.never or _own(second) or id(second) in given or _chained(second):
+            continue
+        if second.link.kind in ("and", "but") and ctx.choose((True, False), ctx.text(edges[0])):
+            given[id(second)] = edges
+    for clause in run:
+        edges = given.get(id(clause), [])
+        if edges and clause.event is not None:
+            clause.event.time = clause.event.time.at(*edges)
+        elif edges:
+            clause.window = ctx.windows(edges)
+
+
+def _needs_readings(here: Clause, last: Clause) -> bool:
+    """A perfect negation on one side of a window only: all time, or the same window."""
+    if last.negation is not None and last.negation.tense == "perfect" and here.negation is None:
+        return True
+    return here.negation is not None and here.negation.tense == "perfect" and last.negation is None

@@ -1,0 +1,190 @@
+"""Trees to event drafts: the words that say which event, how often, when and of what, each in its part."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Literal
+
+from grammar.draft import EventDraft, Quant, Tree, refusal
+from grammar.mentions import Edge, EventHit
+from grammar.numbers import Amount
+from grammar.values import Names, quant_bound
+
+OBJECTS = ("obj", "ref", "same", "another", "text_object", "distinct_key", "distinct_thing")
+_PARTS = frozenset(  # of a mention; see events
+    """prepared keyed keyed_bound amount has_property value_key named_thing dated only_items in_key counted_tail
+    duration_arg""".split()
+).union(OBJECTS)
+
+
+def event_draft(names: Names, core: Tree) -> EventDraft:
+    """The event of a verb phrase, with all that stands beside it."""
+    head = core.part("evhead")
+    draft = head_draft(names, head)
+    draft.first = core.first
+    for pre in core.trees("evpre"):
+        take_pre(names, draft, pre)
+    take_args(names, draft, [t for t in core.trees() if t.name not in ("evhead", "evpre", "vlist")])
+    for vlist in core.trees("vlist"):
+        draft.objects.append(Tree("obj", (vlist,)))
+    return draft
+
+
+def said_event(names: Names, tree: Tree) -> EventDraft:
+    """The event that a noun phrase or one word of the tree names, with all that stands beside it."""
+    enp = tree.tree("enp", "enp_another", "enpq")
+    if enp is not None:
+        draft = enp_draft(names, enp)
+    else:
+        word = tree.leaf("EV", "EN")
+        draft = EventDraft(tree.first, tree.end, word.meaning)
+    take_args(names, draft, [t for t in tree.trees() if t is not enp])
+    return draft
+
+
+def head_draft(names: Names, head: Tree) -> EventDraft:
+    """The event that a verb names, or a general verb with a noun."""
+    enp = head.tree("enp", "enp_another")
+    if enp is not None:
+        return enp_draft(names, enp)
+    verb = head.leaf("EV")
+    noun = any(verb.end in names.lattice.at[i].get("EN", {}) for i in range(verb.first, verb.end))
+    product = any("THING" in names.lattice.at[i] for i in range(verb.first, verb.end))
+    return EventDraft(head.first, head.end, verb.meaning, nominal=noun, about_product=product)
+
+
+def enp_draft(names: Names, enp: Tree) -> EventDraft:
+    """The event that a noun names, with what stands before it."""
+    noun = enp.leaf("EN")
+    draft = EventDraft(enp.first, enp.end, noun.meaning, noun=True)
+    quant = enp.tree("quant")
+    if quant is not None:
+        edge = next(quant.edges())
+        draft.quant = Quant(quant_bound(edge), edge.category == "NONE")
+        if isinstance(edge.meaning, Amount) and edge.meaning.currency:
+            raise refusal(edge, "An amount of money is no count.")
+    draft.another = enp.edge("ANOTHER") is not None
+    for pre in enp.trees("enpre"):
+        child = pre.child()
+        if isinstance(child, Tree):
+            draft.pre.append(child)
+        elif child.category == "WINADJ":
+            draft.time = draft.time.at(replace(child, category="WIN"))
+        elif child.category == "KEY":
+            draft.objects.append(Tree("has_property", (child,)))
+        elif child.category in ("FIRST", "LASTEV"):
+            _take_which(names, draft, child)
+        else:
+            draft.distinct = child
+    return draft
+
+
+def take_args(names: Names, draft: EventDraft, args: Sequence[Tree]) -> None:
+    """What stands after an event, each phrase into its part of the draft."""
+    for arg in args:
+        draft.end = max(draft.end, arg.end)
+        leaf = arg.child()
+        edge = leaf if isinstance(leaf, Edge) else None
+        match arg.name:
+            case name if name in _PARTS:
+                draft.objects.append(arg)
+            case "tail_word":
+                assert edge is not None
+                draft.tails.append(edge)
+            case "times":
+                assert edge is not None
+                _take_times(names, draft, edge)
+            case "window":
+                assert edge is not None
+                draft.time = draft.time.at(edge)
+            case "set_off":
+                draft.time = replace(draft.time.at(arg.leaf("WIN")), set_off=True)
+            case "within" | "lasting":
+                span = arg.leaf("WITHIN", "LASTING")
+                draft.time = replace(draft.time, withins=(*draft.time.withins, span))
+            case "neither_values":
+                draft.none_of = arg
+            case "within_of":
+                if draft.time.within_of is not None:
+                    raise refusal(arg, "Two gaps in one clause.")
+                draft.time = replace(draft.time, within_of=arg)
+            case "future":
+                raise refusal(arg, f'The future is not known: "{names.text(arg)}".', "unsupported")
+            case "prior":
+                draft.time = replace(draft.time, prior=edge)
+            case "ever":
+                draft.time = replace(draft.time, ever=True)
+            case "regular":
+                if draft.regular is not None:
+                    raise refusal(arg, "Two rhythms in one clause.")
+                draft.regular = edge
+            case "only":
+                draft.only = "only"
+            case "totally":
+                if (
+                    not any(t.tree("quant") is not None for t in draft.objects)
+                    and draft.times is None
+                    and draft.quant is None
+                ):
+                    raise refusal(arg, f'"{names.text(arg)}" has no number beside it.')
+            case "in_one":
+                draft.in_one = True
+            case "first":
+                assert edge is not None
+                _take_which(names, draft, edge)
+            case _:
+                raise refusal(arg, f'"{names.text(arg)}" has no part here.')
+
+
+def take_pre(names: Names, draft: EventDraft, pre: Tree) -> None:
+    """A word before the verb."""
+    edge = next(e for e in pre.edges() if e.category != "COMMA")
+    match edge.category:
+        case "WIN":
+            draft.time = replace(draft.time, before=(*draft.time.before, edge))
+        case "EVER":
+            draft.time = replace(draft.time, ever=True)
+        case "FIRST" | "LASTEV":
+            _take_which(names, draft, edge)
+        case "ONLY":
+            draft.only = "always" if names.text(edge).casefold() in ("always", "invariably") else "only"
+        case "TIMES":
+            _take_times(names, draft, edge)
+        case _:
+            raise refusal(edge, f'"{names.text(edge)}" has no part here.')
+
+
+def first_or_last(word: Edge) -> Literal["first", "last"]:
+    """Which of them a word means."""
+    return "first" if word.category == "FIRST" else "last"
+
+
+def _take_which(names: Names, draft: EventDraft, edge: Edge) -> None:
+    if draft.which is not None:
+        raise refusal(edge, f'"{names.text(edge)}" is a second word for which one it is.')
+    draft.which = first_or_last(edge)
+
+
+def _take_times(names: Names, draft: EventDraft, edge: Edge) -> None:
+    if draft.times is not None or draft.quant is not None:
+        raise refusal(edge, "Two numbers count the same thing.")
+    draft.times = Amount(edge.meaning)
+
+
+def same_event(names: Names, verb: Edge, draft: EventDraft) -> None:
+    """The verb beside a noun names the same event: the draft keeps the candidates that both have."""
+    assert draft.hit is not None
+    mine = {c.event for c in draft.hit.candidates}
+    kept = tuple(c for c in verb.meaning.candidates if c.event in mine)
+    if not kept:
+        raise refusal(verb, f'"{names.text(verb)}" is another event than the one counted.')
+    draft.hit = EventHit(tuple(c for c in draft.hit.candidates if c.event in {k.event for k in kept}))
+
+
+def plain(names: Names, draft: EventDraft, *allowed: str) -> EventDraft:
+    """A mention of which only the event and its filters (and what is allowed) count; anything else said is
+    refused."""
+    if draft.said().difference(allowed):
+        raise refusal(draft, f'Not all of "{names.text(draft)}" has a part here.')
+    return draft

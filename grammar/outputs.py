@@ -1,0 +1,316 @@
+"""What is asked of a population: its contacts, their number, a share, a value, a breakdown, columns, an order."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from grammar.context import Context
+from grammar.draft import Tree, refusal
+from grammar.event_drafts import enp_draft, first_or_last, plain, same_event, take_args
+from grammar.measures import MEASURES, aggregated, measure_of, measured_events, need_orders, rank_measure, spend_of
+from grammar.mentions import Edge
+from grammar.numbers import Top
+from grammar.populations import NMODS, POPULATIONS, RELATIVES, RESTS, combined, noun_phrase, population_of
+from grammar.profile import attribute_keys, known_attribute
+from grammar.query import (
+    ALWAYS,
+    ORDER_VALUE,
+    AttributeBreakdown,
+    AttributeColumn,
+    AttributeNumber,
+    Column,
+    Condition,
+    Count,
+    CountEvents,
+    CountUsers,
+    EventBreakdown,
+    Events,
+    Everyone,
+    MeasureColumn,
+    MomentColumn,
+    Order,
+    Output,
+    Percentage,
+    Pooled,
+    Query,
+    Row,
+    Rows,
+    Users,
+    Value,
+    all_of,
+    did,
+    negated,
+    nodes,
+)
+from grammar.values import ORDER, properties
+
+_TAILS = frozenset({"per", "sort", "direction", "limit", "show"})
+
+
+def query_of(ctx: Context, tree: Tree) -> Query:
+    """The query of a whole question."""
+    tag, label = tree.edge("TAG"), next((leaf for leaf in tree.leaves() if leaf.category == "LABEL"), None)
+    ask = next(t for t in tree.trees() if t.name != "tail" and t.name not in _TAILS)
+    tails = [t for t in tree.trees() if t is not ask]
+    population, output = _asked(ctx, ask)
+    if tag is not None and any(w in ctx.text(tag) for w in ("buyer", "purchaser")):
+        population = all_of(population, did(Events(ORDER)))
+    for tail in tails:
+        output = _with_tail(ctx, tail, population, output)
+    if label is not None:
+        label.used.append(None)
+    return Query(population, output, ctx.text(label) if label is not None else None)
+
+
+def _asked(ctx: Context, tree: Tree) -> tuple[Condition, Output]:
+    match tree.name:
+        case "users":
+            return population_of(ctx, tree.trees()[0]), Users()
+        case "count_users":
+            return population_of(replace(ctx, counting=True), tree.trees()[0]), CountUsers()
+        case "count_events":
+            return _count_events(ctx, tree)
+        case "percentage":
+            return _percentage_of(ctx, tree)
+        case "value" | "value_all":
+            return _value_of(ctx, tree)
+        case "versus":
+            return _rows_of(ctx, tree)
+        case "with_columns":
+            columns = tree.part("columns")
+            population = tree.part(*POPULATIONS)
+            return population_of(ctx, population), Users(
+                tuple(_column_of_key(ctx, e) for e in columns.edges() if e.category == "KEY")
+            )
+        case "top_values":
+            return _top_values(ctx, tree)
+        case "everyone_by":
+            key = tree.leaf("KEY")
+            return Everyone(), _breakdown_by(ctx, key, Everyone(), Users())
+    raise refusal(tree, "Such a question is not read.", "unsupported")
+
+
+def _count_events(ctx: Context, tree: Tree) -> tuple[Condition, Output]:
+    enp = tree.part("enp", "enp_another")
+    draft = enp_draft(ctx.names, enp)
+    if draft.quant is not None:
+        raise refusal(enp, "A number inside a count has no part.")
+    take_args(ctx.names, draft, [t for t in tree.trees() if t is not enp and not t.name.startswith("done_")])
+    done = tree.tree("done_of", "done_did", "done_by")
+    population: Condition = Everyone()
+    if done is not None:
+        late = done.trees("late")
+        for one in late:
+            edge = next(one.edges())
+            if edge.category == "WIN":
+                draft.time = draft.time.at(edge)
+            elif edge.category == "EVER":
+                draft.time = replace(draft.time, ever=True)
+            else:
+                raise refusal(edge, f'"{ctx.text(edge)}" has no part in a count of events.')
+        verb = done.edge("EV")
+        if verb is not None and draft.hit is not None:
+            same_event(ctx.names, verb, draft)
+        inner = done.tree(*POPULATIONS)
+        if inner is not None:
+            trailing = inner.children[-1]
+            if isinstance(trailing, Tree) and trailing.name == "when" and not draft.time.windows:
+                # "how many orders were placed by women in August": the window at the end is that of the events
+                draft.time = draft.time.at(*trailing.own("WIN"))
+                draft.time = replace(draft.time, ever=draft.time.ever or trailing.has("EVER"))
+                inner = Tree(inner.name, inner.children[:-1])
+            population = population_of(ctx, inner)
+        elif (np := done.tree("np")) is not None:
+            rest = [t for t in done.trees() if t.name in RESTS]
+            if rest:
+                raise refusal(rest[0], "A further condition after the verb is not read here.")
+            population = noun_phrase(ctx, np, [t for t in done.trees() if t.name in NMODS])
+    mention = ctx.mention(plain(ctx.names, draft, "window"))
+    if mention.measure == "distinct" or len(mention.variants) != 1:
+        raise refusal(tree, "Only events of one kind are counted.")
+    window = ctx.draft_window(draft)
+    if mention.profile:
+        population = all_of(population, *mention.profile)
+    return population, CountEvents(Events(mention.event, mention.variants[0], window))
+
+
+def _percentage_of(ctx: Context, tree: Tree) -> tuple[Condition, Output]:
+    np = tree.part("np")
+    base = noun_phrase(ctx, np, [t for t in tree.trees() if t.name in NMODS])
+    relatives = [t for t in tree.trees() if t.name in RELATIVES]
+    if relatives:
+        base = all_of(base, combined(ctx, relatives, []))
+    main = tree.part("main_np", "main_vp")
+    if main.name == "main_np":
+        inner = main.part("np")
+        condition = noun_phrase(ctx, inner, [t for t in main.trees() if t.name in NMODS])
+        if main.has("NEG"):
+            condition = negated(condition)
+        rest = [t for t in tree.trees() if t.name in RESTS]
+        if rest:
+            condition = all_of(condition, combined(ctx, [], rest))
+    else:
+        condition = combined(ctx, [main.trees()[0]], [t for t in tree.trees() if t.name in RESTS])
+    return condition, Percentage(base)
+
+
+def _value_of(ctx: Context, tree: Tree) -> tuple[Condition, Output]:
+    measure_tree = tree.part(*MEASURES)
+    population_tree = tree.tree(*POPULATIONS)
+    edge = tree.edge("WIN")
+    window = ctx.window(edge) if edge is not None else ALWAYS
+    population: Condition = Everyone()
+    if population_tree is not None:
+        if population_tree.tree("bare") is not None:
+            raise refusal(population_tree, "A number is asked of people, or of the events beside it.")
+        opening = population_tree.tree("opening")
+        if opening is not None and edge is None and opening.edge("WIN") is not None:
+            window = ctx.window(next(e for e in opening.edges() if e.category == "WIN"))
+            rest = tuple(c for c in population_tree.children if c is not opening)
+            population_tree, edge = Tree(population_tree.name, rest), opening.edge("WIN")
+        last = population_tree.children[-1]
+        if isinstance(last, Tree) and last.name == "when" and last.edge("WIN") is not None and edge is None:
+            # "total spend of customers from Pune in 2025": the window at the end is that of the number
+            window = ctx.window(next(last.edges()))
+            population_tree = Tree(population_tree.name, population_tree.children[:-1])
+        population = population_of(ctx, population_tree)
+    agg = measure_tree.edge("AGG")
+    match measure_tree.name:
+        case "spend":
+            spend = measure_tree.leaf("SPEND")
+            need_orders(ctx, spend)
+            return population, Value("total", spend_of(ctx, measure_tree, window))
+        case "average_spend":
+            spend = measure_tree.leaf("SPEND")
+            assert agg is not None
+            need_orders(ctx, spend)
+            return population, Value(agg.meaning, spend_of(ctx, measure_tree, window))
+        case "order_value":
+            edge = measure_tree.leaf("AOV")
+            need_orders(ctx, edge)
+            return population, Pooled(edge.meaning, Events(ORDER, (), window), ORDER_VALUE)
+        case "count_of":
+            events = measured_events(ctx, measure_tree, window)
+            if agg is None or agg.meaning == "total":
+                return population, CountEvents(events)
+            return population, Value(agg.meaning, Count(events))
+        case "aggregate" | "aggregate_event":
+            assert agg is not None
+            key = measure_tree.leaf("KEY")
+            attribute = attribute_keys(key)
+            if (
+                measure_tree.name == "aggregate"
+                and attribute
+                and not measure_tree.trees()
+                and measure_tree.edge("EV") is None
+            ):
+                if not any("number" in k.holds for k in attribute):
+                    raise refusal(key, f'"{ctx.text(key)}" holds no numbers.', "wrong key")
+                return population, Value(agg.meaning, AttributeNumber(attribute[0].name))
+            events, prop = aggregated(ctx, measure_tree, window)
+            return population, Pooled(agg.meaning, events, prop)
+    raise refusal(measure_tree, "Such a number is not asked of a group.", "unsupported")
+
+
+def _rows_of(ctx: Context, tree: Tree) -> tuple[Condition, Output]:
+    rows = []
+    parts = tree.trees()
+    last = parts[-1].tree("np")
+    if parts[0].name == "value_population" and last is not None and len(parts[0].children) == 1:
+        head = last.part("nphead")
+        vlist = parts[0].part("vlist")
+        shared = Tree("np", (Tree("npre", (vlist,)), head.fresh()))
+        parts = [Tree("population", (shared, *(t.fresh() for t in parts[-1].trees() if t is not last))), parts[-1]]
+    for part in parts:
+        values = [leaf for leaf in part.leaves() if leaf.category in ("VALUE", "QUOTED", "GENDER")]
+        label = ctx.names.lattice.text(values[0].first, values[-1].end) if values else ctx.text(part)
+        rows.append(Row(label, population_of(ctx, part)))
+    return Everyone(), Rows(tuple(rows))
+
+
+def _top_values(ctx: Context, tree: Tree) -> tuple[Condition, Output]:
+    top, key = tree.leaf("TOPN"), tree.leaf("KEY")
+    chosen: Top = top.meaning
+    if chosen.percent or chosen.bottom:
+        raise refusal(top, "Only the largest so many are listed.")
+    rest = [t for t in tree.trees() if t.name in RESTS]
+    population = combined(ctx, [], rest) if rest else Everyone()
+    amount = int(chosen.amount) if chosen.amount is not None else 10
+    return population, AttributeBreakdown(known_attribute(ctx, key).name, True, amount)
+
+
+def _with_tail(ctx: Context, tree: Tree, population: Condition, output: Output) -> Output:
+    match tree.name:
+        case "per":
+            key = tree.leaf("KEY")
+            return _breakdown_by(ctx, key, population, output)
+        case "sort":
+            if not isinstance(output, Users) or output.order is not None:
+                raise refusal(tree, "Only contacts are sorted.")
+            sortkey = tree.part("sortkey")
+            column = _sort_column(ctx, sortkey)
+            direction = tree.edge("DIRECTION")
+            most = tree.edge("AGG")
+            if most is not None and most.meaning not in ("highest", "lowest"):
+                raise refusal(most, "Sorting is by the highest or the lowest.")
+            descending = most is not None and most.meaning == "highest"
+            if direction is not None:
+                descending = direction.meaning == "desc"
+            return replace(output, order=Order(column, descending))
+        case "direction":
+            edge = tree.leaf("DIRECTION")
+            if not isinstance(output, Users) or output.order is None:
+                raise refusal(tree, "It is not said by what to sort.")
+            return replace(output, order=replace(output.order, descending=edge.meaning == "desc"))
+        case "limit":
+            edge = tree.leaf("FIRSTN")
+            if not isinstance(output, Users) or output.limit is not None:
+                raise refusal(tree, "Only contacts are limited.")
+            return replace(output, limit=edge.meaning)
+        case "show":
+            if not isinstance(output, Users):
+                raise refusal(tree, "Columns are shown of contacts only.")
+            return replace(output, columns=output.columns + tuple(_sort_column(ctx, t) for t in tree.trees("sortkey")))
+    raise refusal(tree, "This ending is not read.", "unsupported")
+
+
+def _breakdown_by(ctx: Context, key: Edge, population: Condition, output: Output) -> Output:
+    if not isinstance(output, (CountUsers, Users)):
+        raise refusal(key, "Only contacts are broken down.")
+    attribute = attribute_keys(key)
+    if attribute:
+        return AttributeBreakdown(attribute[0].name)
+    if key.meaning == "product":
+        raise refusal(key, "Say by which key of the product.", "vague")
+    for events in _mentioned(population):
+        found = [k for k in key.meaning if k.event == events.event]
+        if found:
+            props = properties(found)
+            own = [p for p in props if p.level != "context"] or list(props)
+            return EventBreakdown(own[0], events)
+    raise refusal(key, f'"{ctx.text(key)}" is no attribute, and no event in the question has it.', "unknown key")
+
+
+def _column_of_key(ctx: Context, key: Edge) -> Column:
+    return AttributeColumn(known_attribute(ctx, key).name)
+
+
+def _sort_column(ctx: Context, tree: Tree) -> Column:
+    inner = tree.child()
+    if isinstance(inner, Edge) and inner.category == "EN":
+        return MeasureColumn(rank_measure(ctx, tree, ALWAYS))
+    if isinstance(inner, Edge):
+        return _column_of_key(ctx, inner)
+    if inner.name == "moment":
+        inner.edge("DATEW")
+        draft = enp_draft(ctx.names, inner.part("enp", "enp_another"))
+        return MomentColumn(first_or_last(inner.leaf("FIRST", "LASTEV")), ctx.events(draft, ALWAYS))
+    measure = measure_of(ctx, inner, ALWAYS)
+    if isinstance(measure, AttributeNumber):
+        return AttributeColumn(measure.name)
+    return MeasureColumn(measure)
+
+
+def _mentioned(condition: Condition) -> list[Events]:
+    """The events that a population names, the last first."""
+    return [node for node in nodes(condition) if isinstance(node, Events)][::-1]

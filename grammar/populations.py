@@ -1,0 +1,648 @@
+"""Whom a question is about: noun phrases, clauses and the groups that they make, each of which may hold the others."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from itertools import pairwise
+
+from grammar.combine import join_clauses
+from grammar.comparisons import ranking
+from grammar.conditions import condition_of
+from grammar.context import Context, Head
+from grammar.coordinate import attach_windows
+from grammar.draft import Clause, EventDraft, Link, Negation, Quant, Refused, Tree, refusal
+from grammar.event_drafts import event_draft, said_event, take_args, take_pre
+from grammar.mentions import Edge, everyday
+from grammar.numbers import Amount
+from grammar.predicates import abandoned, activity, event_condition, first_doers, lapsed_buyers, newcomers
+from grammar.profile import age, age_bare, attribute_alternatives, attribute_list, boolean, gender
+from grammar.query import (
+    ALWAYS,
+    Attribute,
+    Bound,
+    Condition,
+    Everyone,
+    Rank,
+    Several,
+    Term,
+    all_of,
+    any_of,
+    negated,
+)
+from grammar.values import ORDER, place_condition, quant_bound
+
+_VPS = frozenset({"vp", "vp_be", "vp_either", "vp_neither"})
+RESTS = frozenset({"linked", "loose"})
+POPULATIONS = ("asked", "population", "bracketed", "value_population")
+RELATIVES = frozenset({"group", "who", "whose_", "bywhom", "except"})
+_EVENT_NMODS = frozenset({"with_event", "without_event", "active"})
+NMODS = frozenset(
+    """place age age_bare tagged named has_key lacks_key bound_key measure_bound measure_average with_event
+    without_event inactive active basket boolean boolean_not keyed keyed_bound birth when of_object lapsed favourite
+    whose_extreme neither_mods value_key_is signed_up""".split()
+)
+
+
+def population_of(ctx: Context, tree: Tree) -> Condition:
+    """Whom a population means, under the window at its head."""
+    if tree.name == "asked":
+        tree = Tree("population", tuple(c for c in tree.children if isinstance(c, Tree)))
+    if tree.name == "bracketed":
+        return population_of(ctx, tree.trees()[0])
+    opening = tree.tree("opening")
+    win = opening.edge("WIN") if opening is not None else None
+    if opening is None or win is None:
+        return _populated(ctx, tree, opening)
+    ctx = replace(ctx, head=Head(ctx.window(win)))
+    found = _populated(ctx, tree, opening)
+    if not ctx.head.used:
+        raise refusal(opening, f'"{ctx.text(opening)}" has no verb to belong to.')
+    return found
+
+
+def _populated(ctx: Context, tree: Tree, opening: Tree | None) -> Condition:
+    """A population by its parts: who, and the clauses that say more of them."""
+    both = _two_subjects(ctx, tree)
+    if both is not None:
+        return both
+    if tree.has("EITHER"):
+        raise refusal(tree, "Either which or which?")
+    parts = [t for t in tree.trees() if t is not opening]
+    np = next((t for t in parts if t.name == "np"), None)
+    nmods = [t for t in parts if t.name in NMODS]
+    first = [t for t in parts if t.name in _VPS]
+    rest = [t for t in parts if t.name in RESTS]
+    several = next((t for t in parts if t.name == "nofpart"), None)
+    if tree.name == "value_population":
+        vlist = next(t for t in parts if t.name == "vlist")
+        np = Tree("np", (Tree("npre", (vlist,)), Tree("nphead", (Edge("CONTACT", vlist.end, vlist.end),))))
+        tree = Tree("population", tuple(np if child is vlist else child for child in tree.children))
+    relatives = [t for t in parts if t.name in (*RELATIVES, "bare")]
+    _all_used(ctx, tree, [*nmods, *first, *rest, *relatives, opening, np, several])
+    for earlier, later in pairwise(nmods):
+        if later.name == "place" and earlier.name in _EVENT_NMODS:
+            raise refusal(later, "After an event a place is the event's.")
+    moved = [t for t in nmods if t.name in _EVENT_NMODS and np is not None and rest]
+    nmods = [t for t in nmods if t not in moved]
+    conditions: list[Condition] = []
+    about: list[Clause] = []
+    if np is not None:
+        alternative = bool(rest) and not first and rest[0].name == "linked" and rest[0].trees()[0].name == "or_"
+        subject = noun_phrase(ctx, np, nmods, None if alternative else about)
+        if rest and not first and not about and not moved and subject == Everyone() and rest[0].name == "linked":
+            raise refusal(rest[0], f'"{ctx.text(rest[0].trees()[0])}" joins nothing.')
+        if alternative and not about and not moved:  # "users from Oslo or who bought Nike"
+            about.append(Clause(Link("start"), np.first, np.end, condition=subject))
+        else:
+            conditions.append(subject)
+        nmods = []
+    if first or rest or nmods or moved or relatives or about:
+        conditions.append(combined(ctx, [*moved, *nmods, *first, *relatives], rest, about))
+    if several is not None:
+        conditions.append(_several(ctx, several))
+    return conditions[0] if len(conditions) == 1 else _under_rank(conditions)
+
+
+def _two_subjects(ctx: Context, tree: Tree) -> Condition | None:
+    """Two noun phrases joined by or or and: "gold members or people who …". Each goes with its own conditions, and
+    where only the second has any, they may be meant for both."""
+    rests = [t for t in tree.trees() if t.name in RESTS]
+    for k, rest in enumerate(rests):
+        unit = rest.tree("unit")
+        np = unit.tree("np") if unit is not None else None
+        link = rest.trees()[0].name
+        if rest.name != "linked" or unit is None or np is None or link not in ("or_", "and_"):
+            continue
+        first = next((t for t in tree.trees() if t.name in ("np", "vlist")), None)
+        if first is None or any(t.tree("except") is not None or t.tree("without") is not None for t in rests[:k]):
+            return None
+        tree.edge("EITHER")
+        for leaf in rest.trees()[0].leaves():
+            leaf.used.append(None)
+        opening = tree.tree("opening")
+        shared = (opening,) if opening is not None else ()
+        at = next(i for i, c in enumerate(tree.children) if c is rest)
+        before = tuple(c for c in tree.children[:at] if not _either(c))
+        after = tree.children[at + 1 :]
+        own = [c for c in before if c is not opening and c is not first]
+        left, right = Tree(tree.name, before), Tree("population", (*shared, *unit.trees(), *after))
+        words = ctx.text(tree)
+        reach = after and not own and not tree.has("EITHER") and ctx.choose((True, False), words)
+        if reach:
+            left = Tree(tree.name, (*before, *after))
+        one, two = population_of(ctx, left), population_of(ctx, right)
+        ctx.head.used.append(None)  # each of the two takes it for itself
+        if link == "or_" or _of_one_attribute(one, two):
+            return any_of(one, two)
+        return ctx.choose([any_of(one, two), all_of(one, two)], words)
+    return None
+
+
+def _all_used(ctx: Context, tree: Tree, used: Sequence[Tree | Edge | None]) -> None:
+    """Each child of a tree has a consumer, or the question is refused: nothing is read over."""
+    for child in tree.children:
+        if not any(child is one for one in used):
+            raise refusal(child, f'"{ctx.text(child)}" has no part here.')
+
+
+def _under_rank(conditions: list[Condition]) -> Condition:
+    """A rank at the head ranks those who meet the conditions."""
+    if not conditions:
+        raise Refused("incomplete", 0, 1, "It is not said who is meant.")
+    head = conditions[0]
+    if isinstance(head, Rank):
+        return replace(head, among=all_of(head.among, *conditions[1:]))
+    return all_of(*conditions)
+
+
+@dataclass(slots=True)
+class _Premodifiers:
+    """What stands before a noun, by what is done with it."""
+
+    conditions: list[Condition] = field(default_factory=list)
+    vlists: list[Tree] = field(default_factory=list)
+    windows: list[Edge] = field(default_factory=list)
+    repeat: Edge | None = None
+    newcomer: Edge | None = None
+    lapsed: Edge | None = None
+    activity: Edge | None = None
+
+
+def noun_phrase(ctx: Context, np: Tree, nmods: list[Tree], about: list[Clause] | None = None) -> Condition:
+    """Whom a noun phrase means: its head, what stands before it, and what stands after it without a link.
+
+    The event of an agent noun ("Nike buyers") goes to `about`, where a clause may refer to it, if that is given.
+    """
+    head = np.part("nphead")
+    child = head.child()
+    before = _premodifiers(ctx, np)
+    conditions, newcomer = before.conditions, before.newcomer
+    rank: Rank | None = None
+    events: EventDraft | None = None
+    if isinstance(child, Tree) and child.name == "group":
+        conditions.append(population_of(ctx, child.trees()[0]))
+    elif isinstance(child, Tree):
+        rank = _ranked(ctx, child)
+    elif child.category == "ABANDONER":
+        wins, nmods = _times(nmods)
+        conditions.append(abandoned(ctx.windows(wins) if wins else ctx.default_window()))
+    else:
+        events = _doers(child)
+        if events is None:
+            conditions.extend(_head_conditions(ctx, child))
+    conditions.extend(_values_before(ctx, before.vlists, events))
+    contact = isinstance(child, Edge) and child.category == "CONTACT"
+    if events is None and newcomer is not None:
+        wins, nmods = _times(nmods)
+        conditions.append(newcomers(ctx, newcomer, wins))
+        before.repeat = newcomer = None
+    word = before.repeat or newcomer
+    if word is not None and events is None and not contact:
+        raise refusal(word, f'"{ctx.text(word)}" needs an event: repeat buyers, one-time buyers.', "vague")
+    if before.activity is not None:
+        wins, nmods = _times(nmods)
+        conditions.append(activity(ctx, before.activity, wins))
+    if before.repeat is not None and events is None:  # repeat customers are repeat buyers
+        events = EventDraft(child.first, child.end, everyday(ORDER), noun=True)
+    if before.windows and events is None:
+        raise refusal(before.windows[0], f'"{ctx.text(before.windows[0])}" has no event to belong to.')
+    if before.lapsed is not None:
+        wins, nmods = _times(nmods)
+        conditions.append(lapsed_buyers(ctx, before.lapsed, wins))
+    if events is not None:
+        events.time = events.time.at(*before.windows)
+        nmods = _take_nmods(ctx, events, nmods)
+        if before.repeat is not None:
+            events.times = Amount(Bound(">=", 2) if before.repeat.meaning == 2 else Bound("=", 1))
+        if newcomer is not None:
+            conditions.append(first_doers(ctx, newcomer, events))
+        elif about is not None:
+            about.append(Clause(Link("start"), events.first, events.end, event=events))
+        else:
+            conditions.append(event_condition(ctx, events, ctx.draft_window(events)))
+    if nmods:
+        conditions.append(combined(ctx, nmods, []))
+    bare = np.tree("agebare")
+    if bare is not None:
+        if events is not None or not isinstance(child, Edge):
+            raise refusal(bare, f'It is not said what "{ctx.text(bare)}" measures.', "vague")
+        conditions.append(age_bare(ctx, bare))
+    found = all_of(*conditions)
+    return replace(rank, among=all_of(rank.among, found)) if rank is not None else found
+
+
+def _premodifiers(ctx: Context, np: Tree) -> _Premodifiers:
+    found = _Premodifiers()
+    for pre in np.trees("npre"):
+        inner = pre.child()
+        if isinstance(inner, Tree):
+            found.vlists.append(inner)
+            continue
+        match inner.category:
+            case "WINADJ":
+                found.windows.append(replace(inner, category="WIN"))
+            case "ACTIVEADJ" | "INACTIVE":
+                found.activity = inner
+            case "REPEAT":
+                found.repeat = inner
+            case "NEWW":
+                found.newcomer = inner
+            case "LAPSED":
+                found.lapsed = inner
+            case "AGENT":
+                raise refusal(inner, f'"{ctx.text(inner)}" is no value of an attribute.', "unknown value")
+            case _:
+                found.conditions.extend(_head_conditions(ctx, inner))
+    return found
+
+
+def _doers(head: Edge) -> EventDraft | None:
+    """The event of an agent noun."""
+    match head.category:
+        case "BUYERS":
+            return EventDraft(head.first, head.end, everyday(ORDER), noun=True)
+        case "AGENT":
+            return EventDraft(head.first, head.end, head.meaning, noun=True)
+    return None
+
+
+def _head_conditions(ctx: Context, word: Edge) -> list[Condition]:
+    """What one word says of the contacts, as the noun itself or before it."""
+    match word.category:
+        case "CONTACT":
+            return []
+        case "TERM":
+            return [Term(*word.meaning)]
+        case "GENDER":
+            return [gender(ctx, word)]
+        case "BOOLNOUN" | "BOOL":
+            return [boolean(word)]
+        case "AGENOUN" | "AGEP":
+            return [age(ctx, word, word.meaning)]
+    raise refusal(word, f'"{ctx.text(word)}" names nobody.')
+
+
+def _times(nmods: list[Tree]) -> tuple[list[Edge], list[Tree]]:
+    """The windows that stand after a noun, and what else does."""
+    timed = [t for t in nmods if t.name == "when" and t.has("WIN")]
+    return [e for t in timed for e in t.own("WIN")], [t for t in nmods if t not in timed]
+
+
+def _take_nmods(ctx: Context, events: EventDraft, nmods: list[Tree]) -> list[Tree]:
+    """What stands after an agent noun and is said of its event goes to the event; the others are given back."""
+    left: list[Tree] = []
+    for tree in nmods:
+        match tree.name:
+            case "keyed" | "keyed_bound" if _of_event(tree, events):
+                events.objects.append(tree)
+            case "has_key" if _of_event(tree, events):
+                events.objects.append(Tree("has_property", tree.children))
+            case "of_object":
+                take_args(ctx.names, events, tree.trees())
+            case "when":
+                time = events.time.at(*tree.own("WIN"))
+                events.time = replace(time, ever=time.ever or tree.has("EVER"))
+            case "place" if _belongs(ctx, tree):
+                prep, vlist = tree.leaf("FROM", "IN"), tree.part("vlist")
+                events.objects.append(Tree("prepared", (Tree("prep", (prep,)), vlist)))
+            case _:
+                left.append(tree)
+    return left
+
+
+def _of_event(tree: Tree, draft: EventDraft) -> bool:
+    """Whether a key beside an agent noun is one of its event's, and no attribute."""
+    keys = [e.meaning for e in tree.leaves() if e.category in ("KEY", "PKEY")]
+    if draft.hit is None or not keys:
+        return False
+    if keys[0] == "product":
+        return True
+    events = {c.event for c in draft.hit.candidates}
+    return not any(k.level == "attribute" for k in keys[0]) and any(k.event in events for k in keys[0])
+
+
+def _belongs(ctx: Context, place: Tree) -> bool:
+    """Whether a place after an agent noun is a value of its event, and no place of the profile."""
+    vlist = place.part("vlist")
+    try:
+        place_condition(ctx.names, vlist)
+    except Refused:
+        return not place.has("NEG", "LIVEIN")  # people live somewhere, events do not
+    return False
+
+
+def _values_before(ctx: Context, vlists: list[Tree], events: EventDraft | None) -> list[Condition]:
+    """Values before the noun: attributes of the contact, or filters of the agent noun's event."""
+    conditions: list[Condition] = []
+    for vlist in vlists:
+        try:
+            conditions.append(attribute_list(ctx, vlist))
+        except Refused:
+            if events is None:
+                raise
+            events.pre.append(vlist)
+    return conditions
+
+
+def _ranked(ctx: Context, tree: Tree) -> Rank:
+    """A rank, among those that its own noun names."""
+    np = tree.tree("np") if tree.name == "rank_by" else None
+    among = noun_phrase(ctx, np, [t for t in tree.trees() if t.name in NMODS]) if np is not None else Everyone()
+    return ranking(ctx, tree, among)
+
+
+def _condition(ctx: Context, core: Tree) -> Condition:
+    """A phrase that is a condition by itself, also one that holds others."""
+    match core.name:
+        case "neither_mods":
+            return all_of(*(negated(combined(ctx, [t], [])) for t in core.trees()))
+        case "rank_in":
+            return _ranked(ctx, core.trees()[0])
+    return condition_of(ctx, core)
+
+
+def combined(ctx: Context, first: list[Tree], rest: list[Tree], about: Sequence[Clause] = ()) -> Condition:
+    """A flat list of clauses, combined."""
+    found: list[Clause] = list(about)
+    for tree in first:
+        found.extend(_clauses(ctx, tree, Link("start" if not found else "loose"), False))
+    for tree in rest:
+        more = _linked(ctx, tree)
+        before = found[-1] if found else None
+        listed = (
+            before is not None
+            and before.excluded
+            and more[0].simple_noun
+            and more[0].link.kind in ("and", "or", "comma")
+        )
+        if listed and before is not None and before.condition is not None and more[0].condition is not None:
+            # a list after except is an or under the not
+            before.condition = negated(any_of(negated(before.condition), more[0].condition))
+            continue
+        found.extend(more)
+    if found and found[0].link.kind in ("then", "after", "before"):
+        raise refusal(found[0], "There is no event before that this could follow.")
+    if found and found[0].link.kind != "start":
+        found[0].link = Link("start")
+    attach_windows(ctx, found)
+    return join_clauses(ctx, found)
+
+
+def _linked(ctx: Context, tree: Tree) -> list[Clause]:
+    if tree.name == "loose":
+        return _clauses(ctx, tree.trees()[0], Link("loose"), False)
+    link_tree, unit = tree.trees()[0], tree.trees()[1]
+    kinds = {
+        "and_": "and",
+        "or_": "or",
+        "but_": "but",
+        "comma": "comma",
+        "nor_": "nor",
+        "then": "then",
+        "after": "after",
+        "before": "before",
+    }
+    comma = link_tree.edge("COMMA") is not None
+    also = link_tree.edge("ALSO") is not None
+    link = Link(kinds[link_tree.name], comma, also)  # type: ignore[arg-type]
+    inner = unit.trees()
+    if inner[0].name == "np":
+        return [
+            Clause(
+                link,
+                unit.first,
+                unit.end,
+                condition=noun_phrase(ctx, inner[0], inner[1:]),
+                simple_noun=True,
+            )
+        ]
+    if inner[0].name == "step":
+        if link.kind not in ("then", "after", "before"):
+            raise refusal(unit, f'"{ctx.text(unit)}" has no verb.')
+        draft = said_event(ctx.names, inner[0])
+        return [Clause(link, unit.first, unit.end, event=draft)]
+    if inner[0].name == "again":
+        return [Clause(link, unit.first, unit.end, gap=Tree("again", (Tree("obj", inner[0].children),)))]
+    found = _clauses(ctx, inner[0], link, False)
+    if link_tree.edge("EITHER") is not None:
+        found[0].either = True
+    return found
+
+
+def _clauses(ctx: Context, tree: Tree, link: Link, who: bool) -> list[Clause]:
+    """The clauses that a unit gives: one, but for lists under one relative."""
+    match tree.name:
+        case "who":
+            inner = tree.trees()[0]
+            found = _clauses(ctx, inner, link, True)
+            win, ever, draft = tree.edge("WIN"), tree.has("EVER"), found[0].event
+            if draft is not None:
+                before = (*([win] if win is not None else []), *draft.time.before)
+                draft.time = replace(draft.time, before=before, ever=draft.time.ever or ever)
+            elif win is not None:
+                raise refusal(win, f'"{ctx.text(win)}" has no verb to belong to.')
+            return found
+        case "whose_":
+            return _whose(ctx, tree.trees()[0], link)
+        case "vp" | "vp_be" | "vp_either" | "vp_neither":
+            return _verb_phrase(ctx, tree, link, who)
+        case "gap":
+            return [Clause(link, tree.first, tree.end, who, _negation(tree.edge("NEG")), gap=tree)]
+        case "except":
+            excepted = tree.trees()
+            if excepted[0].name == "np":
+                condition = noun_phrase(ctx, excepted[0], excepted[1:])
+            elif excepted[0].name == "vlist":
+                condition = any_of(*attribute_alternatives(ctx, excepted[0]))
+            else:
+                condition = combined(ctx, [excepted[0]], [])
+            return [Clause(link, tree.first, tree.end, who, condition=negated(condition), excluded=True)]
+        case "group":
+            return [Clause(link, tree.first, tree.end, who, condition=population_of(ctx, tree.trees()[0]))]
+        case "nofpart":
+            return [Clause(link, tree.first, tree.end, who, condition=_several(ctx, tree))]
+        case "bare":
+            draft = said_event(ctx.names, tree)
+            return [Clause(link, tree.first, tree.end, who, event=draft)]
+        case "bywhom":
+            event, tail, quant = tree.leaf("EV"), tree.edge("TAIL"), tree.tree("quant")
+            draft = EventDraft(tree.first, tree.end, event.meaning)
+            if tail is not None:
+                draft.tails.append(tail)
+            if quant is not None:
+                word = next(quant.edges())
+                draft.quant = Quant(quant_bound(word), word.category == "NONE")
+            prep, vlists = tree.tree("prep"), tree.trees("vlist")
+            if prep is not None:
+                draft.objects.append(Tree("prepared", (prep, vlists[-1])))
+                vlists = vlists[:-1]
+            draft.objects.extend(Tree("obj", (v,)) for v in vlists)
+            take_args(ctx.names, draft, [t for t in tree.trees() if t.name not in ("quant", "prep", "vlist")])
+            return [Clause(link, tree.first, tree.end, who=True, event=draft)]
+    if tree.name in NMODS:
+        return [_modifier(ctx, tree, link, who)]
+    raise refusal(tree, f'"{ctx.text(tree)}" is not read here.', "unsupported")
+
+
+def _negation(edge: Edge | None) -> Negation | None:
+    if edge is None:
+        return None
+    tense, word = edge.meaning
+    return Negation(tense, word == "never")
+
+
+def _whole(tree: Tree, link: Link, who: bool, condition: Condition, negation: Negation | None = None) -> Clause:
+    if negation is not None:
+        condition = negated(condition)
+    return Clause(link, tree.first, tree.end, who, negation, condition=condition)
+
+
+def _verb_phrase(ctx: Context, tree: Tree, link: Link, who: bool) -> list[Clause]:
+    neg = tree.edge("NEG")
+    negation = _negation(neg)
+    auxiliaries = [e for t in tree.trees("aux") for e in t.edges()]
+    perfect = any(e.category == "HAVE" for e in auxiliaries)
+    if (
+        neg is not None
+        and any(e.category == "HAVE" and e.end <= neg.first for e in auxiliaries)
+        and negation is not None
+    ):
+        negation = replace(negation, tense="perfect")
+    also = any(e.category == "ALSO" for e in auxiliaries) or tree.has("ALSO")
+    if tree.name == "vp_be":
+        auxiliaries = [*auxiliaries, *(e for e in tree.children if isinstance(e, Edge))]
+    if also or (auxiliaries and link.comma and link.kind in ("and", "but")):
+        link = replace(link, also=True)
+    core = tree.trees()[-1]
+    said = any(e.category == "BE" for e in tree.children if isinstance(e, Edge))
+    if tree.name == "vp_be" and not said and (negation is None or negation.tense != "be"):
+        raise refusal(core, f'"{ctx.text(core)}" has no verb.')
+    either = tree.name == "vp_either"
+    if tree.name == "vp_neither":
+        negation = Negation("simple", False)
+    clause = _core(ctx, core, link, who, negation, perfect)
+    clause.perfect = perfect
+    clause.either = either or tree.has("EITHER")
+    clause.first, clause.end = tree.first, tree.end
+    return [clause]
+
+
+def _core(ctx: Context, core: Tree, link: Link, who: bool, negation: Negation | None, perfect: bool = True) -> Clause:
+    match core.name:
+        case "event":
+            draft = event_draft(ctx.names, core)
+            head = core.tree("evhead")
+            if head is not None and ctx.text(head).casefold() == "seen" and not perfect:
+                raise refusal(head, "Seen by us, or seen by them?")
+            return Clause(link, core.first, core.end, who, negation, event=draft)
+        case "with_event":
+            draft = said_event(ctx.names, core)
+            return Clause(link, core.first, core.end, who, negation, event=draft)
+        case "active":
+            word = core.edge("ACTIVE")
+            timed = any(e.category in ("WIN", "EVER", "REG", "TIMES", "LASTING", "WITHIN") for e in core.leaves())
+            vague = word is not None and ctx.text(word).casefold().split()[-1] == "active"
+            if vague and not timed and not ctx.head.window != ALWAYS and negation is None:
+                raise refusal(core, '"active" needs a time: active in the last 30 days.', "vague")
+            return _active(ctx, core, link, who, negation)
+        case "spent":
+            return Clause(link, core.first, core.end, who, negation, spent=core)
+        case "be_np":
+            np = core.part("np")
+            condition = noun_phrase(ctx, np, [t for t in core.trees() if t is not np])
+            return _whole(core, link, who, condition, negation)
+        case "be_values":
+            vlist = core.part("vlist")
+            return _whole(core, link, who, attribute_list(ctx, vlist), negation)
+        case "be_nmod":
+            inner_tree = core.trees()[0]
+            clause = _modifier(ctx, inner_tree, link, who)
+            if negation is not None:
+                if clause.negation is not None:
+                    raise refusal(core, "Two negations in one clause.")
+                if clause.condition is not None:
+                    clause.condition = negated(clause.condition)
+                clause.negation = negation
+            return clause
+    return _whole(core, link, who, _condition(ctx, core), negation)
+
+
+def _modifier(ctx: Context, tree: Tree, link: Link, who: bool) -> Clause:
+    match tree.name:
+        case "with_event":
+            draft = said_event(ctx.names, tree)
+            return Clause(link, tree.first, tree.end, who, event=draft)
+        case "without_event":
+            return _without(ctx, tree, link, who)
+        case "active":
+            return _active(ctx, tree, link, who, None)
+        case "keyed" | "keyed_bound":
+            return Clause(link, tree.first, tree.end, who, keyed=tree)
+        case "when":
+            edge = tree.edge("WIN")
+            if edge is None:
+                raise refusal(tree, f'"{ctx.text(tree)}" has nothing to belong to.')
+            return Clause(link, tree.first, tree.end, who, window=ctx.window(edge))
+    return _whole(tree, link, who, _condition(ctx, tree), _negation(tree.edge("NEG")))
+
+
+def _active(ctx: Context, tree: Tree, link: Link, who: bool, negation: Negation | None) -> Clause:
+    """ "was active last week": any event."""
+    if link.comma and ctx.text(tree).casefold().startswith(("was ", "were ", "been ")):
+        link = replace(link, also=True)
+    draft = EventDraft(tree.first, tree.end, None)
+    for pre in tree.trees("evpre"):
+        take_pre(ctx.names, draft, pre)
+    take_args(ctx.names, draft, [t for t in tree.trees() if t.name != "evpre"])
+    return Clause(link, tree.first, tree.end, who, negation, event=draft)
+
+
+def _without(ctx: Context, tree: Tree, link: Link, who: bool) -> Clause:
+    draft = said_event(ctx.names, tree)
+    if draft.quant is not None:
+        raise refusal(tree, "Without a number of them? Say how many at most.")
+    return Clause(link, tree.first, tree.end, who, Negation("bare", False), event=draft)
+
+
+def _whose(ctx: Context, tree: Tree, link: Link) -> list[Clause]:
+    match tree.name:
+        case "whose_key":
+            keyed = Tree("keyed", tree.children)
+            return [Clause(link, tree.first, tree.end, who=True, keyed=keyed)]
+        case "whose_noun":
+            noun = tree.leaf("EN")
+            if noun.end in ctx.names.lattice.at[noun.first].get("KEY", {}):
+                raise refusal(noun, f'"{ctx.text(noun)}" is a key here.')
+            draft = replace(said_event(ctx.names, tree), noun=True)
+            return [Clause(link, tree.first, tree.end, who=True, event=draft)]
+        case "whose_event":
+            draft = said_event(ctx.names, tree)
+            return [Clause(link, tree.first, tree.end, True, _negation(tree.edge("NEG")), event=draft)]
+    return [_whole(tree, link, True, _condition(ctx, tree))]
+
+
+def _several(ctx: Context, tree: Tree) -> Condition:
+    edge = tree.leaf("NOFALL", "SEVERAL")
+    conditions: list[Condition] = []
+    for unit in tree.trees("unit"):
+        inner = unit.trees()
+        if inner[0].name == "np":
+            conditions.append(noun_phrase(ctx, inner[0], inner[1:]))
+        else:
+            conditions.append(combined(ctx, [inner[0]], []))
+    if edge.category == "SEVERAL":
+        bound: Bound = edge.meaning
+        return Several(bound, tuple(sorted(dict.fromkeys(conditions), key=repr)))
+    if edge.meaning == "all":
+        return all_of(*conditions)
+    return any_of(*conditions) if edge.meaning == "any" else negated(any_of(*conditions))
+
+
+def _of_one_attribute(one: Condition, two: Condition) -> bool:
+    """Whether two conditions ask the same attribute, which has one value: then "and" can only mean either."""
+    return isinstance(one, Attribute) and isinstance(two, Attribute) and one.names == two.names
+
+
+def _either(child: Tree | Edge) -> bool:
+    return isinstance(child, Edge) and child.category == "EITHER"

@@ -1,0 +1,343 @@
+"""Event drafts to conditions: did it so often; first, last, only, in a rhythm, within a gap; inactive, lapsed, new."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from grammar import lexicon
+from grammar.context import Context
+from grammar.draft import EventDraft, Negation, Refused, Tree, refusal
+from grammar.event_drafts import enp_draft, first_or_last, plain, said_event, take_args
+from grammar.events import Mention
+from grammar.mentions import Edge, EventHit, everyday
+from grammar.numbers import Regularity
+from grammar.query import (
+    ALWAYS,
+    AT_LEAST_ONCE,
+    NEVER,
+    ActiveBlocks,
+    ActivePeriods,
+    Attribute,
+    Bound,
+    Condition,
+    Distinct,
+    During,
+    EventFilter,
+    Events,
+    EveryItem,
+    EveryPeriod,
+    Extreme,
+    Favourite,
+    Filter,
+    Has,
+    LongestRun,
+    Only,
+    Property,
+    Quantity,
+    Rolling,
+    Step,
+    Text,
+    Window,
+    all_of,
+    any_of,
+    did,
+    filters,
+    negated,
+)
+from grammar.query import Sequence as Chain
+from grammar.values import ORDER, ORDER_EVENTS, key_values, properties
+from grammar.when import Lasting, merge
+
+_BASKETS = ORDER_EVENTS | {"product-list-viewed"}
+
+
+def event_condition(
+    ctx: Context,
+    draft: EventDraft,
+    window: Window,
+    *,
+    negation: Negation | None = None,
+    mention: Mention | None = None,
+) -> Condition:
+    """Did such events so many times, in the window; with first, last, only, a rhythm."""
+    if draft.none_of is not None:
+        return _none_of(ctx, draft, window, negation)
+    if draft.time.within_of is not None:
+        return _within_of(ctx, draft, window, negation)
+    if draft.time.prior is not None:
+        raise refusal(draft.time.prior, f'"{ctx.text(draft.time.prior)}" needs a window before it.')
+    for edge in draft.time.withins:
+        if isinstance(edge.meaning, Lasting) and negation is None and not draft.none():
+            raise refusal(edge, f'"{ctx.text(edge)}" says how long something has not happened.')
+        joined = merge(window, Window(Rolling(edge.meaning.span)))
+        if joined is None:
+            raise refusal(edge, f'"{ctx.text(edge)}" is a second time for the same thing.')
+        window = joined
+    mention = mention or ctx.mention(draft)
+    if mention.refers or mention.same is not None:
+        raise refusal(draft, f'"{ctx.text(draft)}" refers to nothing before it.')
+    bound = mention.bound
+    if draft.times is not None:
+        if mention.bound != AT_LEAST_ONCE or mention.measure != "count":
+            raise refusal(draft, "Two numbers count the same thing.")
+        bound = draft.times.bound
+    if mention.another:
+        raise refusal(draft, '"another" needs an event before it.')
+    parts: list[Condition] = []
+    for where in mention.variants:
+        events = Events(mention.event, where, window)
+        parts.append(_one_event(ctx, draft, mention, events, bound))
+    if len(parts) > 1 and mention.joint == "or" and bound != AT_LEAST_ONCE:
+        raise refusal(draft, "A count over such alternatives is not read.", "unsupported")
+    condition = parts[0] if len(parts) == 1 else all_of(*parts) if mention.joint == "and" else any_of(*parts)
+    if negation is not None:
+        if len(parts) > 1 and mention.joint == "and":
+            raise refusal(draft, "Not both, or neither? Say it in two clauses.", "unsupported")
+        condition = negated(condition)
+    return all_of(condition, *mention.profile)
+
+
+def _one_event(ctx: Context, draft: EventDraft, mention: Mention, events: Events, bound: Bound) -> Condition:
+    if draft.only:
+        if not events.where or draft.regular or draft.which or bound != AT_LEAST_ONCE:
+            if draft.times is None and not events.where:
+                raise refusal(draft, "Only what? Name a value.", "incomplete")
+            raise refusal(draft, "This use of only is not read.", "unsupported")
+        items = tuple(f for f in events.where if isinstance(f, Filter) and any(p.level == "item" for p in f.properties))
+        if items and events.event in _BASKETS and draft.only != "always" and ctx.choose((True, False), "only"):
+            others = tuple(f for f in events.where if f not in items)  # only (of an order): all of its items do
+            return Only(replace(events, where=()), filters(EveryItem(items), *others))
+        return Only(replace(events, where=()), events.where)
+    if draft.regular is not None:
+        if draft.which:
+            raise refusal(draft, "A rhythm of first or last events is not read.", "unsupported")
+        return _rhythm(ctx, draft.regular, events, bound, draft)
+    if draft.which is not None:
+        if bound != AT_LEAST_ONCE:
+            raise refusal(draft, "A number of first or last events is not read.", "unsupported")
+        if events.window == ALWAYS:
+            raise refusal(draft, "It is not said when the first or last one was.", "incomplete")
+        return Extreme(draft.which, replace(events, window=ALWAYS), events.window)
+    match mention.measure:
+        case "quantity":
+            return Has(Quantity(events), bound)
+        case "distinct":
+            assert mention.distinct is not None
+            return Has(Distinct(events, mention.distinct), bound)
+        case _:
+            return did(events, bound)
+
+
+def _rhythm(ctx: Context, edge: Edge, events: Events, bound: Bound, draft: EventDraft) -> Condition:
+    said: Regularity = edge.meaning
+    each = said.each
+    if bound != AT_LEAST_ONCE:
+        if bound.upper is not None or bound.comparison not in (">=", ">", "=") or each != 1:
+            raise refusal(edge, "This number of times in a rhythm is not read.")
+        if bound.comparison == "=" and said.how != "any":
+            raise refusal(edge, "Say at least how often in each of them.")
+        each = int(bound.value) + (1 if bound.comparison == ">" else 0)
+    match said.how:
+        case "blocks":
+            if events.window != ALWAYS and events.window.period is not None:
+                raise refusal(edge, "A rhythm with a second time is not read.")
+            return Has(ActiveBlocks(events, said.unit, said.of, each, said.calendar), said.needed)
+        case "periods":
+            return Has(ActivePeriods(events, said.unit, each), said.needed)
+        case "run":
+            return Has(
+                LongestRun(events, said.unit, each),
+                said.needed if said.needed.comparison != "=" else Bound(">=", said.needed.value),
+            )
+        case "any":
+            return Has(ActivePeriods(events, said.unit, each), Bound(">=", 1))
+        case "every":
+            if events.window.period is None:
+                raise refusal(edge, f'"{ctx.text(edge)}" of what time?', "incomplete")
+            return EveryPeriod(events, said.unit, each)
+    raise refusal(edge, "This rhythm is not read.", "unsupported")
+
+
+def _none_of(ctx: Context, draft: EventDraft, window: Window, negation: Negation | None) -> Condition:
+    """ "bought neither Nike nor Puma": none with any of them."""
+    tree = draft.none_of
+    assert tree is not None
+    if negation is not None:
+        raise refusal(tree, "Two negations in one clause.")
+    draft.none_of = None
+    parts: list[Condition] = []
+    for group in tree.trees("vgroup"):
+        one = replace(draft, objects=[*draft.objects, Tree("obj", (Tree("vlist", (group,)),))])
+        parts.append(negated(event_condition(ctx, one, window)))
+    return all_of(*parts)
+
+
+def _within_of(ctx: Context, draft: EventDraft, window: Window, negation: Negation | None) -> Condition:
+    """ "B within N days of (their first) A"."""
+    tree = draft.time.within_of
+    assert tree is not None
+    gap = tree.leaf("WITHIN")
+    anchor = said_event(ctx.names, tree)
+    first = anchor.which == "first"
+    if anchor.which == "last":
+        raise refusal(tree, "Within some time of the last one is not read.", "unsupported")
+    if draft.time.withins:
+        raise refusal(tree, "Two gaps in one clause.")
+    one, two = ctx.events(anchor, window, "which"), ctx.events(draft, window, "gap", "window")
+    chain = Chain((Step(one), Step(two)), within=gap.meaning.span, from_first=first)
+    return negated(chain) if negation is not None else chain
+
+
+def whose_extreme(ctx: Context, tree: Tree) -> Condition:
+    """ "whose first order was over 100": what the first or last of all such events is, or when it was."""
+    which = first_or_last(tree.leaf("FIRST", "LASTEV"))
+    enp = tree.part("enp", "enp_another")
+    be = tree.edge("BE", "HAVE")
+    draft = enp_draft(ctx.names, enp)
+    args = [t for t in tree.trees() if t is not enp]
+    inside = [t for t in args if be is None or t.end <= be.first]
+    said = [t for t in args if t not in inside]
+    if be is None:
+        said = [t for t in inside if t.name in ("window", "lasting", "within")]
+        inside = [t for t in inside if t not in said]
+    take_args(ctx.names, draft, inside)
+    events = ctx.events(draft, ALWAYS, "which")
+    about = EventDraft(tree.first, tree.end, draft.hit, nominal=True)
+    take_args(ctx.names, about, said)
+    if about.hit is not None:
+        about.hit = EventHit(tuple(c for c in about.hit.candidates if c.event == events.event))
+    window = ctx.draft_window(plain(ctx.names, about, "window", "gap"), rolling=True)
+    has: tuple[EventFilter, ...] = ()
+    if about.objects:
+        told = ctx.mention(about)
+        if len(told.variants) != 1 or told.measure != "count" or told.bound != AT_LEAST_ONCE:
+            raise refusal(tree, "This is not read of a first or last event.")
+        has = told.variants[0]
+    if window == ALWAYS and not has:
+        raise refusal(tree, "It is not said what the first or last one is.", "incomplete")
+    return Extreme(which, events, window, has)
+
+
+def favourite(ctx: Context, tree: Tree) -> Condition:
+    """A value is among the most frequent of what was bought, or of another verb."""
+    key, vlist = tree.leaf("KEY", "PKEY"), tree.part("vlist")
+    verb = tree.edge("EV")
+    hit = verb.meaning if verb is not None else everyday(ORDER)
+    failure: Refused | None = None
+    for candidate in hit.candidates:
+        if key.meaning == "product":
+            found = [k for k in ctx.names.keys(candidate.event, "item") if k.name == "name"]
+            if not found:
+                failure = refusal(key, f"{candidate.event} is not about products.", "wrong key")
+                continue
+            prop = Property("name", "item")
+        else:
+            found = [k for k in key.meaning if k.event == candidate.event]
+            if not found:
+                failure = refusal(key, f'{candidate.event} has no key "{ctx.text(key)}".', "wrong key")
+                continue
+            props = properties(found)
+            prop = next((p for p in props if p.level == "item"), props[0])
+        texts, warnings = key_values(ctx.names, vlist, found)
+        ctx.warnings.extend(warnings)
+        window = ctx.late(tree.trees("late"))
+        return Favourite(Events(candidate.event, (), window), prop, texts)
+    assert failure is not None
+    raise failure
+
+
+def mostly(ctx: Context, core: Tree) -> Condition:
+    """More than half of the events have one value."""
+    draft = said_event(ctx.names, core)
+    mention = ctx.mention(plain(ctx.names, draft, "window"))
+    if len(mention.variants) != 1 or len(mention.variants[0]) != 1 or mention.bound != AT_LEAST_ONCE:
+        raise refusal(core, "Mostly is read of one value.")
+    only = mention.variants[0][0]
+    if (
+        not isinstance(only, Filter)
+        or len(only.properties) != 1
+        or not isinstance(only.test, Text)
+        or only.test.how != "is"
+    ):
+        raise refusal(core, "Mostly is read of one value of one key.")
+    return Favourite(
+        Events(mention.event, (), ctx.draft_window(draft)), only.properties[0], only.test.values, mostly=True
+    )
+
+
+def stopped(ctx: Context, core: Tree) -> Condition:
+    """Did it before, and not in the last so much."""
+    verb = core.leaf("EV", "EN")
+    if verb.category == "EN" and verb.end in ctx.names.lattice.at[verb.first].get("EV", {}):
+        raise refusal(verb, f'"{ctx.text(verb)}" is a verb here.')
+    draft = said_event(ctx.names, core)
+    spans = (*draft.time.windows, *draft.time.withins)
+    if len(spans) != 1:
+        raise refusal(core, f'"{ctx.text(core)}" needs a number of days.', "vague")
+    draft.time = replace(draft.time, before=(), after=(), withins=())
+    return did_before(ctx.events(draft, ALWAYS), ctx.span_window(spans[0]))
+
+
+def abandoned(window: Window) -> Condition:
+    """Something was put in the cart in the window, and nothing was ordered after it."""
+    return Chain((Step(Events("add-to-cart", (), window)), Step(Events(ORDER), absent=True)))
+
+
+def inactive(ctx: Context, tree: Tree) -> Condition:
+    """No event of any type."""
+    edge = tree.edge("WIN", "LASTING", "WITHIN")
+    return did(Events(None, (), ctx.span_window(edge) if edge is not None else ctx.default_window()), NEVER)
+
+
+def activity(ctx: Context, word: Edge, wins: list[Edge]) -> Condition:
+    """ "active users in W": any event in it; "inactive users (in W)": none."""
+    if word.category == "ACTIVEADJ" and not wins:
+        raise refusal(word, '"active" needs a time: active in the last 30 days.', "vague")
+    events = Events(None, (), ctx.windows(wins) if wins else ALWAYS)
+    return did(events, AT_LEAST_ONCE if word.category == "ACTIVEADJ" else NEVER)
+
+
+def newcomers(ctx: Context, edge: Edge, wins: list[Edge]) -> Condition:
+    """ "new customers in W" has readings: first bought, signed up, or first seen in it."""
+    if not wins:
+        raise refusal(
+            edge, '"new" could mean first bought, signed up or first seen: say which, and since when.', "vague"
+        )
+    window = ctx.windows(wins)
+    options: list[Condition] = []
+    if ORDER in ctx.names.types:
+        options.append(Extreme("first", Events(ORDER), window))
+    for key in ctx.names.attributes:
+        if key.name.lower() in lexicon.SIGNUP_KEYS and "date" in key.holds:
+            options.append(Attribute((key.name,), During(window)))
+            break
+    options.append(Extreme("first", Events(None), window))
+    return ctx.choose(options, ctx.text(edge))
+
+
+def first_doers(ctx: Context, word: Edge, draft: EventDraft) -> Condition:
+    """ "new buyers in W": the first event ever of that kind lies in it."""
+    window = ctx.draft_window(draft)
+    if window == ALWAYS:
+        raise refusal(word, "Say since when they are new.", "vague")
+    return Extreme("first", ctx.events(draft, ALWAYS, "window"), window)
+
+
+def lapsed_buyers(ctx: Context, edge: Edge, wins: list[Edge]) -> Condition:
+    """Those who bought once, and not in the window."""
+    if len(wins) != 1:
+        raise refusal(edge, f'"{ctx.text(edge)}" needs a number of days: lapsed customers (90 days).', "vague")
+    return did_before(Events(ORDER), ctx.window(wins[0]))
+
+
+def basket(ctx: Context, tree: Tree) -> Condition:
+    """ "with 10 or more items in a single order"."""
+    quant, vlist, thing = tree.part("quant"), tree.tree("vlist"), tree.leaf("THING")
+    draft = EventDraft(tree.first, tree.end, everyday(ORDER), in_one=True)
+    draft.objects.append(Tree("obj", (quant, vlist, thing) if vlist is not None else (quant, thing)))
+    return event_condition(ctx, draft, ctx.default_window())
+
+
+def did_before(events: Events, window: Window) -> Condition:
+    """Did such events once, and none in the window."""
+    return all_of(did(events), did(replace(events, window=window), NEVER))

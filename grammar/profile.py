@@ -1,0 +1,230 @@
+"""What is known of a contact, as it is said: attributes by key or by value, age, gender, birthday, names, tags."""
+
+from __future__ import annotations
+
+from grammar import lexicon
+from grammar.context import Context
+from grammar.draft import Refused, Tree, refusal
+from grammar.mentions import Edge
+from grammar.query import (
+    ALWAYS,
+    Age,
+    Attribute,
+    Birthday,
+    Bound,
+    Condition,
+    During,
+    Events,
+    Known,
+    Not,
+    Numeric,
+    Text,
+    Truth,
+    all_of,
+    any_of,
+    did,
+    negated,
+)
+from grammar.values import attribute_conditions, key_test, key_values, said_text, unknown, vlist_groups
+from grammar.vocabulary import Key, fold
+
+
+def attribute_keys(edge: Edge) -> list[Key]:
+    """The attributes that a key's words may name."""
+    if edge.meaning == "product":
+        return []
+    return [k for k in edge.meaning if k.level == "attribute"]
+
+
+def attribute_list(ctx: Context, vlist: Tree) -> Condition:
+    """Values by themselves, as attributes: any of the list, or all of it where a list attribute holds them."""
+    alternatives = attribute_alternatives(ctx, vlist)
+    lists = {k.name for k in ctx.names.attributes if "list" in k.holds}
+    if not vlist.has("OR") and all(isinstance(c, Attribute) and set(c.names) & lists for c in alternatives):
+        return all_of(*alternatives)
+    return any_of(*alternatives)  # one value cannot be two: "gold and silver members" are either
+
+
+def attribute_alternatives(ctx: Context, vlist: Tree) -> list[Condition]:
+    """The conditions of a list of values by themselves, one a member."""
+    groups, _ = vlist_groups(vlist)
+    return [all_of(*(attribute_value(ctx, edge) for edge in group)) for group in groups]
+
+
+def attribute_value(ctx: Context, edge: Edge) -> Condition:
+    """A value by itself; the attributes that hold it are a choice."""
+    found = attribute_conditions(ctx.names, edge) if edge.category != "UNK" else []
+    if not found:
+        raise unknown(ctx.names, edge, None, ctx.names.attributes)
+    return ctx.choose(found, ctx.text(edge))
+
+
+def known_attribute(ctx: Context, key: Edge) -> Key:
+    """The attribute that a key names. Refused where it names none."""
+    keys = attribute_keys(key)
+    if not keys:
+        raise refusal(key, f'No attribute "{ctx.text(key)}" is known.', "unknown key")
+    return keys[0]
+
+
+def boolean(word: Edge) -> Condition:
+    """An attribute that is true of those whom its name calls so ("verified users", "admins")."""
+    return Attribute((word.meaning[0].name,), Truth(True))
+
+
+def attribute_condition(ctx: Context, tree: Tree) -> Condition:
+    """ "with an email", "has a garden size over 100": what is said of an attribute by its key."""
+    key = tree.leaf("KEY")
+    attribute = known_attribute(ctx, key)
+    names = (attribute.name,)
+    booleans = "boolean" in attribute.holds
+    match tree.name:
+        case "has_key":
+            return Attribute(names, Truth(True) if booleans else Known(True))
+        case "lacks_key":
+            tree.edge("NONE")
+            return Not(Attribute(names, Truth(True))) if booleans else Attribute(names, Known(False))
+        case "bound_key":
+            bound = tree.leaf("BOUND")
+            return attribute_bound(ctx, key, attribute, bound.meaning.bound)
+    return attribute_keyed(ctx, key, attribute, tree.trees()[-1])
+
+
+def attribute_bound(ctx: Context, key: Edge, attribute: Key, bound: Bound) -> Condition:
+    """A number of the contact's own, compared."""
+    if "number" not in attribute.holds:
+        raise refusal(key, f'"{ctx.text(key)}" holds no numbers.', "wrong key")
+    return Attribute((attribute.name,), Numeric(bound))
+
+
+def attribute_keyed(ctx: Context, key: Edge, attribute: Key, cond: Tree) -> Condition:
+    """What stands beside an attribute's key: a value, a bound, a text, a time."""
+    if attribute.name.lower() in lexicon.AGE_KEYS and cond.name in ("bound", "number") and not cond.has("NEG"):
+        edge = cond.leaf("BOUND", "NUM")
+        return Age(attribute.name, edge.meaning.bound)
+    if (
+        attribute.name.lower() in lexicon.BIRTH_KEYS
+        and cond.name == "during"
+        and "birthday" in ctx.text(key).casefold()
+    ):
+        if cond.has("NEG"):
+            raise refusal(cond, "A negated birthday is not read: exclude those who have one then.")
+        return birthday(ctx, Tree("birth", tuple(e for e in cond.edges() if e.category in ("WIN", "FUTURE"))))
+    test, warnings = key_test(ctx.names, cond, [attribute], ctx.window, attribute=True)
+    ctx.warnings.extend(warnings)
+    condition = Attribute((attribute.name,), test)
+    negative = cond.name == "is_not" or (
+        cond.has("NEG") and cond.name in ("is_", "number", "contains", "starts", "ends")
+    )
+    if isinstance(test, Text) and cond.name in ("is_", "includes"):
+        vlist = cond.part("vlist")
+        _, joint = vlist_groups(vlist)
+        if joint == "and" and "list" in attribute.holds:
+            each = [Attribute((attribute.name,), Text("is", (value,))) for value in test.values]
+            return negated(all_of(*each)) if negative else all_of(*each)
+    return Not(condition) if negative else condition
+
+
+def value_key_is(ctx: Context, tree: Tree) -> Condition:
+    """ "on the pro plan": an attribute with its value before it."""
+    key, vlist = tree.leaf("KEY"), tree.part("vlist")
+    attribute = known_attribute(ctx, key)
+    texts, warnings = key_values(ctx.names, vlist, [attribute])
+    ctx.warnings.extend(warnings)
+    return Attribute((attribute.name,), Text("is", texts))
+
+
+def gender(ctx: Context, edge: Edge) -> Condition:
+    """ "women", "male": the attribute of gender, in the form in which the data has it."""
+    keys = [k for k in ctx.names.attributes if k.name.lower() in lexicon.GENDER_KEYS]
+    if not keys:
+        raise refusal(edge, "The phonebook has no attribute of gender.", "unknown key")
+    forms = lexicon.GENDERS[edge.meaning]
+    found = ctx.names.vocabulary.values([fold(f) for f in forms])
+    texts = {v.text.strip().casefold() for values in found.values() for v in values if v.key in keys}
+    return Attribute(tuple(k.name for k in keys), Text("is", tuple(sorted(texts)) or (edge.meaning,)))
+
+
+def age(ctx: Context, node: Tree | Edge, bound: Bound) -> Condition:
+    """So many years old: by an attribute of age, else from a birth date."""
+    for key in ctx.names.attributes:
+        if key.name.lower() in lexicon.AGE_KEYS and "number" in key.holds:
+            return Age(key.name, bound)
+    for key in ctx.names.attributes:
+        if key.name.lower() in lexicon.BIRTH_KEYS:
+            return Age(key.name, bound, from_birth=True)
+    raise refusal(node, "The phonebook has neither ages nor birth dates.", "unknown key")
+
+
+def age_bare(ctx: Context, tree: Tree) -> Condition:
+    """ "women over 30": a bare number of a person is the age, if it can be one."""
+    edge = tree.leaf("BOUND")
+    if edge.meaning.currency or edge.meaning.bound.value > 120:
+        raise refusal(edge, f'It is not said what "{ctx.text(edge)}" measures.', "vague")
+    return age(ctx, tree, edge.meaning.bound)
+
+
+def birthday(ctx: Context, tree: Tree) -> Condition:
+    """The day and month of a birth date fall into a time."""
+    keys = [k.name for k in ctx.names.attributes if k.name.lower() in lexicon.BIRTH_KEYS]
+    if not keys:
+        raise refusal(tree, "The phonebook has no birth dates.", "unknown key")
+    edge = tree.leaf("WIN", "FUTURE")
+    if edge.category == "FUTURE":
+        return Birthday(keys[0], edge.meaning.period)
+    window = ctx.window(edge)
+    if window.period is None or window.weekdays or window.hours:
+        raise refusal(edge, "A birthday falls into days, months or a stretch of them.")
+    return Birthday(keys[0], window.period)
+
+
+def tagged(ctx: Context, tree: Tree) -> Condition:
+    """A list attribute holds the tags. One that it does not hold is refused, but for one in quotes."""
+    vlist = tree.part("vlist")
+    keys = [k for k in ctx.names.attributes if "list" in k.holds] or [
+        k for k in ctx.names.attributes if k.name.lower() in ("tag", "tags")
+    ]
+    if not keys:
+        raise refusal(tree, "The phonebook has no tags.", "unknown key")
+    tags = [k for k in keys if "tag" in k.name.lower()] or keys
+    groups, joint = vlist_groups(vlist)
+    conditions: list[Condition] = []
+    for group in groups:
+        said = said_text(ctx.names, group)
+        held = ctx.names.held(said, tags)
+        if not held:
+            if group[0].category != "QUOTED":
+                near = ctx.names.vocabulary.near(said, tags, 3)
+                raise Refused(
+                    "unknown value",
+                    group[0].first,
+                    group[-1].end,
+                    f'No tag "{said}" is known.',
+                    tuple(v.text for v in near),
+                )
+            ctx.warnings.append(f'No tag is "{said}".')
+        texts = tuple(sorted({v.text.strip().casefold() for v in held})) or (said.casefold(),)
+        conditions.append(Attribute(tuple(sorted({v.key.name for v in held})) or (tags[0].name,), Text("is", texts)))
+    return all_of(*conditions) if joint == "and" else any_of(*conditions)
+
+
+def named(ctx: Context, tree: Tree) -> Condition:
+    """The contact's name, or a word of it."""
+    text = tree.part("text")
+    keys = [k.name for k in ctx.names.attributes if k.name.lower() in lexicon.NAME_KEYS]
+    if not keys:
+        raise refusal(tree, "The phonebook has no names.", "unknown key")
+    said = said_text(ctx.names, list(text.edges())).strip().casefold()
+    return Attribute(tuple(sorted(keys)), Text("has word" if " " not in said else "is", (said,)))
+
+
+def signed_up(ctx: Context, core: Tree) -> Condition:
+    """The profile's sign-up date lies in the window, else the sign-up event does."""
+    window = ctx.late(core.trees("late"))
+    for key in ctx.names.attributes:
+        if key.name.lower() in lexicon.SIGNUP_KEYS and "date" in key.holds:
+            return Attribute((key.name,), Known(True) if window == ALWAYS else During(window))
+    for name in ctx.names.index.events:
+        if set(name.stems) & {"signup", "regist", "join"}:
+            return did(Events(name.event, (), window))
+    raise refusal(core, "Neither a sign-up date nor a sign-up event is known.", "unknown key")

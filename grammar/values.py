@@ -1,0 +1,443 @@
+"""Values and keys of the data as words stand for them: which filters a value can be, what stands beside a key."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Collection, Iterable, Sequence
+from dataclasses import dataclass, replace
+
+from grammar import lexicon
+from grammar.draft import Part, Refused, Tree
+from grammar.mentions import Edge, Lattice, ValueHit
+from grammar.names import Index, index
+from grammar.numbers import Amount, Duration
+from grammar.query import (
+    Attribute,
+    Bound,
+    Condition,
+    During,
+    Filter,
+    Known,
+    Numeric,
+    Property,
+    Test,
+    Text,
+    Truth,
+    Window,
+)
+from grammar.vocabulary import EventType, Key, Value, Vocabulary, fold
+
+ORDER = "order-completed"
+ORDER_EVENTS = frozenset({"order-completed", "order-updated", "order-cancelled", "order-refunded"})
+
+
+@dataclass(frozen=True, slots=True)
+class Names:
+    """The names and values of the phonebook, as a mention asks for them."""
+
+    lattice: Lattice
+    vocabulary: Vocabulary
+    index: Index
+    types: dict[str, EventType]
+    attributes: tuple[Key, ...]
+
+    def keys(self, event: str, level: str | None = None) -> tuple[Key, ...]:
+        """The keys of an event type, at one level or all."""
+        known = self.types.get(event)
+        return tuple(k for k in known.keys if level is None or k.level == level) if known else ()
+
+    def product_keys(self, event: str) -> list[Key]:
+        """The keys by which an event's line items are named: product name, id, sku."""
+        return [k for k in self.keys(event, "item") if k.name in ("name", "product_id", "sku")]
+
+    def text(self, part: Part) -> str:
+        """The question's own words that a part stands for."""
+        return self.lattice.text(part.first, part.end)
+
+    def held(self, text: str, keys: Collection[Key]) -> list[Value]:
+        """The values of these keys that a text is."""
+        return [v for v in self.vocabulary.values([fold(text)]).get(fold(text), ()) if v.key in keys]
+
+
+def names_of(lattice: Lattice, vocabulary: Vocabulary) -> Names:
+    """The names that a question is resolved with."""
+    types = vocabulary.event_types()
+    return Names(
+        lattice, vocabulary, index(types, vocabulary.attributes()), {t.name: t for t in types}, vocabulary.attributes()
+    )
+
+
+def properties(keys: Iterable[Key]) -> tuple[Property, ...]:
+    """Keys of an event as properties, in one order."""
+    found = {Property(k.name, k.level): None for k in keys if k.level != "attribute"}
+    return tuple(sorted(found, key=repr))
+
+
+def canonical(values: Iterable[str]) -> tuple[str, ...]:
+    """Texts as they are compared: lower-case, trimmed, once each, in order."""
+    return tuple(sorted({v.strip().casefold() for v in values}))
+
+
+# ── values ────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def value_options(names: Names, event: str | None, edge: Edge, prep: str | None) -> list[Filter]:
+    """The readings of one value word beside an event, best look-up tier only: none, one, or several that differ."""
+    hit: ValueHit = edge.meaning
+    if event is None:
+        return _grouped([v for v in hit.values if v.key.level == "context"])
+    here = [v for v in hit.values if v.key.event == event]
+    for name in lexicon.PRODUCT_LOOKUP:
+        found = [v for v in here if v.key.level == "item" and v.key.name == name]
+        if found:
+            if name in ("name", "product_id", "sku"):
+                found += [
+                    v for v in here if v.key.level == "item" and v.key.name in ("product_id", "sku") and v not in found
+                ]
+            return [_one(found)]
+    own = [v for v in here if v.key.level in ("event", "item")]
+    if own:
+        return _by_preposition(_grouped(own), prep)
+    return _by_preposition(_grouped([v for v in here if v.key.level == "context"]), prep)
+
+
+def _one(values: Sequence[Value]) -> Filter:
+    return Filter(properties(v.key for v in values), Text("is", canonical(v.text for v in values)))
+
+
+_ALIKE = (
+    frozenset({"title", "name"}),
+    frozenset({"name", "label"}),
+    frozenset({"title", "label"}),
+    frozenset({"title", "page"}),
+    frozenset({"os", "platform"}),
+)
+
+
+def _grouped(values: Sequence[Value]) -> list[Filter]:
+    """One filter a key; keys that name the same thing (a page's title and name) together."""
+    by_key: dict[tuple[str, str], list[Value]] = {}
+    for v in values:
+        by_key.setdefault((v.key.level, v.key.name), []).append(v)
+    groups: list[list[Value]] = []
+    for (_, name), found in by_key.items():
+        home = next(
+            (g for g in groups if any(frozenset({name, v.key.name}) in _ALIKE or name == v.key.name for v in g)), None
+        )
+        if home is None:
+            groups.append(list(found))
+        else:
+            home.extend(found)
+    return [_one(group) for group in groups]
+
+
+def _by_preposition(options: list[Filter], prep: str | None) -> list[Filter]:
+    """Of several properties that hold the value, those that the preposition points at."""
+    if len(options) < 2 or prep is None:
+        return options
+    wanted = lexicon.TO_KEYS if prep == "TO" else lexicon.FROM_KEYS if prep == "FROM" else ()
+
+    def points(option: Filter) -> bool:
+        return any(p.name.lower().split("_")[0].split(".")[-1] in wanted for p in option.properties)
+
+    chosen = [o for o in options if points(o)]
+    return chosen or options
+
+
+def vlist_groups(tree: Tree) -> tuple[list[list[Edge]], str]:
+    """A value list as groups of adjacent value words, and how they are joined: "or", "and", "" (one group)."""
+    groups = [list(group.edges()) for group in tree.trees("vgroup")]
+    joint = "or" if tree.has("OR") else "and" if len(groups) > 1 else ""
+    return groups, joint
+
+
+def unknown(names: Names, edge: Edge, event: str | None, keys: Sequence[Key] | None = None) -> Refused:
+    """The refusal of a value that the data does not hold there, with the nearest that it does hold."""
+    text = edge.meaning.text if isinstance(edge.meaning, ValueHit) else names.text(edge)
+    where = list(keys) if keys is not None else list(names.keys(event)) if event else None
+    near = names.vocabulary.near(text, where, 3) or (names.vocabulary.near(text, None, 3) if where is not None else ())
+    offered = tuple(dict.fromkeys(v.text.strip() for v in near if fold(v.text) != fold(text)))
+    on = f" on {event}" if event else ""
+    if text.casefold() in lexicon.VAGUE:
+        return Refused(
+            "vague", edge.first, edge.end, f'"{text}" could mean several things: say it with a number or a time.'
+        )
+    if isinstance(edge.meaning, ValueHit) and edge.meaning.values:
+        held = edge.meaning.values[0].key
+        place = f"the {held.name} of {held.event}" if held.event else f"the attribute {held.name}"
+        return Refused(
+            "unknown value", edge.first, edge.end, f'No property{on} holds "{text}"; it is a value of {place}.'
+        )
+    hint = f' Did you mean "{offered[0]}"?' if offered else ""
+    return Refused("unknown value", edge.first, edge.end, f'No value "{text}" is known{on}.{hint}', offered)
+
+
+# ── tests beside a key ────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def said_text(names: Names, edges: Sequence[Edge]) -> str:
+    """The words of some leaves as text: what was in the quotes, else as written."""
+    if len(edges) == 1 and edges[0].category == "QUOTED":
+        return str(edges[0].meaning.text)
+    return names.lattice.text(edges[0].first, edges[-1].end)
+
+
+def key_test(
+    names: Names, cond: Tree, keys: Sequence[Key], windows: Callable[[Edge], Window], *, attribute: bool = False
+) -> tuple[Test, tuple[str, ...]]:
+    """The test that stands beside a key, and warnings (a value that the key does not hold). Refused where types
+    disagree."""
+    negated = cond.has("NEG")
+    holds = frozenset(h for k in keys for h in k.holds)
+    key = keys[0].name
+    match cond.name:
+        case "is_":
+            tree = cond.part("vlist")
+            explicit = cond.has("EQ", "BE") or negated
+            unknown_word = next((e for e in tree.leaves() if e.category == "UNK"), None)
+            if unknown_word is not None and not explicit:
+                raise unknown(names, unknown_word, keys[0].event, keys)
+            texts, warnings = key_values(names, tree, keys)
+            return Text("is", texts, negated and not attribute), warnings
+        case "is_not":
+            tree = cond.part("vlist")
+            texts, warnings = key_values(names, tree, keys)
+            return Text("is", texts, not attribute), warnings
+        case "bound":
+            edge = cond.leaf("BOUND")
+            if negated:
+                raise Refused(
+                    "unsupported", edge.first, edge.end, "A negated comparison is not read; say the opposite one."
+                )
+            if "number" not in holds:
+                raise Refused("wrong key", edge.first, edge.end, f'"{key}" holds no numbers to compare.')
+            return Numeric(edge.meaning.bound), ()
+        case "number":
+            edge = cond.leaf("NUM")
+            if negated and not attribute:
+                return Text("is", (f"{edge.meaning.bound.value:g}",), True), ()
+            if "number" in holds:
+                return Numeric(edge.meaning.bound), ()
+            said = names.text(edge)
+            if not names.held(said, keys):
+                raise Refused("wrong key", edge.first, edge.end, f'"{key}" holds no numbers.')
+            return Text("is", (said.casefold(),)), ()
+        case "duration":
+            edge = cond.leaf("DURATION")
+            if "number" not in holds:
+                raise Refused("wrong key", edge.first, edge.end, f'"{key}" holds no numbers to compare.')
+            bound = converted(edge, keys[0])
+            said = f'"{names.text(edge)}" was taken as {bound.value:,g} in the unit of {key}.'
+            return Numeric(bound), (said,) if bound != edge.meaning.bound else ()
+        case "includes":
+            tree = cond.part("vlist")
+            if "list" not in holds or negated:
+                raise Refused("no place", cond.first, cond.end, f'"{key}" is no list.')
+            texts, warnings = key_values(names, tree, keys)
+            return Text("is", texts), warnings
+        case "numbers":
+            said_numbers = cond.own("NUM")
+            if any(e.meaning.currency for e in said_numbers):
+                raise Refused("unsupported", cond.first, cond.end, "A list of amounts is not read.")
+            return Text(
+                "is", tuple(sorted(f"{e.meaning.bound.value}" for e in said_numbers)), negated and not attribute
+            ), ()
+        case "contains" | "starts" | "ends":
+            text = cond.part("text")
+            how = {"contains": "contains", "starts": "starts with", "ends": "ends with"}[cond.name]
+            said = said_text(names, list(text.edges())).strip().casefold()
+            warnings = ()
+            if how == "contains" and not names.vocabulary.contains(keys, said):
+                warnings = (f'No {key} contains "{said}".',)
+            return Text(how, (said,), negated and not attribute), warnings  # type: ignore[arg-type]
+        case "missing":
+            return Known(negated), ()
+        case "present":
+            return Known(not negated), ()
+        case "truth":
+            edge = cond.leaf("TRUTH")
+            if "boolean" not in holds and not names_truth(names, keys):
+                raise Refused("wrong key", edge.first, edge.end, f'"{key}" is neither true nor false.')
+            return Truth(bool(edge.meaning) != negated), ()
+        case "during":
+            edge = cond.leaf("WIN", "FUTURE")
+            if "date" not in holds:
+                raise Refused("wrong key", edge.first, edge.end, f'"{key}" holds no dates.')
+            if negated:
+                raise Refused("unsupported", edge.first, edge.end, "A negated date is not read here.")
+            return During(windows(edge)), ()
+    raise Refused("unsupported", cond.first, cond.end, "This comparison is not read.")
+
+
+def name_parts(key: Key) -> list[str]:
+    """The words of a key's name: shipping.net_total is shipping, net, total."""
+    return key.name.lower().replace(".", "_").split("_")
+
+
+_SECONDS = {"millisecond": 0.001, "second": 1, "minute": 60, "hour": 3600, "day": 86400}
+
+
+def converted(edge: Edge, key: Key) -> Bound:
+    """A bound on a duration in the unit of the property's suffix; without one, the unit as it was said."""
+    said: Duration = edge.meaning
+    parts = name_parts(key)
+    suffix = next(
+        (lexicon.DURATION_SUFFIXES[part] for part in reversed(parts) if part in lexicon.DURATION_SUFFIXES), None
+    )
+    if suffix is None or suffix == said.unit:
+        return said.bound
+    factor = _SECONDS[said.unit] / _SECONDS[suffix]
+
+    def scaled(value: float) -> float | int:
+        number = value * factor
+        return int(number) if float(number).is_integer() else number
+
+    return replace(
+        said.bound, value=scaled(said.bound.value), upper=None if said.bound.upper is None else scaled(said.bound.upper)
+    )
+
+
+def duration_keys(names: Names, event: str) -> list[Key]:
+    """The numeric properties of an event that hold a length of time, by their names."""
+    lengths = {"duration", *lexicon.DURATION_SUFFIXES}
+    return [k for k in names.keys(event, "event") if "number" in k.holds and not lengths.isdisjoint(name_parts(k))]
+
+
+def names_truth(names: Names, keys: Sequence[Key]) -> bool:
+    """Whether the keys hold "true" or "false" as text."""
+    found = names.vocabulary.values(["true", "false"])
+    return any(v.key in keys for values in found.values() for v in values)
+
+
+def key_values(names: Names, tree: Tree, keys: Sequence[Key]) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """The texts that a list of values beside a key stands for; what the key does not hold is kept, with a warning."""
+    if not keys:
+        raise Refused("wrong key", tree.first, tree.end, "There is no such key here.")
+    groups, joint = vlist_groups(tree)
+    if joint == "and" and not any("list" in k.holds for k in keys) and len(groups) > 1:
+        joint = "or"
+    texts: list[str] = []
+    warnings: list[str] = []
+    for group in groups:
+        said = said_text(names, group).strip()
+        held = [
+            v
+            for e in group
+            if isinstance(e.meaning, ValueHit) and len(group) == 1
+            for v in e.meaning.values
+            if v.key in keys
+        ]
+        if not held:
+            held = names.held(said, keys)
+        if held:
+            texts.extend(v.text for v in held)
+        elif not any(h in ("text", "list") for k in keys for h in k.holds):
+            raise unknown(names, group[0], keys[0].event, keys)
+        else:
+            texts.append(said)
+            near = names.vocabulary.near(said, list(keys), 1)
+            hint = f' The nearest is "{near[0].text}".' if near else ""
+            warnings.append(f'No {keys[0].name} is "{said}".{hint}')
+    return canonical(texts), tuple(warnings)
+
+
+def currency_filter(names: Names, event: str | None, edge: Edge) -> tuple[Filter | None, str | None]:
+    """Section 6: a currency word filters where the events carry differing currencies; elsewhere it is read over.
+    Without a word the numbers are added as they stand, and that is said."""
+    if event is None or not any(k.name == "currency" and k.level == "event" for k in names.keys(event)):
+        return None, None
+    held = names.vocabulary.values([code.casefold() for code in set(lexicon.CURRENCIES.values())])
+    codes = {
+        v.text.strip().casefold()
+        for values in held.values()
+        for v in values
+        if v.key.event == event and v.key.name == "currency"
+    }
+    if len(codes) < 2:
+        return None, None
+    said = edge.meaning.currency
+    words = names.text(edge).casefold()
+    if said is None or not any(
+        c.isalpha() for c in re.sub(r"[0-9.,]+[a-z]*", "", words.replace(_bound_words(words), ""))
+    ):
+        return None, f"The events of {event} carry several currencies; their numbers are taken as they stand."
+    if said.casefold() not in codes:
+        raise Refused("unknown value", edge.first, edge.end, f"No {event} is in {said}.")
+    return Filter((Property("currency"),), Text("is", (said.casefold(),))), None
+
+
+def _bound_words(words: str) -> str:
+    """The words of comparison at the start of an amount."""
+    return next((c for c in sorted(lexicon.COMPARISONS, key=len, reverse=True) if words.startswith(c + " ")), "")
+
+
+def quant_bound(edge: Edge) -> Amount:
+    """The bound that a quantity word stands for."""
+    match edge.category:
+        case "BOUND" | "NUM":
+            amount: Amount = edge.meaning
+            return amount
+        case "NONE":
+            return Amount(Bound("=", 0))
+        case _:
+            return Amount(Bound("=", 1))
+
+
+def sum_bound(edge: Edge) -> Bound:
+    """The bound on a sum: a bare amount is at least so much."""
+    bound: Bound = edge.meaning.bound
+    return Bound(">=", bound.value) if edge.category == "NUM" else bound
+
+
+def money_keys(names: Names, event: str) -> list[Property]:
+    """The numeric properties of an event that hold money, by their names."""
+    return [
+        Property(k.name)
+        for k in names.keys(event, "event")
+        if "number" in k.holds and not lexicon.MONEY_WORDS.isdisjoint(name_parts(k))
+    ]
+
+
+# ── profile values ────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def place_keys(names: Names) -> list[Key]:
+    """The attributes of place that the phonebook has."""
+    return [k for k in names.attributes if k.name.lower().rsplit(".", 1)[-1] in lexicon.PLACE_KEYS]
+
+
+def place_condition(names: Names, vlist: Tree) -> Condition:
+    """Contacts of any of these places. A place that the data does not hold is refused."""
+    keys = place_keys(names)
+    groups, _ = vlist_groups(vlist)
+    held: list[Value] = []
+    for group in groups:
+        said = said_text(names, group)
+        forms = [fold(f) for f in lexicon.COUNTRY_FORMS.get(fold(said), (said,))]
+        found = [v for values in names.vocabulary.values(forms).values() for v in values if v.key in keys]
+        if not found:
+            if len(group) == 1 and isinstance(group[0].meaning, ValueHit):
+                raise unknown(names, group[0], None, keys)
+            near = names.vocabulary.near(said, keys, 3)
+            offered = tuple(dict.fromkeys(v.text for v in near))
+            raise Refused("unknown value", group[0].first, group[-1].end, f'No place "{said}" is known.', offered)
+        held.extend(found)
+    return Attribute(
+        tuple(sorted({v.key.name for v in held})) if not keys else tuple(sorted(k.name for k in keys)),
+        Text("is", canonical(v.text for v in held)),
+    )
+
+
+def attribute_conditions(names: Names, edge: Edge) -> list[Condition]:
+    """The attributes that hold this value as a whole, one condition each; places together. Names of people are none."""
+    hit: ValueHit = edge.meaning
+    found: dict[str, list[Value]] = {}
+    places = {k.name for k in place_keys(names)}
+    for v in hit.values:
+        if v.key.level == "attribute" and v.key.name.lower() not in lexicon.NAME_KEYS:
+            found.setdefault("?place" if v.key.name in places else v.key.name, []).append(v)
+    conditions: list[Condition] = []
+    for name, values in found.items():
+        keys = tuple(sorted(places)) if name == "?place" else (name,)
+        conditions.append(Attribute(keys, Text("is", canonical(v.text for v in values))))
+    return conditions
