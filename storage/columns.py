@@ -104,7 +104,7 @@ _MACROS: Final = (
     # A text that surely is not blank.
     r"""CREATE OR REPLACE TEMP MACRO says(j) AS regexp_matches(j, '[!#-\[\]-~]') AND NOT contains(j, '\')""",
     r"""CREATE OR REPLACE TEMP MACRO text_in(j) AS CASE WHEN is_text(j) THEN
-        CASE WHEN contains(j, '\') THEN json_extract_string(j, '$') ELSE trim(j, '"') END
+        CASE WHEN contains(j, '\') THEN json_extract_string(j, '$') ELSE substring(j, 2, length(j) - 2) END
         WHEN NOT is_list(j) AND NOT is_object(j) THEN j END""",
     f"""CREATE OR REPLACE TEMP MACRO number_told(t) AS CASE
         WHEN regexp_full_match(t, '-?[0-9]+([.][0-9]+)?') THEN TRY_CAST(t AS DOUBLE)
