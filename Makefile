@@ -2,14 +2,16 @@
 PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/ready
+PEERS := .venv/peers
 
-.PHONY: help demo test laws check bench clean
+.PHONY: help demo test laws check bench bench-full clean
 help:
 	@echo "make demo   the sample shop and six questions answered"
 	@echo "make test   the whole suite"
 	@echo "make laws   the long property tests"
 	@echo "make check  ruff, mypy, import-linter"
-	@echo "make bench  how fast it imports, reads and answers"
+	@echo "make bench  how fast it imports, reads and answers; 2 million events beside SQL by hand and other engines"
+	@echo "make bench-full  the same questions of 20 million events"
 	@echo "make clean  removes the virtual environment and caches"
 
 demo: $(READY)
@@ -27,8 +29,17 @@ check: $(READY)
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-bench: $(READY)
+bench: $(PEERS)
 	$(BIN)/python benchmarks/bench.py
+	$(BIN)/python -m benchmarks.ask 2M
+
+bench-full: $(PEERS)
+	$(BIN)/python -m benchmarks.ask 20M
+
+# The engines that only the benchmarks need.
+$(PEERS): $(READY)
+	$(BIN)/pip install --quiet --constraint constraints.txt --no-build-isolation --editable '.[all,dev,bench]'
+	touch $@
 
 # The build tools are installed first and from the same pins, so that no build reaches for another version.
 $(READY): pyproject.toml constraints.txt

@@ -297,6 +297,14 @@ def failed_events(context: typer.Context, format: Annotated[TableFormat, _FORMAT
         _print_frame(book.failed_events(), format, "id received_at what file line error payload")
 
 
+@app.command()
+def compact(context: typer.Context) -> None:
+    """Puts new events in order, so that questions stay quick. It happens by itself, too, when enough have come."""
+    with _open(context.obj, must_exist=True) as book:
+        done = book.compact()
+        _say(f"{done.new:,} new events are in order; {done.rewritten:,} were rewritten for it")
+
+
 # ── the store ─────────────────────────────────────────────────────────────────────────────────────────────────────
 
 

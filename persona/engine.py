@@ -17,7 +17,7 @@ from grammar.errors import Reading
 from grammar.query import CountUsers, Query, Users
 from persona.answer import Answer
 from storage.plan import kind_of
-from storage.store import Book, Progress, Report, Source, Store
+from storage.store import Book, Compacted, Progress, Report, Source, Store
 
 if TYPE_CHECKING:
     import pandas
@@ -118,6 +118,15 @@ class Phonebook:
     def import_products(self, source: Source, progress: Progress | None = None) -> Report:
         """Products from the same kinds of source: they complete the catalog that events make. Each has a product_id."""
         return self._book.import_products(source, progress)
+
+    def compact(self, progress: Callable[[int, int], None] | None = None) -> Compacted:
+        """Puts the events that came since the last time in order, so that questions stay quick. Writing and asking go
+        on meanwhile. It happens by itself, too, when enough events have come; closing the store waits for that.
+
+        `progress` is told how many events have been put in order, and of how many. Returns how many were new, and how
+        many were rewritten for them.
+        """
+        return self._book.compact(progress)
 
     def ask(self, question: str | Query, now: datetime | str | None = None, parser: Parser = "auto") -> Answer:
         """Answers a question in English, or a query.

@@ -18,7 +18,7 @@ import pyarrow as pa
 
 from grammar.query import Condition, Query
 from grammar.vocabulary import EventType, Holds, Key, KeyLevel, Value, fold
-from storage.backends import Backend, Session
+from storage.backends import Backend, Session, Snapshot
 from storage.event import ITEM_KEYS, DefaultEvent, default_event, line_items, may_have_items, number_in
 from storage.schema import (
     ATTRIBUTE_COLUMNS,
@@ -31,6 +31,7 @@ from storage.schema import (
     VARIANT_FIELDS,
     Column,
     Layout,
+    Ordered,
     event_columns,
 )
 
@@ -632,19 +633,23 @@ def table_of(schema: pa.Schema, rows: Sequence[tuple[Any, ...]]) -> pa.Table:
 # ── what is read back ─────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def layout(backend: Backend, schema: str) -> Layout:
+def layout(snapshot: Snapshot, schema: str) -> Layout:
     """Where the things of a phonebook live at this moment."""
-    types = {
-        row["name"]: row["type"] for row in backend.query(f"SELECT name, type FROM {schema}.event_type").to_pylist()
-    }
-    keys = backend.query(
+    types = snapshot.rows(f"SELECT name, type, count FROM {schema}.event_type")
+    keys = snapshot.query(
         f"SELECT level, key, flatten(list(json_types)) AS json_types, flatten(list(holds)) AS holds "
         f"FROM {schema}.event_key WHERE path = key OR level = 'item' GROUP BY ALL"
     ).to_pylist()
-    attributes = backend.query(
+    attributes = snapshot.query(
         f"SELECT key, column_name FROM {schema}.attribute WHERE column_name IS NOT NULL "
         "AND NOT list_has_any(holds, ['list', 'object'])"
     ).to_pylist()
+    promoted = [
+        (level, key, Column(name, number, _promotion_is_whole(snapshot, schema, level, key, number)))
+        for level, key, name, number in snapshot.rows(
+            f"SELECT level, key, column_name, number FROM {schema}.promoted WHERE filled"
+        )
+    ]
     # A column of `event` holds the key of every event, also where it tells about the event's product.
     split_events = {row["key"] for row in keys if _does_not_fit(row, row["key"] in EVENT_NUMBERS)}
     split_items = {
@@ -652,15 +657,40 @@ def layout(backend: Backend, schema: str) -> Layout:
     }
     return Layout(
         schema=schema,
-        types=types,
+        types={name: number for name, number, _ in types},
         event_columns={
             key: Column(name, key in EVENT_NUMBERS, key not in split_events) for key, name in event_columns().items()
-        },
+        }
+        | {key: column for level, key, column in promoted if level == "event"},
         item_columns={
             key: Column(key, key in ITEM_NUMBERS, key not in split_items) for key in (*ITEM_TEXTS, *ITEM_NUMBERS)
-        },
+        }
+        | {key: column for level, key, column in promoted if level == "item"},
+        context_columns={key: column for level, key, column in promoted if level == "context"},
         attribute_columns={row["key"]: row["column_name"] for row in attributes},
+        counts={number: count for _, number, count in types},
+        ordered=_ordered(snapshot, schema),
     )
+
+
+def _promotion_is_whole(snapshot: Snapshot, schema: str, level: str, key: str, number: bool) -> bool:
+    """Whether the promoted column still tells all that the JSON tells."""
+    at = {"event": "path = key", "item": "level = 'item'", "context": "path = 'context.' || key"}[level]
+    types, holds = snapshot.rows(
+        "SELECT list_distinct(flatten(list(json_types))), list_distinct(flatten(list(holds))) "
+        f"FROM {schema}.event_key WHERE key = ? AND {at}",
+        [key],
+    )[0]
+    if number:
+        return not _does_not_fit({"json_types": types, "holds": holds}, number=True)
+    return set(types) <= {"string", "boolean", "null"}
+
+
+def _ordered(snapshot: Snapshot, schema: str) -> Ordered | None:
+    for upto, horizon in snapshot.rows(f"SELECT upto, horizon FROM {schema}.compaction"):
+        beyond = f"SELECT EXISTS (FROM {schema}.event WHERE event > ?) OR EXISTS (FROM {schema}.event WHERE ts > ?)"
+        return Ordered(upto, horizon, bool(snapshot.rows(beyond, [upto, horizon])[0][0]))
+    return None
 
 
 def _does_not_fit(row: Mapping[str, Any], number: bool) -> bool:

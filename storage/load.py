@@ -34,6 +34,7 @@ from storage.catalog import (
     record_seen,
     table_of,
 )
+from storage.compact import append, next_event
 from storage.event import (
     ITEM_KEYS,
     EventError,
@@ -484,7 +485,7 @@ def _store_columns(
     rows = [(names[row["type"]], row["ts_count"], row["ts_min"], row["ts_max"]) for row in counts]
     types = record_seen(tx, book.schema, rows, told.seen)
     numbers = np.array([types.get(name, -1) for name in names], np.int32)
-    first = tx.rows(f"SELECT coalesce(max(event), -1) + 1 FROM {book.schema}.event")[0][0]
+    first = next_event(tx, book)
     ids = np.zeros(len(contacts), np.int64)
     ids[places] = np.arange(first, first + count)
     instants = np.zeros(len(contacts), "datetime64[us]")
@@ -695,7 +696,7 @@ def _store_events(
     count = len(told.lines)
     times = [time or now for time in told.times]
     types = record_events(tx, book.schema, Batch(groups, times, told.contexts, contexts))
-    first = tx.rows(f"SELECT coalesce(max(event), -1) + 1 FROM {book.schema}.event")[0][0]
+    first = next_event(tx, book)
     ids = pa.array(range(first, first + count), pa.int64())
     owners = pa.array([contacts[visitor] for visitor in told.visitors], pa.int32())
     kinds = pa.array([types[name] for name in told.names], pa.int32())
@@ -793,7 +794,7 @@ def _order_values(
 def _insert(tx: Session, book: PhonebookRow, table: str, columns: Mapping[str, pa.Array]) -> None:
     assert list(columns) == list(TABLES[table])
     tx.put(f"new_{table}", pa.table(dict(columns)))
-    tx.run(f"INSERT INTO {book.schema}.{table} SELECT * FROM new_{table}")
+    append(tx, book, table, f"new_{table}")
 
 
 def _json(raws: Sequence[bytes | None]) -> pa.Array:

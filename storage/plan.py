@@ -23,7 +23,7 @@ from grammar import query as q
 from grammar import when
 from storage.errors import Unsupported
 from storage.event import number_in
-from storage.schema import Layout
+from storage.schema import EVERY_TYPE, Column, Layout, Ordered
 
 Kind: TypeAlias = Literal["users", "count", "percentage", "value", "breakdown"]
 Table: TypeAlias = Literal["event", "item", "contact"]
@@ -42,6 +42,7 @@ _MICROSECONDS: dict[q.Unit, int] = {
 }
 _MONTHS: dict[q.Unit, int] = {"month": 1, "quarter": 3, "year": 12}
 _MOST = 100_000  # so many calendar units are looked at one by one
+_FEW = 63  # periods that a bit each of an integer tells apart
 _MOST_CUTS = 240  # so many blocks of months or more are told apart
 _ORDERS = frozenset({"order-completed", "order-updated", "order-cancelled", "order-refunded"})
 _GIVEN_BACK = ("order-cancelled", "order-refunded")
@@ -228,6 +229,24 @@ class Group:
 
 
 @dataclass(frozen=True, slots=True)
+class StateRows:
+    """What contacts did of a type (or of any): rows of `state`; with `after`, and of the events that it leaves out."""
+
+    type: int
+    after: Ordered | None
+
+
+@dataclass(frozen=True, slots=True)
+class States:
+    """As Group, over all events of a type up to now: read from `state`. No figures: as Doers."""
+
+    name: str
+    rows: StateRows
+    figures: tuple[Figure, ...]
+    nodes: tuple[Node, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Doers:
     """The contacts of the facts."""
 
@@ -270,13 +289,15 @@ class Cuts:
 
 @dataclass(frozen=True, slots=True)
 class Periods:
-    """How many periods of a contact have at least `each` events (`longest`: how many in a row): `value`."""
+    """How many periods of a contact have at least `each` events (`longest`: how many in a row): `value`. `few`: there
+    are no more than 63 of them."""
 
     name: str
     facts: Facts
     by: Units | Widths | Cuts
     each: int
     longest: bool
+    few: bool
     node: Node
 
 
@@ -347,7 +368,9 @@ class Chain:
     absent: StepRows | None
     within: Length | None
     first: Facts | None  # the first step is at the first of these
-    shape: Literal["earliest", "next", "any", "around"]
+    shape: Literal["earliest", "next", "previous", "any", "around"]
+    by_place: bool
+    lasts: tuple[Ref, Ref] | None
     node: Node
 
 
@@ -385,7 +408,18 @@ class MeanOfFacts:
 
 
 Part: TypeAlias = (
-    Group | Doers | Values | Periods | Frequent | GivenBack | Returned | Chain | Ranking | MeanOfContacts | MeanOfFacts
+    Group
+    | States
+    | Doers
+    | Values
+    | Periods
+    | Frequent
+    | GivenBack
+    | Returned
+    | Chain
+    | Ranking
+    | MeanOfContacts
+    | MeanOfFacts
 )
 
 
@@ -673,6 +707,7 @@ class Plan:
     """What is to be run: parts in an order in which each uses only earlier ones, then the contacts, then the output.
 
     `now` is naive UTC. `zone` is None where local time is UTC; `offset` is its distance from UTC if that never changes.
+    `read`: the (level, key) of what has no column that serves, and is read from JSON.
     """
 
     schema: str
@@ -683,6 +718,7 @@ class Plan:
     population: Scan
     out: Out
     query: q.Query
+    read: tuple[tuple[str, str], ...]
 
 
 def kind_of(query: q.Query) -> Kind:
@@ -881,6 +917,7 @@ class _Planner:
         self.layout = layout
         self.passes: dict[Source, _Pass] = {}
         self.parts: dict[object, Part] = {}
+        self.read: dict[tuple[str, str], None] = {}
 
     def plan(self, query: q.Query) -> Plan:
         population = query.population
@@ -901,6 +938,7 @@ class _Planner:
             population=scan,
             out=out,
             query=query,
+            read=tuple(self.read),
         )
 
     # ── times, cells, tests of rows ──
@@ -918,19 +956,42 @@ class _Planner:
         keys = tuple(of.name.split("."))
         match of.level:
             case "event" | "item" as level:
-                columns = self.layout.event_columns if level == "event" else self.layout.item_columns
-                column = columns.get(of.name)
-                if column is not None and column.number and number:
-                    return NumberColumn(level, column.name)
-                if column is not None and not column.number and column.whole:
-                    return TextColumn(level, column.name)
-                return Json(level, "properties" if level == "event" else "item", keys)
+                whole = "properties" if level == "event" else "item"
+                return self.in_column(of, level, number) or self.json(of.level, Json(level, whole, keys))
             case "context":
-                return Json("event", "context", keys)
+                return self.in_column(of, "event", number) or self.json(of.level, Json("event", "context", keys))
             case "order value":
                 return NumberColumn("event", "order_value") if event in _ORDERS else Worth()
             case _:
                 assert_never(of.level)
+
+    def column(self, of: q.Property) -> Column | None:
+        """The column of the property, if it has one."""
+        match of.level:
+            case "event":
+                return self.layout.event_columns.get(of.name)
+            case "item":
+                return self.layout.item_columns.get(of.name)
+            case "context":
+                return self.layout.context_columns.get(of.name)
+            case "order value":
+                return None
+            case _:
+                assert_never(of.level)
+
+    def in_column(self, of: q.Property, table: Table, number: bool) -> Cell | None:
+        """The column of the property, if that tells what is asked."""
+        column = self.column(of)
+        if column is None or (column.number and not number):
+            return None
+        if column.number:
+            return NumberColumn(table, column.name)
+        return TextColumn(table, column.name) if column.whole else None
+
+    def json(self, level: str, cell: Json) -> Json:
+        """The cell, noted as one that has to be read from JSON."""
+        self.read[level, ".".join(cell.keys)] = None
+        return cell
 
     def attribute(self, name: str) -> Cell:
         if name == "visitor_id":
@@ -966,11 +1027,10 @@ class _Planner:
         """The cell that serves this test of a property best, with the test."""
         check = self.check(test)
         cell = self.cell(of, event, number=True)
-        if isinstance(cell, NumberColumn) and of.level != "order value":
-            columns = self.layout.event_columns if of.level == "event" else self.layout.item_columns
-            whole = columns[of.name].whole
+        column = self.column(of)
+        if isinstance(cell, NumberColumn) and column is not None:
             numeric = isinstance(check, Equal) and len(check.numbers) == len(check.texts)
-            if not (isinstance(check, Inside) or (whole and (numeric or isinstance(check, Present)))):
+            if not (isinstance(check, Inside) or (column.whole and (numeric or isinstance(check, Present)))):
                 return self.cell(of, event, number=False), check
         return cell, check
 
@@ -1158,7 +1218,18 @@ class _Planner:
         return Ref(self.part(part), "value", zero=True)
 
     def periods(self, facts: Facts, by: Units | Widths | Cuts, each: int, longest: bool, node: Node) -> Ref:
-        return Ref(self.part(Periods("", facts, by, each, longest, node)), "value", zero=True)
+        start, end = facts.times.start, facts.times.end
+        match by:
+            case Units(unit):
+                # one more than fit whole, and one for a clock that changes
+                few = start is not None and (end - start) // _TICK // _MICROSECONDS[unit] + 3 <= _FEW
+            case Widths(last, width):
+                few = start is not None and (last - start) // _TICK // width + 1 <= _FEW
+            case Cuts(at):
+                few = len(at) + 1 <= _FEW
+            case _:
+                assert_never(by)
+        return Ref(self.part(Periods("", facts, by, each, longest, few, node)), "value", zero=True)
 
     def blocks(self, events: q.Events, unit: q.Unit, of: int, each: int, calendar: bool, node: Node) -> Ref:
         end = self.now + _TICK
@@ -1294,13 +1365,17 @@ class _Planner:
             raise Unsupported("Sequence with an absent step before its last")
         if not chain:
             return Neither(self.did(absent[0].events, node), node) if absent else Constant(True, node)
-        shape: Literal["earliest", "next", "any", "around"]
+        # With a length in months not every instant has one that is so much before it, and no number is so much later.
+        exact = node.within is not None and node.within.unit not in _MONTHS
+        shape: Literal["earliest", "next", "previous", "any", "around"]
         if not node.ordered:
             shape = "around" if node.within is not None and len(chain) > 1 else "any"
         elif node.within is not None and not node.from_first and (len(chain) == 1 if absent else len(chain) > 1):
-            shape = "next"
+            backwards = exact and not absent and self.count(chain[-1].events) < self.count(chain[0].events)
+            shape = "previous" if backwards else "next"
         else:
             shape = "earliest"
+        by_place = exact and node.same is None and shape in ("next", "previous")
         part = Chain(
             "",
             tuple(self.step(step, node.same) for step in chain),
@@ -1308,9 +1383,23 @@ class _Planner:
             None if node.within is None else _length(node.within),
             replace(self.facts(chain[0].events), many=False) if node.from_first else None,
             shape,
+            by_place,
+            self.lasts(chain[0], absent[0], node) if by_place and absent else None,
             node,
         )
         return In(self.part(part), node)
+
+    def lasts(self, first: q.Step, absent: q.Step, node: Node) -> tuple[Ref, Ref] | None:
+        """The last first step and the last absent one of a contact, if `state` has both."""
+        both = self.facts(first.events), self.facts(absent.events)
+        if not all(map(self.state, both)):
+            return None
+        return self.figure(both[0], "last", None, node), self.figure(both[1], "last", None, node)
+
+    def count(self, events: q.Events) -> int:
+        """About how many events there are of the type."""
+        types = self.type_of(events.event)
+        return sum(self.layout.counts.get(each, 0) for each in (self.layout.counts if types is None else types))
 
     def step(self, step: q.Step, same: q.Property | None) -> StepRows:
         if same is None:
@@ -1422,15 +1511,40 @@ class _Planner:
     def settled_part(self, part: Part) -> Part:
         if isinstance(part, Ranking):
             return replace(part, scan=self.scan(self.settled(part.scan.test), part.by))
+        if isinstance(part, Doers) and (rows := self.state(part.facts)):
+            return States(part.name, rows, (), (part.node,))
         return part
+
+    def state(self, facts: Facts) -> StateRows | None:
+        """The rows of `state` that count these facts, if it counts just these: every event of a type up to now."""
+        ordered = self.layout.ordered
+        plain = facts.base == "event" and not facts.tests and not facts.sets
+        types = (EVERY_TYPE,) if facts.types is None else facts.types
+        if ordered is None or not plain or len(types) != 1 or facts.times != self.times(q.ALWAYS):
+            return None
+        if self.now < ordered.horizon:
+            return None  # it has counted what is still to come
+        return StateRows(types[0], ordered if ordered.rest else None)
 
     def in_order(self, parts: list[Part]) -> list[Part]:
         """All parts, each after those it uses: passes and what stands alone, then rankings and means as they came."""
         late = (Ranking, MeanOfContacts)
-        groups: list[Part] = [self.group(found) for found in self.passes.values()]
+        groups: list[Part] = [self.states(found) or self.group(found) for found in self.passes.values()]
         made = {part.name for part in parts}
         parts = parts + [part for part in self.parts.values() if part.name not in made]
         return groups + [p for p in parts if not isinstance(p, late)] + [p for p in parts if isinstance(p, late)]
+
+    def states(self, found: _Pass) -> States | None:
+        """The pass without a scan, where `state` has every figure."""
+        kept = {("events", None), ("first", None), ("last", None), ("total", NumberColumn("event", "order_value"))}
+        rows = {self.state(facts) if (how, cell) in kept else None for facts, how, cell in found.asked}
+        one = rows.pop()
+        if one is None or rows:
+            return None
+        figures = tuple(
+            Figure(name, how, cell, None, (), False, node) for (_, how, cell), (name, node) in found.asked.items()
+        )
+        return States(found.name, one, figures, tuple(figure.node for figure in figures))
 
     def group(self, found: _Pass) -> Group:
         """The pass as one scan: what all figures ask stands in its facts, the rest in the figures. Where each of them

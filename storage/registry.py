@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from grammar.query import Query
 from grammar.vocabulary import fold
-from storage.backends import Backend, Session
+from storage.backends import Backend, Session, Snapshot
 from storage.errors import StorageError
 from storage.schema import INDEXES, META, META_TABLES, TABLES, VERSION, create_statements, schema_of
 
@@ -106,9 +106,9 @@ def bump(tx: Session, book: PhonebookRow) -> None:
     tx.run(f"UPDATE {META}.phonebook SET version = version + 1 WHERE id = ?", [book.id])
 
 
-def version(backend: Backend, book: PhonebookRow) -> int:
+def version(snapshot: Snapshot, book: PhonebookRow) -> int:
     """Which version of its vocabulary the phonebook is at."""
-    return int(backend.rows(f"SELECT version FROM {META}.phonebook WHERE id = ?", [book.id])[0][0])
+    return int(snapshot.rows(f"SELECT version FROM {META}.phonebook WHERE id = ?", [book.id])[0][0])
 
 
 def define(backend: Backend, book: PhonebookRow, term: TermRow, now: datetime) -> None:

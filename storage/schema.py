@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from types import MappingProxyType
 from typing import Final
 
 VERSION: Final = 1
 """The version of these tables. A store file of a newer one is refused, never guessed at."""
+
+EVERY_TYPE: Final = -1
+"""Stands for any type in `state`."""
 
 META: Final = "meta"
 """The DuckDB schema of the store itself; each phonebook has one of its own, so that no query can see another's."""
@@ -86,6 +90,16 @@ class Column:
 
 
 @dataclass(frozen=True, slots=True)
+class Ordered:
+    """What the last compaction did: `state` counts the events up to `upto` (by number) that are no later than `horizon`
+    (naive UTC). `rest`: there are others."""
+
+    upto: int
+    horizon: datetime
+    rest: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Layout:
     """Where the things of one phonebook live, at one moment. What has no column is read from the JSON by its path:
 
@@ -99,7 +113,10 @@ class Layout:
     types: Mapping[str, int]  # event type's name → event.type
     event_columns: Mapping[str, Column]  # property's name → column of `event`, for all event types
     item_columns: Mapping[str, Column]  # line item's key → column of `item`
+    context_columns: Mapping[str, Column]  # context's key → column of `event`
     attribute_columns: Mapping[str, str]  # attribute's key → column of `contact`: VARCHAR, whole; no lists
+    counts: Mapping[int, int]  # event.type → about how many events there are
+    ordered: Ordered | None  # None: nothing has been compacted
 
 
 # ── numbers that came as text ─────────────────────────────────────────────────────────────────────────────────────
@@ -180,6 +197,26 @@ TABLES: Final[Mapping[str, Mapping[str, str]]] = MappingProxyType(
             **dict.fromkeys(ITEM_TEXTS, "VARCHAR"),
             **dict.fromkeys(ITEM_NUMBERS, "DOUBLE"),
             "item": "JSON NOT NULL",  # whole
+        },
+        "state": {  # what a contact did so far: a row for each type, and one of type -1 for all of them together
+            "type": "INTEGER NOT NULL",
+            "contact": "INTEGER NOT NULL",
+            "first": "TIMESTAMP NOT NULL",
+            "last": "TIMESTAMP NOT NULL",
+            "events": "BIGINT NOT NULL",
+            "worth": "DOUBLE",  # Σ order_value
+        },
+        "compaction": {  # one row, or none: `state` counts the events up to this one that are no later than the horizon
+            "upto": "BIGINT NOT NULL",
+            "horizon": "TIMESTAMP NOT NULL",  # UTC
+            "finished": "TIMESTAMP NOT NULL",  # UTC
+        },
+        "promoted": {  # keys that have got a column of their own
+            "level": "VARCHAR NOT NULL",  # event, item, context
+            "key": "VARCHAR NOT NULL",
+            "column_name": "VARCHAR NOT NULL",
+            "number": "BOOLEAN NOT NULL",
+            "filled": "BOOLEAN NOT NULL",  # also for the events that were there before it
         },
         "event_type": {
             "type": "INTEGER NOT NULL",

@@ -12,7 +12,7 @@ from sqlglot import exp
 
 from grammar import query as q
 from storage import plan as p
-from storage.schema import NUMBER_STRIP, NUMBER_TEXT
+from storage.schema import EVERY_TYPE, NUMBER_STRIP, NUMBER_TEXT
 
 Describe: TypeAlias = Callable[[p.Node], str]
 Expr: TypeAlias = exp.Expression
@@ -647,10 +647,13 @@ class _Speller:
     def part(self, part: p.Part) -> list[Named]:
         found = self.ctes(part)
         if self.describe is not None:
-            if isinstance(part, p.Group):
-                nodes: list[p.Node] = [figure.node for figure in part.figures]
-            else:
-                nodes = [part.node]
+            match part:
+                case p.Group(_, _, figures):
+                    nodes = tuple(figure.node for figure in figures)
+                case p.States(nodes=nodes):
+                    pass
+                case _:
+                    nodes = (part.node,)
             found[0][1].comments = [self.describe(node) for node in dict.fromkeys(nodes)]
         return found
 
@@ -658,6 +661,8 @@ class _Speller:
         match part:
             case p.Group():
                 return [(part.name, self.group(part))]
+            case p.States():
+                return [(part.name, self.states(part))]
             case p.Doers(name, facts):
                 rows = self.rows(facts)
                 where = self.facts_where(rows, facts)
@@ -703,6 +708,45 @@ class _Speller:
             columns.append(_alias(number, figure.name))
         return rows.select(columns, where, [rows.column("contact")])
 
+    def states(self, part: p.States) -> Expr:
+        """A row a contact; where there are no figures, a contact may have several."""
+        rows, schema = part.rows, self.plan.schema
+        kept = {"first": "first", "last": "last", "events": "events", "total": "worth"}
+        told = [(figure.name, figure.how) for figure in part.figures]
+        counted = _select(
+            [_column("contact"), *(_alias(_column(kept[how]), name) for name, how in told)],
+            _table("state", None, schema),
+            where=self.of_types(_column("type"), (rows.type,)),
+        )
+        after = rows.after
+        if after is None:
+            return counted
+        event = {"first": _column("ts"), "last": _column("ts"), "events": _number(1), "total": _column("order_value")}
+        ts, number = _column("ts"), _column("event")
+        types = self.of_types(_column("type"), None if rows.type == EVERY_TYPE else (rows.type,))
+        # Two scans: the engine skips row groups by each of these bounds, and by neither where they are joined by "or".
+        new = [exp.GT(this=number, expression=_number(after.upto))]
+        late = [
+            exp.LTE(this=number.copy(), expression=_number(after.upto)),
+            exp.GT(this=ts, expression=_at(after.horizon)),
+        ]
+        union: Expr = counted
+        for where in (new, late):
+            more = _select(
+                [_column("contact"), *(_alias(event[how].copy(), name) for name, how in told)],
+                _table("event", None, schema),
+                where=[*types, exp.LTE(this=ts.copy(), expression=_at(self.plan.now)), *where],
+            )
+            union = exp.Union(this=union, expression=more, distinct=False)
+        if not told:
+            return union
+        together = {"first": "min", "last": "max", "events": "sum", "total": "fsum"}
+        columns: list[Expr] = [_column("contact")]
+        for name, how in told:
+            total = _call(together[how], _column(name))
+            columns.append(_alias(_cast(total, exp.DType.BIGINT) if how == "events" else total, name))
+        return _select(columns, _sub(union, "r"), group=[_column("contact")])
+
     def periods(self, part: p.Periods) -> exp.Select:
         rows = self.rows(part.facts)
         where = self.facts_where(rows, part.facts)
@@ -717,6 +761,16 @@ class _Speller:
                 period = _sum([_cast(exp.GTE(this=ts.copy(), expression=_at(cut)), exp.DType.INT) for cut in at])
             case _:
                 assert_never(part.by)
+        if part.few and part.each <= 1 and not part.longest:
+            if isinstance(part.by, p.Units):
+                assert part.facts.times.start is not None
+                first = self.ordinal(self.local(_at(part.facts.times.start)), part.by.unit)
+                period = exp.Sub(this=exp.Paren(this=period), expression=exp.Paren(this=first))
+            bit = _call(
+                "bit_or",
+                exp.BitwiseLeftShift(this=_cast(_number(1), exp.DType.BIGINT), expression=exp.Paren(this=period)),
+            )
+            return rows.select([contact, _alias(_call("bit_count", bit), "value")], where, [contact.copy()])
         enough: Expr | None = None
         if part.each > 1:
             counted = _count(rows.column("event") if part.facts.many else None)
@@ -818,31 +872,34 @@ class _Speller:
     def chain(self, part: p.Chain) -> list[Named]:
         """Rows are (contact, v, ts); v only where one value must be the same."""
         keys = ("contact", "v") if part.steps[0].cell is not None else ("contact",)
-        rows = [self.step(step) for step in part.steps]
+        rows = [self.step(step, part.by_place) for step in part.steps]
         if part.first is not None:
             rows[0] = self.at_first(rows[0], part.first)
         found: list[Named] = [(f"{part.name}_step{i}", select) for i, select in enumerate(rows, start=1)]
         steps = [name for name, _ in found]
         absent = None if part.absent is None else f"{part.name}_absent"
         if part.absent is not None and absent is not None:
-            found.append((absent, self.step(part.absent)))
+            found.append((absent, self.step(part.absent, part.by_place)))
         match part.shape:
             case "earliest":
                 found += self.earliest(part, keys, steps, absent)
             case "next":
                 found += self.next(part, keys, steps, absent)
+            case "previous":
+                found += self.previous(part, keys, steps)
             case "any" | "around":
                 found.append((part.name, self.unordered(part, keys, steps, absent)))
             case _:
                 assert_never(part.shape)
         return found
 
-    def step(self, step: p.StepRows) -> exp.Select:
+    def step(self, step: p.StepRows, by_place: bool) -> exp.Select:
         if step.cell is not None:
             return self.value_rows(step.facts, step.cell, "contact", "ts")
         rows = self.rows(step.facts)
         where = self.facts_where(rows, step.facts)
-        return rows.select([rows.column("contact"), rows.column("ts")], where)
+        contact, ts = rows.column("contact"), rows.column("ts")
+        return rows.select([contact, _alias(_place(contact, ts), "k") if by_place else ts], where)
 
     def at_first(self, rows: exp.Select, facts: p.Facts) -> exp.Select:
         """Of these rows, those at the contact's first of the facts."""
@@ -855,26 +912,83 @@ class _Speller:
 
     def next(self, part: p.Chain, keys: tuple[str, ...], steps: list[str], absent: str | None) -> list[Named]:
         """From every first step to the next event of each later step: each join finds one row."""
-        assert part.within is not None
-        start = [*map(_column, keys), _alias(_column("ts"), "start"), _column("ts")]
+        at = "k" if part.by_place else "ts"
         found: list[Named] = []
-        source: Expr = _sub(_select(start, _table(steps[0])), "a")
-        late = self.later(_column("start", "a"), part.within)
+        source: Expr = _sub(
+            _select([*map(_column, keys), _alias(_column(at), "start"), _column(at)], _table(steps[0])), "a"
+        )
+        late = self.after(part, _column("start", "a"))
         if absent is not None:
-            none = _any([_is_null(_column("ts", "b")), exp.GT(this=_column("ts", "b"), expression=late)])
-            join = _join(_table(absent, "b"), [*_equal(keys), _after()], side="LEFT", method="ASOF")
-            return [(part.name, _select([_column("contact", "a")], source, [join], [none]))]
+            return self.not_next(part, keys, steps[0], absent)
         for i, step in enumerate(steps[1:], start=2):
             name = part.name if i == len(steps) else f"{part.name}_next{i}"
             select = _select(
-                [*_from("a", keys), _column("start", "a"), _column("ts", "b")],
+                [*_from("a", keys), _column("start", "a"), _column(at, "b")],
                 source,
-                [_join(_table(step, "b"), [*_equal(keys), _after()], method="ASOF")],
-                [exp.LTE(this=_column("ts", "b"), expression=late.copy())],
+                [_join(_table(step, "b"), _follows(part, keys, "a", "b"), method="ASOF")],
+                [exp.LTE(this=_column(at, "b"), expression=late.copy())],
             )
             found.append((name, select))
             source = _table(name, "a")
         return found
+
+    def not_next(self, part: p.Chain, keys: tuple[str, ...], first: str, absent: str) -> list[Named]:
+        """The contacts with a first step that no absent one follows in time. Who did not do the absent one after the
+        last first step is among them without a look at the events."""
+        at = "k" if part.by_place else "ts"
+        found: list[Named] = []
+        sources: list[Expr] = [_table(first, "a"), _table(absent, "b")]
+        if part.lasts is not None:
+            settled = f"{part.name}_settled"
+            last, later = (_column(ref.column, alias) for ref, alias in zip(part.lasts, "ab", strict=True))
+            none = _any([_is_null(later), exp.LTE(this=later.copy(), expression=last)])
+            tables = [_table(ref.part, alias) for ref, alias in zip(part.lasts, "ab", strict=True)]
+            join = _join(tables[1], _equal(("contact",)), side="LEFT")
+            there = exp.Not(this=_is_null(last.copy()))
+            found.append((settled, _select([_column("contact", "a")], tables[0], [join], [there, none])))
+            open_ = exp.Not(this=_in(_column("contact"), _select([_column("contact")], _table(settled))))
+            sources = [
+                _sub(_select([exp.Star()], _table(name), where=[open_.copy()]), alias)
+                for name, alias in ((first, "a"), (absent, "b"))
+            ]
+        late = exp.GT(this=_column(at, "b"), expression=self.after(part, _column(at, "a")))
+        join = _join(sources[1], _follows(part, keys, "a", "b"), side="LEFT", method="ASOF")
+        select: Expr = _select(
+            [_column("contact", "a")], sources[0], [join], [_any([_is_null(_column(at, "b")), late])]
+        )
+        for name, _ in found:
+            select = exp.Union(this=_select([_column("contact")], _table(name)), expression=select, distinct=False)
+        return [*found, (part.name, select)]
+
+    def previous(self, part: p.Chain, keys: tuple[str, ...], steps: list[str]) -> list[Named]:
+        """From every last step to the event of each earlier step right before: each join finds one row, and only the
+        contacts who have got so far are looked at."""
+        at = "k" if part.by_place else "ts"
+        found: list[Named] = []
+        finish = _alias(_column(at), "finish")
+        source: Expr = _sub(_select([*map(_column, keys), finish, _column(at)], _table(steps[-1])), "a")
+        before = steps[-1]
+        soon = exp.GTE(this=self.after(part, _column(at, "b")), expression=_column("finish", "a"))
+        for i, step in reversed(list(enumerate(steps[:-1], start=1))):
+            name = part.name if i == 1 else f"{part.name}_before{i}"
+            there = _in(_column("contact"), _select([_column("contact")], _table(before)))
+            rows = _sub(_select([exp.Star()], _table(step), where=[there]), "b")
+            select = _select(
+                [*_from("a", keys), _column("finish", "a"), _column(at, "b")],
+                source,
+                [_join(rows, _follows(part, keys, "b", "a"), method="ASOF")],
+                [soon.copy()],
+            )
+            found.append((name, select))
+            source, before = _table(name, "a"), name
+        return found
+
+    def after(self, part: p.Chain, moment: Expr) -> Expr:
+        """The limit of the sequence later: as a place where moments are places, else as a time."""
+        assert part.within is not None
+        if part.by_place:
+            return exp.Add(this=moment, expression=_number(part.within.microseconds))
+        return self.later(moment, part.within)
 
     def earliest(self, part: p.Chain, keys: tuple[str, ...], steps: list[str], absent: str | None) -> list[Named]:
         """Each step at its earliest after the one before, in one row a key: the first step's time is the earliest start
@@ -1264,6 +1378,23 @@ def _from(alias: str, keys: tuple[str, ...]) -> list[Expr]:
 
 def _equal(keys: tuple[str, ...], left: str = "a", right: str = "b") -> list[Expr]:
     return [exp.EQ(this=_column(key, left), expression=_column(key, right)) for key in keys]
+
+
+_APART = 2**60  # microseconds: more than lie between two events, and a limit of 3,000 years more than that
+
+
+def _place(contact: Expr, ts: Expr) -> Expr:
+    """A number in the order of contact and time: to join the nearest by one key is far quicker than by two."""
+    wide = exp.Mul(this=_cast(contact.copy(), exp.DType.INT128), expression=_number(_APART))
+    return exp.Add(this=wide, expression=_call("epoch_us", ts.copy()))
+
+
+def _follows(part: p.Chain, keys: tuple[str, ...], left: str, right: str) -> list[Expr]:
+    """What joins the nearest: the right one is strictly later. By place it may be another contact's, if there is none;
+    that is further away than any limit."""
+    if part.by_place:
+        return [exp.LT(this=_column("k", left), expression=_column("k", right))]
+    return [*_equal(keys), exp.LT(this=_column("ts", left), expression=_column("ts", right))]
 
 
 def _after() -> Expr:

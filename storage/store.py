@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import logging
+import threading
+from collections import Counter
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -9,9 +14,11 @@ from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
 from grammar.query import Query
-from storage import load, registry
-from storage.backends import Backend
+from storage import compact, load, registry
+from storage.backends import Backend, Snapshot
 from storage.catalog import StoreVocabulary, layout
+from storage.compact import Compacted
+from storage.errors import StorageError
 from storage.load import Clock, Progress, Report
 from storage.registry import PhonebookRow, TermRow
 from storage.schema import PRODUCT_FIELDS, VARIANT_FIELDS, Layout
@@ -20,7 +27,7 @@ from storage.source import Source
 if TYPE_CHECKING:
     import pyarrow as pa
 
-__all__ = ["Book", "Progress", "Report", "Result", "Source", "Store"]
+__all__ = ["Book", "Compacted", "Progress", "Report", "Result", "Source", "Store"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +48,7 @@ class Store:
     def __init__(self, backend: Backend, clock: Clock) -> None:
         self._backend = backend
         self._clock = clock
+        self._keeper = _Keeper(backend, clock)
         self._closed = False
 
     @staticmethod
@@ -75,24 +83,67 @@ class Store:
         Raises:
             StorageError: "zone" where there is no such zone or it has another; "refused" where `strict` differs.
         """
-        return Book(self._backend, registry.phonebook(self._backend, name, zone, strict, self._clock()), self._clock)
+        row = registry.phonebook(self._backend, name, zone, strict, self._clock())
+        return Book(self._backend, row, self._clock, self._keeper)
 
     def close(self) -> None:
-        """Closes the store. Closing it again does nothing."""
+        """Closes the store, after a compaction that runs by itself has finished. Closing it again does nothing."""
         if not self._closed:
             self._closed = True
+            self._keeper.close()
             self._backend.close()
+
+
+class _Keeper:
+    """Compacts the phonebooks of a store by itself, one at a time, when enough events have come."""
+
+    def __init__(self, backend: Backend, clock: Clock) -> None:
+        self._backend = backend
+        self._clock = clock
+        self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="compaction")
+        self._lock = threading.Lock()
+        self._came: dict[int, int] = {}
+        self._asked: dict[int, Counter[tuple[str, str]]] = {}
+
+    def came(self, row: PhonebookRow, events: int) -> None:
+        """Told how many events came into a phonebook. Looks at the store only once in so many."""
+        with self._lock:
+            total = self._came.get(row.id, compact.LEAST) + events
+            self._came[row.id] = total if total < compact.LEAST else 0
+        if total >= compact.LEAST and compact.due(self._backend, row):
+            self._thread.submit(self._compact, row)
+
+    def asked(self, row: PhonebookRow, keys: Sequence[tuple[str, str]]) -> None:
+        """Told which keys a question read from JSON: those often asked for get a column with the next compaction."""
+        if keys:
+            with self._lock:
+                self._asked.setdefault(row.id, Counter()).update(keys)
+
+    def compact(self, row: PhonebookRow, progress: compact.Progress | None = None) -> Compacted:
+        with self._lock:
+            asked = dict(self._asked.get(row.id, Counter()))
+        return compact.compact(self._backend, row, self._clock, progress, asked)
+
+    def close(self) -> None:
+        self._thread.shutdown()
+
+    def _compact(self, row: PhonebookRow) -> None:
+        try:
+            self.compact(row)
+        except StorageError as error:  # the events are stored; the next compaction does what this one did not
+            logging.getLogger(__name__).warning("The phonebook %r was not compacted: %s", row.name, error)
 
 
 class Book:
     """One phonebook of an open store. Made by `Store.phonebook`."""
 
-    def __init__(self, backend: Backend, row: PhonebookRow, clock: Clock) -> None:
+    def __init__(self, backend: Backend, row: PhonebookRow, clock: Clock, keeper: _Keeper) -> None:
         self._backend = backend
         self._row = row
         self._clock = clock
+        self._keeper = keeper
         self._vocabulary: StoreVocabulary | None = None
-        self._layout: tuple[int, Layout] | None = None
+        self._layout: tuple[object, Layout] | None = None
 
     @property
     def name(self) -> str:
@@ -129,7 +180,9 @@ class Book:
         Raises:
             StorageError: "source", where nothing can be read from it.
         """
-        return load.import_events(self._backend, self._row, source, self._clock, progress)
+        report = load.import_events(self._backend, self._row, source, self._clock, progress)
+        self._keeper.came(self._row, report.accepted)
+        return report
 
     def import_products(self, source: Source, progress: Progress | None = None) -> Report:
         """Products, each with a product_id and any of a product's fields: they complete the catalog that events make.
@@ -148,12 +201,10 @@ class Book:
             self._vocabulary = StoreVocabulary(self._backend, self._row.schema, version)
         return self._vocabulary
 
-    def layout(self) -> Layout:
-        """Where its things live, as of now."""
-        version = registry.version(self._backend, self._row)
-        if self._layout is None or self._layout[0] != version:
-            self._layout = version, layout(self._backend, self._row.schema)
-        return self._layout[1]
+    def compact(self, progress: compact.Progress | None = None) -> Compacted:
+        """Puts events that came since the last time in order, so that questions stay quick; see `storage.compact`. It
+        happens by itself, too, when enough have come."""
+        return self._keeper.compact(self._row, progress)
 
     def answer(self, query: Query, now: datetime) -> Result:
         """What the query finds as of `now` (aware).
@@ -164,8 +215,24 @@ class Book:
         from storage.plan import plan
         from storage.sql import spell
 
-        sql = spell(plan(query, now, ZoneInfo(self._row.zone), self.layout()))
-        return Result(self._backend.query(sql), sql)
+        with self._backend.snapshot() as snapshot:
+            planned = plan(query, now, ZoneInfo(self._row.zone), self._layout_of(snapshot))
+            sql = spell(planned)
+            found = Result(snapshot.query(sql), sql)
+        self._keeper.asked(self._row, planned.read)
+        return found
+
+    def layout(self) -> Layout:
+        """Where its things live, as of now."""
+        with self._backend.snapshot() as snapshot:
+            return self._layout_of(snapshot)
+
+    def _layout_of(self, snapshot: Snapshot) -> Layout:
+        """Where its things live, at this moment."""
+        version = registry.version(snapshot, self._row), compact.version(snapshot, self._row)
+        if self._layout is None or self._layout[0] != version:
+            self._layout = version, layout(snapshot, self._row.schema)
+        return self._layout[1]
 
     # ── what it knows ─────────────────────────────────────────────────────────────────────────────────────────────
 

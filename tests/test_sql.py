@@ -17,12 +17,13 @@ from grammar.query import NEVER, Bound, Events, Property, Query, Span, Step, Win
 from storage import plan as p
 from storage.errors import StorageError, Unsupported
 from storage.plan import kind_of, plan
-from storage.schema import Column, Layout
+from storage.schema import Column, Layout, Ordered
 from storage.sql import spell
 from storage.store import Book, Store
 
 GOLDEN = Path(__file__).parent / "golden"
 NOW = datetime(2026, 3, 31, 18, tzinfo=UTC)  # a Tuesday
+COMPACTED = Ordered(99, datetime(2026, 3, 31, 17), rest=False)
 UTC_ZONE, KOLKATA, NEW_YORK = ZoneInfo("UTC"), ZoneInfo("Asia/Kolkata"), ZoneInfo("America/New_York")
 LAYOUT = Layout(
     schema="p1",
@@ -37,7 +38,10 @@ LAYOUT = Layout(
         name: Column(name, number=name in ("price", "quantity"))
         for name in ("brand", "product_id", "price", "quantity")
     },
+    context_columns={},
     attribute_columns={"city": "a_0", "tier": "a_1"},
+    counts={1: 1000, 2: 9000, 3: 500, 4: 50, 5: 50},
+    ordered=None,
 )
 ORDER, VIEW, LOGIN = Events("order-completed"), Events("product-viewed"), Events("login")
 BRAND = Property("brand", "item")
@@ -74,6 +78,8 @@ EXAMPLES = {
         )
     ),
     "then_within": Query(q.Sequence((Step(VIEW), Step(ORDER)), Span(7, "day"))),
+    "then_then": Query(q.Sequence((Step(VIEW), Step(LOGIN), Step(ORDER)), Span(14, "day"))),
+    "then_not_within": Query(q.Sequence((Step(VIEW), Step(ORDER, absent=True)), Span(7, "day"))),
     "then_not": Query(q.Sequence((Step(VIEW), Step(ORDER, absent=True)), same=Property("product_id", "item"))),
     "several": Query(
         q.Several(Bound(">=", 2), (did(ORDERED_NIKE), did(replace(ORDER, where=(is_(BRAND, "Puma"),))), did(LOGIN)))
@@ -91,6 +97,23 @@ EXAMPLES = {
 def test_golden(name: str, pytestconfig: pytest.Config) -> None:
     zone = NEW_YORK if name == "weekends" else UTC_ZONE
     sql = spell(plan(EXAMPLES[name], NOW, zone, LAYOUT), lambda node: type(node).__name__) + "\n"
+    path = GOLDEN / f"{name}.sql"
+    if pytestconfig.getoption("--golden"):
+        path.write_text(sql)
+    assert sql == path.read_text()
+
+
+IN_ORDER = {
+    "states": (replace(COMPACTED, rest=True), Query(q.Has(q.Spend(ORDER), Bound(">", 500)))),
+    "states_alone": (COMPACTED, Query(q.all_of(did(ORDER, NEVER), q.Extreme("last", Events(None), last(60), ())))),
+    "then_not_states": (COMPACTED, EXAMPLES["then_not_within"]),
+}
+
+
+@pytest.mark.parametrize("name", IN_ORDER)
+def test_golden_after_compaction(name: str, pytestconfig: pytest.Config) -> None:
+    ordered, query = IN_ORDER[name]
+    sql = spell(plan(query, NOW, UTC_ZONE, replace(LAYOUT, ordered=ordered))) + "\n"
     path = GOLDEN / f"{name}.sql"
     if pytestconfig.getoption("--golden"):
         path.write_text(sql)
@@ -116,6 +139,33 @@ def test_measures_over_the_same_rows_are_one_pass() -> None:
 def test_did_is_a_set_where_no_pass_is_made() -> None:
     assert parts(q.all_of(did(ORDER), did(VIEW, NEVER))) == ["Doers", "Doers"]
     assert parts(q.any_of(did(ORDER), q.all_of(did(ORDER), did(VIEW)))) == ["Doers", "Doers"], "equal sets are one"
+
+
+def test_states_serve_what_they_have_counted() -> None:
+    compacted = replace(LAYOUT, ordered=COMPACTED)
+
+    def kinds(condition: q.Condition, now: datetime = NOW) -> list[str]:
+        return [type(part).__name__ for part in plan(Query(condition), now, UTC_ZONE, compacted).parts]
+
+    spend = q.Has(q.Spend(ORDER), Bound(">", 9))
+    assert kinds(q.all_of(spend, q.Has(q.Count(ORDER), Bound(">", 2)), did(VIEW, NEVER))) == ["States", "States"]
+    assert kinds(q.Has(q.Elapsed("last", Events(None), "day"), Bound(">", 60))) == ["States"]
+    assert kinds(did(replace(ORDER, window=last(9)))) == ["Doers"], "a window is not counted"
+    assert kinds(did(replace(ORDER, where=(is_("coupon", "A"),)))) == ["Doers"], "nor is a filter"
+    assert kinds(q.all_of(spend, did(replace(ORDER, window=last(9))))) == ["Group"], "one pass serves both"
+    assert kinds(spend, COMPACTED.horizon.replace(tzinfo=UTC)) == ["States"]
+    assert kinds(spend, datetime(2026, 3, 31, 16, tzinfo=UTC)) == ["Group"], "what is still to come was counted"
+
+
+def test_a_sequence_starts_at_its_rarer_end() -> None:
+    def shape(*steps: Events, unit: q.Unit = "day") -> str:
+        part = plan(Query(q.Sequence(tuple(map(Step, steps)), Span(1, unit))), NOW, UTC_ZONE, LAYOUT).parts[0]
+        assert isinstance(part, p.Chain)
+        return part.shape
+
+    assert shape(VIEW, LOGIN, ORDER) == "previous"
+    assert shape(ORDER, LOGIN, VIEW) == "next"
+    assert shape(VIEW, ORDER, unit="month") == "next", "no instant is sure to be a month after another"
 
 
 def test_each_predicate_keeps_its_node() -> None:

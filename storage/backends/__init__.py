@@ -30,12 +30,33 @@ class Session(Protocol):
         ...
 
 
+class Snapshot(Protocol):
+    """The store as it was at one moment: all that is asked of it agrees. For one thread."""
+
+    def query(self, sql: str, parameters: Sequence[Any] = ()) -> pa.Table:
+        """The rows of a query."""
+        ...
+
+    def rows(self, sql: str, parameters: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
+        """As `query`, for few rows: they come as tuples, and sooner."""
+        ...
+
+
 class Backend(Protocol):
     """A database engine with one store open. Every error it raises is a StorageError."""
 
-    def write(self) -> AbstractContextManager[Session]:
-        """A transaction: everything done in it is committed together when the block ends, and nothing when it raises.
-        One at a time; others wait."""
+    def write(self, alone: bool = False) -> AbstractContextManager[Session]:
+        """A transaction: committed when the block ends, rolled back when it raises. One at a time; others wait.
+        `alone`: nothing runs in the background meanwhile, so that any row and any table may be changed."""
+        ...
+
+    def background(self) -> AbstractContextManager[Session]:
+        """A transaction beside that of `write`: it must change no row that a writer may change. One at a time; others
+        wait."""
+        ...
+
+    def snapshot(self) -> AbstractContextManager[Snapshot]:
+        """A connection of its own for reading, that is limited in time and memory and cannot reach files."""
         ...
 
     def scratch(self) -> AbstractContextManager[Session]:
@@ -43,7 +64,7 @@ class Backend(Protocol):
         ...
 
     def query(self, sql: str, parameters: Sequence[Any] = ()) -> pa.Table:
-        """The rows of a query, on a connection of its own that is limited in time and memory and cannot reach files."""
+        """The rows of a query, in a snapshot of its own."""
         ...
 
     def rows(self, sql: str, parameters: Sequence[Any] = ()) -> list[tuple[Any, ...]]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -42,6 +42,7 @@ class DuckDB:
         self._memory = memory
         self._milliseconds = int(seconds * 1000)
         self._lock = threading.RLock()
+        self._behind = threading.RLock()
         if path != ":memory:" and not Path(path).parent.is_dir():
             raise StorageError("unwritable", f"There is no folder {str(Path(path).parent)!r} for the store {path!r}.")
         try:
@@ -52,20 +53,10 @@ class DuckDB:
             raise _opening_error(path, error) from error
 
     @contextmanager
-    def write(self) -> Iterator[_Session]:
-        with self._lock:
-            transaction = _Session(self._writer)
-            try:
-                self._writer.execute("BEGIN")
-                yield transaction
-                self._writer.execute("COMMIT")
-            except BaseException as error:
-                self._roll_back()
-                if isinstance(error, duckdb.Error):
-                    raise _running_error(error) from error
-                raise
-            finally:
-                transaction.forget()
+    def write(self, alone: bool = False) -> Iterator[_Session]:
+        behind = self._behind if alone else nullcontext()
+        with behind, self._lock, _transaction(self._writer) as transaction:
+            yield transaction
 
     @contextmanager
     def scratch(self) -> Iterator[_Session]:
@@ -79,36 +70,69 @@ class DuckDB:
         except duckdb.Error as error:
             raise _running_error(error) from error
 
-    def query(self, sql: str, parameters: Sequence[Any] = ()) -> pa.Table:
-        with self._reader() as cursor:
-            return cursor.sql(sql, params=list(parameters)).to_arrow_table()
-
-    def rows(self, sql: str, parameters: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
-        with self._reader() as cursor:
-            return cursor.execute(sql, list(parameters)).fetchall()
+    @contextmanager
+    def background(self) -> Iterator[_Session]:
+        with self._behind, self._writer.cursor() as cursor, _transaction(cursor) as transaction:
+            yield transaction
 
     @contextmanager
-    def _reader(self) -> Iterator[duckdb.DuckDBPyConnection]:
+    def snapshot(self) -> Iterator[_Snapshot]:
         try:
             cursor = self._writer.cursor()
             try:
                 cursor.execute(f"SET max_execution_time = {self._milliseconds}")
                 cursor.execute("BEGIN TRANSACTION READ ONLY")
-                yield cursor
+                yield _Snapshot(cursor)
             finally:
                 cursor.close()
         except duckdb.Error as error:
             raise _running_error(error) from error
 
+    def query(self, sql: str, parameters: Sequence[Any] = ()) -> pa.Table:
+        with self.snapshot() as snapshot:
+            return snapshot.query(sql, parameters)
+
+    def rows(self, sql: str, parameters: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
+        with self.snapshot() as snapshot:
+            return snapshot.rows(sql, parameters)
+
     def close(self) -> None:
-        with self._lock:
+        with self._behind, self._lock:
             self._writer.close()
 
-    def _roll_back(self) -> None:
-        try:
-            self._writer.execute("ROLLBACK")
-        except duckdb.Error:
-            return  # BEGIN itself failed, or the engine has rolled back: there is nothing left to undo
+
+@contextmanager
+def _transaction(connection: duckdb.DuckDBPyConnection) -> Iterator[_Session]:
+    transaction = _Session(connection)
+    try:
+        connection.execute("BEGIN")
+        yield transaction
+        connection.execute("COMMIT")
+    except BaseException as error:
+        _roll_back(connection)
+        if isinstance(error, duckdb.Error):
+            raise _running_error(error) from error
+        raise
+    finally:
+        transaction.forget()
+
+
+def _roll_back(connection: duckdb.DuckDBPyConnection) -> None:
+    try:
+        connection.execute("ROLLBACK")
+    except duckdb.Error:
+        return  # BEGIN itself failed, or the engine has rolled back: there is nothing left to undo
+
+
+class _Snapshot:
+    def __init__(self, cursor: duckdb.DuckDBPyConnection) -> None:
+        self._cursor = cursor
+
+    def query(self, sql: str, parameters: Sequence[Any] = ()) -> pa.Table:
+        return self._cursor.sql(sql, params=list(parameters)).to_arrow_table()
+
+    def rows(self, sql: str, parameters: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
+        return self._cursor.execute(sql, list(parameters)).fetchall()
 
 
 class _Session:

@@ -1,22 +1,23 @@
 WITH periods1 AS (
   /* ActiveBlocks */
   SELECT
-    contact,
-    COUNT(*) AS value
-  FROM (
-    SELECT DISTINCT
-      e.contact,
-      (
-        1774980000000000 - EPOCH_US(e.ts)
-      ) // 604800000000 AS period
-    FROM p1.event AS e
-    WHERE
-      e.type = 3
-      AND e.ts >= CAST('2026-03-03 18:00:00.000001' AS TIMESTAMP)
-      AND e.ts <= CAST('2026-03-31 18:00:00' AS TIMESTAMP)
-  ) AS r
+    e.contact,
+    BIT_COUNT(
+      BIT_OR(
+        CAST(1 AS BIGINT) << (
+          (
+            1774980000000000 - EPOCH_US(e.ts)
+          ) // 604800000000
+        )
+      )
+    ) AS value
+  FROM p1.event AS e
+  WHERE
+    e.type = 3
+    AND e.ts >= CAST('2026-03-03 18:00:00.000001' AS TIMESTAMP)
+    AND e.ts <= CAST('2026-03-31 18:00:00' AS TIMESTAMP)
   GROUP BY
-    contact
+    e.contact
 )
 SELECT
   c.visitor_id

@@ -2,33 +2,43 @@ WITH chain1_step1 AS (
   /* Sequence */
   SELECT
     e.contact,
-    e.ts
+    CAST(e.contact AS INT128) * 1152921504606846976 + EPOCH_US(e.ts) AS k
   FROM p1.event AS e
   WHERE
     e.type = 2 AND e.ts <= CAST('2026-03-31 18:00:00' AS TIMESTAMP)
 ), chain1_step2 AS (
   SELECT
     e.contact,
-    e.ts
+    CAST(e.contact AS INT128) * 1152921504606846976 + EPOCH_US(e.ts) AS k
   FROM p1.event AS e
   WHERE
     e.type = 1 AND e.ts <= CAST('2026-03-31 18:00:00' AS TIMESTAMP)
 ), chain1 AS (
   SELECT
     a.contact,
-    a.start,
-    b.ts
+    a.finish,
+    b.k
   FROM (
     SELECT
       contact,
-      ts AS start,
-      ts
-    FROM chain1_step1
+      k AS finish,
+      k
+    FROM chain1_step2
   ) AS a
-  ASOF JOIN chain1_step2 AS b
-    ON a.contact = b.contact AND a.ts < b.ts
+  ASOF JOIN (
+    SELECT
+      *
+    FROM chain1_step1
+    WHERE
+      contact IN (
+        SELECT
+          contact
+        FROM chain1_step2
+      )
+  ) AS b
+    ON b.k < a.k
   WHERE
-    b.ts <= a.start + INTERVAL '7' DAY
+    b.k + 604800000000 >= a.finish
 )
 SELECT
   c.visitor_id
