@@ -677,8 +677,8 @@ def _promotion_is_whole(snapshot: Snapshot, schema: str, level: str, key: str, n
     """Whether the promoted column still tells all that the JSON tells."""
     at = {"event": "path = key", "item": "level = 'item'", "context": "path = 'context.' || key"}[level]
     types, holds = snapshot.rows(
-        "SELECT list_distinct(flatten(list(json_types))), list_distinct(flatten(list(holds))) "
-        f"FROM {schema}.event_key WHERE key = ? AND {at}",
+        "SELECT coalesce(list_distinct(flatten(list(json_types))), []), "
+        f"coalesce(list_distinct(flatten(list(holds))), []) FROM {schema}.event_key WHERE key = ? AND {at}",
         [key],
     )[0]
     if number:

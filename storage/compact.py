@@ -28,7 +28,7 @@ Clock: TypeAlias = Callable[[], datetime]
 Progress: TypeAlias = Callable[[int, int], None]
 """Told after each transaction: how many events are in order, and of how many."""
 
-_CHUNK: Final = 2_000_000
+CHUNK: Final = 2_000_000
 """So many events are rewritten in one transaction (a larger block is rewritten alone)."""
 
 LEAST: Final = 100_000
@@ -122,8 +122,10 @@ def append(tx: Session, book: PhonebookRow, table: str, source: str) -> None:
 
 def next_event(tx: Session, book: PhonebookRow) -> int:
     """The number that the next new event gets: above all there are, and above all that were ever compacted."""
-    last = int(tx.rows(f"SELECT coalesce(max(event), -1) FROM {book.schema}.event")[0][0])
-    return max(last, upto(tx, book)) + 1
+    since = upto(tx, book)  # the engine skips what is in order
+    return int(
+        tx.rows(f"SELECT coalesce(max(event), ?) + 1 FROM {book.schema}.event WHERE event > ?", [since, since])[0][0]
+    )
 
 
 def due(backend: Backend, book: PhonebookRow) -> bool:
@@ -249,7 +251,7 @@ def _chunks(blocks: Sequence[Block]) -> Iterator[list[Block]]:
     chunk: list[Block] = []
     size = 0
     for block in blocks:
-        if chunk and size + block.events > _CHUNK:
+        if chunk and size + block.events > CHUNK:
             yield chunk
             chunk, size = [], 0
         chunk.append(block)

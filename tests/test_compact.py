@@ -56,7 +56,9 @@ def check_states(store: Store) -> None:
     assert rows(store, "SELECT * FROM p1.state ORDER BY type, contact") == states(store, upto, horizon)
 
 
-def test_the_same_rows_in_order(store: Store, book: Book, shop: sample.Sample) -> None:
+@pytest.mark.parametrize("chunk", [500, 2_000_000])
+def test_the_same_rows_in_order(store: Store, book: Book, chunk: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(compact, "CHUNK", chunk)
     before = rows(store, EVENTS), rows(store, ITEMS)
     done = book.compact()
     assert done.new == done.rewritten == len(before[0])
