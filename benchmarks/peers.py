@@ -10,7 +10,8 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-Answers = Mapping[str, Callable[[], list[str]]]
+Answers = Mapping[str, Callable[[], Any]]
+"""Each gives visitor ids in order: an array of any kind, or a text with an id a line."""
 
 
 def chdb_answers(folder: Path, types: Mapping[str, int]) -> Answers:
@@ -76,10 +77,10 @@ def chdb_answers(folder: Path, types: Mapping[str, int]) -> Answers:
         "ORDER BY worth DESC, visitor_id LIMIT 1000"
     )
 
-    def ask(sql: str) -> list[str]:
+    def ask(sql: str) -> str:
         if not sql.startswith("SELECT"):
             sql = f"SELECT visitor_id FROM shop.contact WHERE contact {sql} ORDER BY visitor_id"
-        return str(session.query(sql, "TabSeparated")).split()
+        return str(session.query(sql, "TabSeparated"))
 
     return {name: (lambda sql=sql: ask(sql)) for name, sql in own.items()}  # type: ignore[misc]
 
@@ -97,14 +98,14 @@ def polars_answers(folder: Path, types: Mapping[str, int]) -> Answers:
     def of(name: str, table: pl.LazyFrame = events) -> pl.LazyFrame:
         return table.filter(c("type") == types[name])
 
-    def ids(contacts: pl.LazyFrame, how: Any = "semi", among: pl.LazyFrame = people) -> list[str]:
+    def ids(contacts: pl.LazyFrame, how: Any = "semi", among: pl.LazyFrame = people) -> pl.Series:
         found = among.join(contacts.select("contact"), on="contact", how=how).select("visitor_id").sort("visitor_id")
-        return list(found.collect()["visitor_id"])
+        return found.collect()["visitor_id"]
 
     orders, bought = of("order-completed"), of("order-completed", items)
     carts, views = (of(name).select("contact", "ts") for name in ("add-to-cart", "product-viewed"))
 
-    def each(rows: pl.LazyFrame, test: pl.Expr) -> list[str]:
+    def each(rows: pl.LazyFrame, test: pl.Expr) -> pl.Series:
         return ids(rows.group_by("contact").agg(test.alias("met")).filter("met"))
 
     def near(left: pl.LazyFrame, right: pl.LazyFrame, strategy: Any) -> pl.LazyFrame:
@@ -113,11 +114,11 @@ def polars_answers(folder: Path, types: Mapping[str, int]) -> Answers:
             right, on="ts", by="contact", strategy=strategy, allow_exact_matches=False, check_sortedness=False
         )
 
-    def no_order() -> list[str]:
+    def no_order() -> pl.Series:
         found = near(carts, orders.select("contact", "ts"), "forward")
         return ids(found.filter(c("other").is_null() | (c("other") > c("ts") + timedelta(days=7))))
 
-    def chain() -> list[str]:
+    def chain() -> pl.Series:
         fortnight = timedelta(days=14)
         mine = orders.select("contact", "ts", c("ts").alias("finish"))
         added = near(mine, carts.join(mine, on="contact", how="semi"), "backward")
@@ -125,16 +126,16 @@ def polars_answers(folder: Path, types: Mapping[str, int]) -> Answers:
         viewed = near(added, views.join(added, on="contact", how="semi"), "backward")
         return ids(viewed.filter(c("other") >= c("finish") - fortnight))
 
-    def top() -> list[str]:
+    def top() -> pl.Series:
         worth = orders.group_by("contact").agg(c("order_value").sum().alias("worth")).filter(c("worth") > 0)
         found = worth.join(people, on="contact").sort(["worth", "visitor_id"], descending=[True, False]).head(1000)
-        return list(found.collect()["visitor_id"])
+        return found.collect()["visitor_id"]
 
-    def city() -> list[str]:
+    def city() -> pl.Series:
         here = people.filter(c("city") == "Oslo").join(of("order-refunded"), on="contact", how="anti")
         return ids(bought.filter((c("category") == "Shoes") | (c("brand") == "Nike")), among=here)
 
-    def favourite() -> list[str]:
+    def favourite() -> pl.Series:
         nike = bought.filter(c("brand") == "Nike").select("contact")
         counts = bought.join(nike, on="contact", how="semi").filter(c("brand") != "").group_by("contact", "brand").len()
         return each(counts, c("len").max() == c("len").filter(c("brand") == "Nike").max())
