@@ -4,11 +4,13 @@ BIN := .venv/bin
 READY := .venv/ready
 PEERS := .venv/peers
 
-.PHONY: help demo test laws check bench bench-full clean
+.PHONY: help demo test laws crash load check bench bench-full clean
 help:
 	@echo "make demo   the sample shop and six questions answered"
 	@echo "make test   the whole suite"
 	@echo "make laws   the long property tests"
+	@echo "make crash  kill -9 at 200 random instants, nothing lost, nothing twice"
+	@echo "make load   8 readers and 2 writers for a minute"
 	@echo "make check  ruff, mypy, import-linter"
 	@echo "make bench  how fast it imports, reads and answers; 2 million events beside SQL by hand and other engines"
 	@echo "make bench-full  the same questions of 20 million events"
@@ -22,6 +24,12 @@ test: $(READY)
 
 laws: $(READY)
 	$(BIN)/pytest -n 2 -m laws
+
+crash: $(READY)
+	$(BIN)/pytest tests/test_crash.py --kills 200 -s
+
+load: $(READY)
+	$(BIN)/pytest tests/test_under_load.py --seconds 60 -s
 
 check: $(READY)
 	$(BIN)/ruff check .

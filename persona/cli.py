@@ -305,6 +305,52 @@ def compact(context: typer.Context) -> None:
         _say(f"{done.new:,} new events are in order; {done.rewritten:,} were rewritten for it")
 
 
+@app.command()
+def verify(context: typer.Context) -> None:
+    """Checks the whole store: that it can be read, that nothing is missing or there twice, that counts agree."""
+    with _open(context.obj, must_exist=True) as book:
+        checks = book.verify()
+    wrong = [check for check in checks if check.wrong]
+    for check in wrong:
+        typer.echo(f"{check.phonebook}: not so that {check.what}: {check.wrong:,}, such as {check.example}")
+    if wrong:
+        raise _Failed(f"{len(wrong)} of {len(checks)} checks failed; restore a copy, or import what is missing again")
+    typer.echo(f"{len(checks)} checks, all well")
+
+
+@app.command()
+def backup(
+    context: typer.Context,
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="A new file; it is a store itself.")],
+) -> None:
+    """Copies the whole store, as it is at one instant."""
+    with _open(context.obj, must_exist=True) as book:
+        book.backup(file)
+        _say(f"copied to {file}")
+
+
+@app.command()
+def forget(
+    context: typer.Context,
+    visitor: Annotated[str, typer.Argument(metavar="VISITOR", help="The contact's visitor_id.")],
+) -> None:
+    """Removes a person for good: contact, events, what failed; no byte of it is left in the store's file."""
+    with _open(context.obj, must_exist=True) as book:
+        told = book.forget(visitor)
+    if not (told.contacts or told.failed):
+        raise _Failed(f"nobody here is {visitor}: nothing was removed")
+    removed = (
+        _many(told.contacts, "contact"),
+        _many(told.events, "event"),
+        _many(told.failed, "failed record"),
+        f"{told.segments:,} places in segments",
+    )
+    typer.echo(f"{visitor}: removed {', '.join(removed)}")
+    if told.mentions:
+        name = "names" if told.mentions == 1 else "name"
+        _say(f"{_many(told.mentions, 'record')} or term of others {name} {visitor}: not theirs to remove, so kept")
+
+
 # ── the store ─────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
@@ -357,6 +403,10 @@ def _report(report: Report) -> None:
 
 def _say(text: str) -> None:
     typer.echo(text, err=True)
+
+
+def _many(count: int, what: str) -> str:
+    return f"{count:,} {what}{'' if count == 1 else 's'}"
 
 
 def _bold(text: str) -> str:

@@ -17,7 +17,7 @@ from grammar.errors import Reading
 from grammar.query import CountUsers, Query, Users
 from persona.answer import Answer
 from storage.plan import kind_of
-from storage.store import Book, Compacted, Progress, Report, Source, Store
+from storage.store import Book, Check, Compacted, Forgotten, Progress, Report, Source, Store
 
 if TYPE_CHECKING:
     import pandas
@@ -127,6 +127,29 @@ class Phonebook:
         many were rewritten for them.
         """
         return self._book.compact(progress)
+
+    def forget(self, visitor_id: str) -> Forgotten:
+        """Removes a person: contact, events, what failed, places in segments, and what the catalog has only from them.
+
+        When it returns, nothing of that is left in the store's file. Returns how much was removed (contacts, events,
+        failed, segments), and `mentions`: how many values of others are equal to the visitor_id; they stay.
+        """
+        return self._book.forget(visitor_id)
+
+    def verify(self) -> list[Check]:
+        """Checks the whole store, all its phonebooks: a list of what was looked at, each with phonebook, what, wrong
+        (how many are not as they must be) and example. Writing and asking go on meanwhile.
+
+        Raises StorageError "damaged" where a part of the file cannot be read.
+        """
+        return self._store.verify()
+
+    def backup(self, file: str | Path) -> None:
+        """Writes the whole store, as it is at one instant, into a new file; writing and asking go on meanwhile.
+
+        Raises StorageError where the file is there already, or cannot be written.
+        """
+        self._store.backup(file)
 
     def ask(self, question: str | Query, now: datetime | str | None = None, parser: Parser = "auto") -> Answer:
         """Answers a question in English, or a query.

@@ -28,6 +28,7 @@ from storage.schema import (
     LONGEST_VALUE,
     PRODUCT_FIELDS,
     PRODUCT_KEYS,
+    TABLES,
     VARIANT_FIELDS,
     Column,
     Layout,
@@ -272,7 +273,7 @@ class _SeenKeys(dict[tuple[str, KeyLevel, str, str], _Seen]):
         return seen
 
 
-def _observe(batch: Batch) -> _SeenKeys:
+def observe(batch: Batch) -> _SeenKeys:
     """What the events of a batch show of their keys, to two levels."""
     seen = _SeenKeys()
     for told in batch.groups:
@@ -382,7 +383,7 @@ def record_events(tx: Session, schema: str, batch: Batch) -> dict[str, int]:
     for told in batch.groups:
         times = [batch.times[row] for row in told.rows]
         came.append((told.name, len(times), min(times), max(times)))
-    return _record(tx, schema, came, _observe(batch))
+    return _record(tx, schema, came, observe(batch))
 
 
 def record_seen(tx: Session, schema: str, came: Sequence[TypeRow], seen: Seen) -> dict[str, int]:
@@ -392,6 +393,11 @@ def record_seen(tx: Session, schema: str, came: Sequence[TypeRow], seen: Seen) -
 
 def _record(tx: Session, schema: str, came: Sequence[TypeRow], seen: _SeenKeys) -> dict[str, int]:
     types = _record_types(tx, schema, came)
+    _record_seen(tx, schema, types, seen)
+    return types
+
+
+def _record_seen(tx: Session, schema: str, types: Mapping[str, int], seen: _SeenKeys) -> None:
     _record_keys(tx, schema, types, seen)
     levels: list[str] = []
     numbers: list[int | None] = []
@@ -405,13 +411,19 @@ def _record(tx: Session, schema: str, came: Sequence[TypeRow], seen: _SeenKeys) 
         texts += told.texts
         counts += told.texts.values()
     _record_values(tx, schema, levels, numbers, keys, texts, counts)
-    return types
 
 
 def _record_types(tx: Session, schema: str, came: Sequence[TypeRow]) -> dict[str, int]:
     types: dict[str, int] = dict(tx.rows(f"SELECT name, type FROM {schema}.event_type"))
     rows = [
-        (types.setdefault(name, len(types)), name, default_event(name) is not None, count, first, last)
+        (
+            types.setdefault(name, max(types.values(), default=-1) + 1),
+            name,
+            default_event(name) is not None,
+            count,
+            first,
+            last,
+        )
         for name, count, first, last in came
     ]
     tx.put("seen_types", table_of(_TYPE_ROW, rows))
@@ -488,12 +500,17 @@ def record_products(tx: Session, schema: str, told: pa.Table) -> int:
     Returns how many products had not been known.
     """
     tx.put("told_rows", told)
+    return _record_told(tx, schema, "told_rows")
+
+
+def _record_told(tx: Session, schema: str, told: str) -> int:
+    """As `record_products`, from a relation of these columns."""
     # Most of a batch tells the same of a product as the rest of it: once is enough.
     texts = ", ".join(f'nullif(trim("{key}"), \'\') AS "{key}"' for key in PRODUCT_KEYS if key != "price")
     tx.run(
         "CREATE OR REPLACE TEMP TABLE told_products AS SELECT *, row_number() OVER (ORDER BY ts, "
         f"{', '.join(PRODUCT_KEYS)}) AS age FROM ("
-        f"SELECT max(ts) AS ts, {texts}, price::VARCHAR AS price FROM told_rows "
+        f"SELECT max(ts) AS ts, {texts}, price::VARCHAR AS price FROM {told} "
         "WHERE nullif(trim(product_id), '') IS NOT NULL GROUP BY ALL)"
     )
     new = tx.rows(
@@ -528,6 +545,96 @@ def _refresh(tx: Session, table: str, keys: tuple[str, ...], fields: tuple[str, 
     tx.run(f"INSERT INTO {table} SELECT s.* FROM told_fields s ANTI JOIN {table} p ON {same}")
 
 
+# ── what is taken back ────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def erase_events(tx: Session, schema: str, contact: int, batch: Batch) -> None:
+    """Deletes a contact's events, which are those of the batch, and takes back what the catalog had from them alone.
+    What kinds of value a key has ever held stays."""
+    types: dict[str, int] = dict(tx.rows(f"SELECT name, type FROM {schema}.event_type"))
+    mine = [types[told.name] for told in batch.groups]
+    _delete_items(tx, schema, contact)
+    tx.run(f"DELETE FROM {schema}.event WHERE contact = ?", [contact])
+    seen = observe(batch)
+    for told in seen.values():
+        told.count, told.texts = -told.count, Counter({text: -count for text, count in told.texts.items()})
+    _record_seen(tx, schema, types, seen)
+    tx.run(
+        f"UPDATE {schema}.event_type t SET count = s.count, first_seen = s.first, last_seen = s.last FROM ("
+        f"SELECT type, count(*) AS count, min(ts) AS first, max(ts) AS last FROM {schema}.event "
+        "WHERE list_contains(?, type) GROUP BY type) s WHERE t.type = s.type",
+        [mine],
+    )
+    for table in ("event_type", "event_key", "value_index"):
+        tx.run(
+            f"DELETE FROM {schema}.{table} WHERE list_contains(?, type) AND type NOT IN "
+            f"(SELECT type FROM {schema}.event WHERE list_contains(?, type))",
+            [mine, mine],
+        )
+    for name, level, key, path in seen:
+        if not _still_shown(tx, schema, types[name], name, (level, key, path)):
+            tx.run(
+                f"DELETE FROM {schema}.event_key WHERE type = ? AND level = ? AND path = ?", [types[name], level, path]
+            )
+
+
+def _still_shown(tx: Session, schema: str, number: int, name: str, at: tuple[KeyLevel, str, str]) -> bool:
+    """Whether some event of a type has this key: with a value, as the catalog counts, or with a null or blank text."""
+    level, key, path = at
+    if not tx.rows(
+        f"SELECT 1 FROM {schema}.event_key WHERE type = ? AND level = ? AND path = ? AND count <= 0",
+        [number, level, path],
+    ):
+        return True
+    # The key's own name is in the JSON of an event that has it, as it is or with escapes.
+    inner = key.rpartition(".")[2]
+    rows = tx.rows(
+        "SELECT ts, properties::VARCHAR, context::VARCHAR FROM "
+        f"(SELECT *, concat(properties, context) AS told FROM {schema}.event WHERE type = ?) "
+        "WHERE contains(told, ?) OR contains(told, '\\')",
+        [number, inner],
+    )
+    return (name, level, key, path) in observe(batch_of([(name, *row) for row in rows]))
+
+
+def batch_of(rows: Sequence[tuple[str, datetime, str, str | None]]) -> Batch:
+    """Events that are stored, (event type's name, ts, properties, context) each, as the batch that they came in."""
+    properties = [_decode(told) for _, _, told, _ in rows]
+    contexts = [context.encode() if context else None for _, _, _, context in rows]
+    of_type: dict[str, list[int]] = {}
+    for row, (name, _, _, _) in enumerate(rows):
+        of_type.setdefault(name, []).append(row)
+    return Batch(
+        groups=[group(name, mine, properties) for name, mine in of_type.items()],
+        times=[ts for _, ts, _, _ in rows],
+        contexts=contexts,
+        read_contexts={context: _decode(context) for context in set(contexts) if context},
+    )
+
+
+def _delete_items(tx: Session, schema: str, contact: int) -> None:
+    """Deletes a contact's line items, and what only they told of products: the rest is told anew."""
+    scalar = ", ".join(
+        f"CASE WHEN json_type(item, '$.{key}') NOT IN ('OBJECT', 'ARRAY') THEN item->>'$.{key}' END AS {key}"
+        for key in PRODUCT_KEYS
+        if key not in TABLES["item"]
+    )
+    told = f"SELECT * EXCLUDE (product_id), trim(product_id) AS product_id, {scalar} FROM {schema}.item"
+    tx.run(f"CREATE OR REPLACE TEMP TABLE taken_back AS {told} WHERE contact = ? AND trim(product_id) <> ''", [contact])
+    tx.run(f"DELETE FROM {schema}.item WHERE contact = ?", [contact])
+    for table in ("product", "variant"):
+        tx.run(
+            f"DELETE FROM {schema}.{table} WHERE (product_id, ts) IN (SELECT (product_id, ts) FROM taken_back)",
+        )
+    _record_told(tx, schema, f"({told} WHERE trim(product_id) IN (SELECT product_id FROM taken_back))")
+    # A product that an import had told of is still there.
+    tx.run(
+        f"INSERT INTO {schema}.product SELECT product_id, '', NULL, min(ts) FROM {schema}.product GROUP BY product_id "
+        "HAVING count(*) FILTER (field = '') = 0"
+    )
+    tx.run("DROP TABLE taken_back")
+
+
 # ── attributes ────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
@@ -546,11 +653,11 @@ def flat(attributes: Mapping[str, Any]) -> dict[str, Any]:
     return told
 
 
-def record_attributes(
-    tx: Session, schema: str, changes: Sequence[tuple[Mapping[str, Any], Mapping[str, Any]]]
-) -> dict[str, str]:
-    """Writes what contacts' (old, new) attributes show, both flat. Returns the column of each attribute that has one;
-    new columns have been added to the table of contacts."""
+def observe_attributes(
+    changes: Iterable[tuple[Mapping[str, Any], Mapping[str, Any]]],
+) -> tuple[Counter[str], dict[str, set[Holds]], Counter[tuple[str, str]]]:
+    """What contacts' (old, new) attributes show, both flat: by key how many more have a value and what new ones hold,
+    and how many more have each (key, text)."""
     counts: Counter[str] = Counter()
     holds: dict[str, set[Holds]] = {}
     texts: Counter[tuple[str, str]] = Counter()
@@ -566,6 +673,15 @@ def record_attributes(
                 for word in set(words):
                     if len(word) <= LONGEST_VALUE:
                         texts[key, word] += sign
+    return counts, holds, texts
+
+
+def record_attributes(
+    tx: Session, schema: str, changes: Sequence[tuple[Mapping[str, Any], Mapping[str, Any]]]
+) -> dict[str, str]:
+    """Writes what contacts' (old, new) attributes show, both flat. Returns the column of each attribute that has one;
+    new columns have been added to the table of contacts."""
+    counts, holds, texts = observe_attributes(changes)
     rows = [(key, None, sorted(held), counts[key]) for key, held in holds.items()]
     tx.put("seen_attributes", table_of(_ATTRIBUTE_ROW, rows))
     tx.run(

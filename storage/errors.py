@@ -8,6 +8,7 @@ StorageCode = Literal[
     "locked",  # another process has the store open
     "damaged",  # the file is no DuckDB database, or a broken one
     "unwritable",  # the file cannot be opened or made there
+    "full",  # no room on the disk
     "newer",  # written by a later release
     "foreign",  # a DuckDB database that is no store
     "zone",  # no such time zone, or another one than the phonebook has

@@ -10,6 +10,7 @@ from grammar.query import Query
 from grammar.vocabulary import fold
 from storage.backends import Backend, Session, Snapshot
 from storage.errors import StorageError
+from storage.migrate import migrate
 from storage.schema import INDEXES, META, META_TABLES, TABLES, VERSION, create_statements, schema_of
 
 
@@ -38,7 +39,7 @@ class TermRow:
 
 
 def prepare(backend: Backend, path: str) -> None:
-    """Makes the store's own tables where the database is empty.
+    """Makes the store's own tables where the database is empty, and brings those of an older release to the present.
 
     Raises:
         StorageError: "foreign" for a database that is no store, "newer" for a store of a later release.
@@ -53,13 +54,15 @@ def prepare(backend: Backend, path: str) -> None:
         with backend.write() as tx:
             for statement in create_statements(META, META_TABLES, ()):
                 tx.run(statement)
-            tx.run(f"INSERT INTO {META}.store VALUES (?)", [VERSION])
+            tx.run(f"INSERT INTO {META}.store VALUES (?, false)", [VERSION])
         return
     version = backend.query(f"SELECT version FROM {META}.store").column(0)[0].as_py()
     if version > VERSION:
         raise StorageError(
             "newer", f"The store {path!r} was written by a newer persona (tables {version}, here {VERSION}): update it."
         )
+    if version < VERSION:
+        migrate(backend)
 
 
 def phonebook(backend: Backend, name: str, zone: str | None, strict: bool | None, now: datetime) -> PhonebookRow:

@@ -8,7 +8,7 @@ from datetime import datetime
 from types import MappingProxyType
 from typing import Final
 
-VERSION: Final = 1
+VERSION: Final = 2
 """The version of these tables. A store file of a newer one is refused, never guessed at."""
 
 EVERY_TYPE: Final = -1
@@ -147,7 +147,10 @@ def event_columns() -> Mapping[str, str]:
 
 META_TABLES: Final[Mapping[str, Mapping[str, str]]] = MappingProxyType(
     {
-        "store": {"version": "INTEGER NOT NULL"},
+        "store": {
+            "version": "INTEGER NOT NULL",
+            "erased": "BOOLEAN",  # something was erased, and its bytes may still be in the file
+        },
         "phonebook": {
             "id": "INTEGER NOT NULL",
             "name": "VARCHAR NOT NULL UNIQUE",
@@ -294,9 +297,18 @@ def create_statements(
 ) -> list[str]:
     """The DDL that makes these tables in this DuckDB schema."""
     statements = [f"CREATE SCHEMA {schema}"]
-    for table, columns in tables.items():
-        body = ", ".join(f'"{column}" {kind}' for column, kind in columns.items())
-        statements.append(f'CREATE TABLE {schema}."{table}" ({body})')
-    for table, column in indexes:
-        statements.append(f'CREATE INDEX {schema}_{table}_{column} ON {schema}."{table}" ("{column}")')
+    statements += [create_table(schema, table, columns) for table, columns in tables.items()]
+    statements += [create_index(schema, table, column) for table, column in indexes]
     return statements
+
+
+def create_table(schema: str, table: str, columns: Mapping[str, str]) -> str:
+    """The DDL that makes one table."""
+    body = ", ".join(f'"{column}" {kind}' for column, kind in columns.items())
+    return f'CREATE TABLE {schema}."{table}" ({body})'
+
+
+def create_index(schema: str, table: str, column: str, there: bool = False) -> str:
+    """The DDL that makes one index. `there`: it may be there already."""
+    maybe = "IF NOT EXISTS " if there else ""
+    return f'CREATE INDEX {maybe}{schema}_{table}_{column} ON {schema}."{table}" ("{column}")'

@@ -14,20 +14,22 @@ from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
 from grammar.query import Query
-from storage import compact, load, registry
+from storage import compact, erase, load, registry
 from storage.backends import Backend, Snapshot
 from storage.catalog import StoreVocabulary, layout
 from storage.compact import Compacted
+from storage.erase import Forgotten
 from storage.errors import StorageError
 from storage.load import Clock, Progress, Report
 from storage.registry import PhonebookRow, TermRow
 from storage.schema import PRODUCT_FIELDS, VARIANT_FIELDS, Layout
 from storage.source import Source
+from storage.verify import Check, verify
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
-__all__ = ["Book", "Compacted", "Progress", "Report", "Result", "Source", "Store"]
+__all__ = ["Book", "Check", "Compacted", "Forgotten", "Progress", "Report", "Result", "Source", "Store"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +69,7 @@ class Store:
         backend = DuckDB(str(path))
         try:
             registry.prepare(backend, str(path))
+            erase.renew(backend)
         except BaseException:
             backend.close()
             raise
@@ -85,6 +88,23 @@ class Store:
         """
         row = registry.phonebook(self._backend, name, zone, strict, self._clock())
         return Book(self._backend, row, self._clock, self._keeper)
+
+    def verify(self) -> list[Check]:
+        """Checks all of the store as of one instant: that it can be read, that references hold, that nothing is there
+        twice, that the catalog agrees with the events. Writing goes on meanwhile.
+
+        Raises:
+            StorageError: "damaged", where a block of the file cannot be read.
+        """
+        return verify(self._backend)
+
+    def backup(self, file: str | Path) -> None:
+        """Writes the store as it is at one instant into a new file, which is a store; reading and writing go on.
+
+        Raises:
+            StorageError: "unwritable", where the file is there already or cannot be written; "full".
+        """
+        self._backend.copy(Path(file))
 
     def close(self) -> None:
         """Closes the store, after a compaction that runs by itself has finished. Closing it again does nothing."""
@@ -191,6 +211,14 @@ class Book:
             StorageError: "source", where nothing can be read from it.
         """
         return load.import_products(self._backend, self._row, source, self._clock, progress)
+
+    def forget(self, visitor_id: str) -> Forgotten:
+        """Removes everything of one visitor, see `storage.erase`: when it returns, no byte of it is in the file.
+
+        Raises:
+            StorageError: "full", where there is no room to write the file anew.
+        """
+        return erase.forget(self._backend, self._row, visitor_id)
 
     # ── questions ─────────────────────────────────────────────────────────────────────────────────────────────────
 

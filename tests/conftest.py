@@ -13,6 +13,8 @@ from persona import sample
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--golden", action="store_true", help="write the golden SQL and the README's answers anew")
+    parser.addoption("--seconds", type=float, default=4, help="how long the load lasts (tests/test_under_load.py)")
+    parser.addoption("--kills", type=int, default=20, help="how often the crash harness kills (tests/test_crash.py)")
 
 
 @pytest.fixture(scope="session")

@@ -12,6 +12,7 @@ import sys
 from pathlib import Path
 from typing import NamedTuple
 
+import duckdb
 import pytest
 
 import persona
@@ -201,6 +202,31 @@ def test_import(run: Run, tmp_path: Path, shop: sample.Sample) -> None:
     assert failed[0]["payload"] == "not json"
     (tmp_path / "products.jsonl").write_text('{"product_id": "P001", "stock": 4}\n')
     assert run("import", "products", "products.jsonl").status == 0
+
+
+def test_upkeep(run: Run, tmp_path: Path) -> None:
+    with persona.connect(tmp_path / "persona.duckdb") as book:
+        book.import_contacts([{"visitor_id": "v1"}, {"visitor_id": "v2", "invited_by": "v1"}])
+        book.import_events([{"event_name": "signed in", "visitor_id": "v1", "event_properties": {}}] * 3)
+        book.import_events([{"event_name": "add-to-cart", "visitor_id": "v1", "event_properties": {}}])
+    done = run("verify")
+    assert (done.status, done.err) == (0, "")
+    assert "all well" in done.out
+    assert run("backup", "copy.duckdb").status == 0
+    assert run("backup", "copy.duckdb").status == 1
+    done = run("forget", "v1")
+    assert done.status == 0
+    assert done.out == "v1: removed 1 contact, 3 events, 1 failed record, 0 places in segments\n"
+    assert "1 record or term of others names v1" in done.err
+    assert run("forget", "v1").status == 1
+    assert len(run("activity", "v1").out.splitlines()) == 1
+    assert len(run("--store", "copy.duckdb", "activity", "v1").out.splitlines()) == 4
+    with duckdb.connect(str(tmp_path / "copy.duckdb")) as connection:
+        connection.execute("UPDATE p1.event_type SET count = 7")
+    done = run("--store", "copy.duckdb", "verify")
+    assert done.status == 1
+    assert "default: not so that an event type has as many events" in done.out
+    assert "1 of " in done.err
 
 
 @pytest.mark.parametrize("words", [("event-types",), ("products",), ("failed-events",), ("activity", "v0001")])

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
@@ -42,6 +43,14 @@ class Snapshot(Protocol):
         ...
 
 
+class Survey(Snapshot, Protocol):
+    """A snapshot to look through the whole store, which may take its time."""
+
+    def stream(self, sql: str, size: int) -> Iterator[list[tuple[Any, ...]]]:
+        """As `rows`, at most so many at a time."""
+        ...
+
+
 class Backend(Protocol):
     """A database engine with one store open. Every error it raises is a StorageError."""
 
@@ -69,6 +78,19 @@ class Backend(Protocol):
 
     def rows(self, sql: str, parameters: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
         """As `query`, for few rows: they come as tuples, and sooner."""
+        ...
+
+    def survey(self) -> AbstractContextManager[Survey]:
+        """As `snapshot`, without its limit of time. Nothing else may be asked of the backend inside the block."""
+        ...
+
+    def copy(self, target: Path) -> None:
+        """Writes the store, as it is at one instant, into a new file; reading and writing go on meanwhile."""
+        ...
+
+    def renew(self) -> None:
+        """Writes the store's file anew, so that nothing that was deleted is left in it. Writers wait; readers wait for
+        the moment in which the new file takes the place of the old one."""
         ...
 
     def close(self) -> None:

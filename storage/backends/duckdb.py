@@ -2,28 +2,31 @@
 
 from __future__ import annotations
 
+import fcntl
+import os
+import shutil
 import threading
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager, nullcontext, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import duckdb
 
-from storage.errors import StorageError
+from storage.errors import StorageCode, StorageError
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
-# Fixed when the database is opened and locked right after, for the whole process: no statement can undo them.
+_MEMORY = ":memory:"
 _CONFIG: dict[str, str | bool | int | float | list[str]] = {
-    "enable_external_access": "false",
     "autoinstall_known_extensions": "false",
     "autoload_known_extensions": "false",
     "python_enable_replacements": "false",
     # A checkpoint after every few batches of an import costs more than the batches do.
     "checkpoint_threshold": "256MB",
 }
+_COPY_FILES = ("", ".wal", ".wal.checkpoint", ".wal.recovery")  # what the engine makes beside a database
 
 
 class DuckDB:
@@ -35,58 +38,69 @@ class DuckDB:
         seconds: how long one query may take.
 
     Raises:
-        StorageError: "locked", "damaged" or "unwritable".
+        StorageError: "locked", "damaged", "unwritable" or "full".
     """
 
     def __init__(self, path: str, memory: str = "4GB", seconds: float = 60.0) -> None:
+        self._path = path
         self._memory = memory
         self._milliseconds = int(seconds * 1000)
-        self._lock = threading.RLock()
-        self._behind = threading.RLock()
-        if path != ":memory:" and not Path(path).parent.is_dir():
+        self._behind = threading.RLock()  # of what runs in the background; locks are taken in this order
+        self._lock = threading.RLock()  # of the one writer
+        self._copying = threading.Lock()
+        self._gate = threading.Condition()  # readers leave, and wait outside, while the database is opened anew
+        self._readers = 0
+        self._shut = False
+        self._held: int | None = None
+        self._closed = False
+        if path != _MEMORY and not Path(path).parent.is_dir():
             raise StorageError("unwritable", f"There is no folder {str(Path(path).parent)!r} for the store {path!r}.")
+        self._writer = self._opened()
+        _remove(self._copy_path)  # of a process that ended while it wrote one
+
+    @property
+    def _copy_path(self) -> str:
+        return f"{self._path}.copy"
+
+    def _opened(self) -> duckdb.DuckDBPyConnection:
+        """The database, locked for the whole process: no statement can undo it. One file beside it can be written, for
+        a copy of it."""
         try:
-            self._writer = duckdb.connect(path, config=_CONFIG | {"memory_limit": memory})
-            self._writer.execute("SET allowed_configs = ['max_execution_time']")
-            self._writer.execute("SET lock_configuration = true")
+            opened = duckdb.connect(self._path, config=_CONFIG | {"memory_limit": self._memory})
+            if self._path != _MEMORY:
+                opened.execute("SET allowed_paths = ?", [[self._copy_path + end for end in _COPY_FILES]])
+            opened.execute("SET enable_external_access = false")
+            opened.execute("SET allowed_configs = ['max_execution_time', 'enable_progress_bar']")
+            _quiet(opened)
+            opened.execute("SET lock_configuration = true")
         except duckdb.Error as error:
-            raise _opening_error(path, error) from error
+            raise _opening_error(self._path, error) from error
+        return opened
 
     @contextmanager
     def write(self, alone: bool = False) -> Iterator[_Session]:
         behind = self._behind if alone else nullcontext()
-        with behind, self._lock, _transaction(self._writer) as transaction:
+        with self._told("What was to be stored"), behind, self._lock, _transaction(self._writer) as transaction:
             yield transaction
 
     @contextmanager
     def scratch(self) -> Iterator[_Session]:
-        try:
-            connection = duckdb.connect(":memory:", config=_CONFIG | {"memory_limit": self._memory})
+        with self._told("What came in"):
+            connection = duckdb.connect(_MEMORY, config=_CONFIG | {"memory_limit": self._memory})
             try:
+                connection.execute("SET enable_external_access = false")
+                _quiet(connection)
                 connection.execute("SET lock_configuration = true")
                 yield _Session(connection)
             finally:
                 connection.close()
-        except duckdb.Error as error:
-            raise _running_error(error) from error
 
     @contextmanager
     def background(self) -> Iterator[_Session]:
-        with self._behind, self._writer.cursor() as cursor, _transaction(cursor) as transaction:
-            yield transaction
-
-    @contextmanager
-    def snapshot(self) -> Iterator[_Snapshot]:
-        try:
-            cursor = self._writer.cursor()
-            try:
-                cursor.execute(f"SET max_execution_time = {self._milliseconds}")
-                cursor.execute("BEGIN TRANSACTION READ ONLY")
-                yield _Snapshot(cursor)
-            finally:
-                cursor.close()
-        except duckdb.Error as error:
-            raise _running_error(error) from error
+        with self._told("What runs in the background"), self._behind, self._writer.cursor() as cursor:
+            _quiet(cursor)
+            with _transaction(cursor) as transaction:
+                yield transaction
 
     def query(self, sql: str, parameters: Sequence[Any] = ()) -> pa.Table:
         with self.snapshot() as snapshot:
@@ -96,9 +110,144 @@ class DuckDB:
         with self.snapshot() as snapshot:
             return snapshot.rows(sql, parameters)
 
+    @contextmanager
+    def snapshot(self) -> Iterator[_Snapshot]:
+        with self._told("The question"), self._entered() as cursor:
+            yield _snapshot(cursor, self._milliseconds)
+
+    @contextmanager
+    def survey(self) -> Iterator[_Snapshot]:
+        with self._told("The check"), self._entered() as cursor:
+            yield _snapshot(cursor, 0)
+
+    @contextmanager
+    def _entered(self) -> Iterator[duckdb.DuckDBPyConnection]:
+        """A connection of a reader's own, once the gate is open."""
+        with self._gate:
+            self._gate.wait_for(lambda: not self._shut)
+            cursor = self._writer.cursor()
+            self._readers += 1
+        try:
+            yield cursor
+        finally:
+            cursor.close()
+            with self._gate:
+                self._readers -= 1
+                self._gate.notify_all()
+
+    @contextmanager
+    def _alone(self) -> Iterator[None]:
+        """No writer and no reader but the caller: others wait until the block ends."""
+        with self._behind, self._lock:
+            with self._gate:
+                self._shut = True
+                self._gate.wait_for(lambda: self._readers == 0)
+            try:
+                yield
+            finally:
+                with self._gate:
+                    self._shut = False
+                    self._gate.notify_all()
+
+    @contextmanager
+    def _told(self, what: str) -> Iterator[None]:
+        """Tells errors of the engine as our own. One that leaves it unusable, such as a full disk in the middle of a
+        checkpoint, has the database opened anew: what was committed is in the file and its log."""
+        try:
+            yield
+        except duckdb.Error as error:
+            if isinstance(error, duckdb.FatalException | duckdb.ConnectionException):
+                self._revive()
+            raise _running_error(error, what) from error
+
+    def _revive(self) -> None:
+        with self._alone():
+            if self._closed:
+                return
+            try:
+                self._writer.execute("SELECT 1")
+            except duckdb.Error:  # still broken: nobody has been here before
+                self._writer.close()
+                self._writer = self._opened()
+
+    # ── copies ────────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def copy(self, target: Path) -> None:
+        if self._path == _MEMORY:
+            raise StorageError("refused", "A store in memory has no file to copy.")
+        if target.exists():
+            raise StorageError("unwritable", f"There is a file {str(target)!r} already: give the name of a new one.")
+        with self._copying:
+            beside = Path(self._copied())
+            part = target.with_name(f"{target.name}.part")
+            try:
+                # First under another name, so that a file of this name is a whole copy.
+                with part.open("wb") as whole, beside.open("rb") as made:
+                    shutil.copyfileobj(made, whole, 1 << 20)
+                    whole.flush()
+                    os.fsync(whole.fileno())
+                part.rename(target)
+                _synced(target.parent)
+            except OSError as error:
+                with suppress(OSError):
+                    part.unlink(missing_ok=True)
+                code: StorageCode = "full" if _is_full(str(error)) else "unwritable"
+                raise StorageError(
+                    code, f"The copy {str(target)!r} cannot be written: {error.strerror or error}."
+                ) from error
+            finally:
+                _remove(str(beside))
+
+    def renew(self) -> None:
+        if self._path == _MEMORY:
+            return
+        with self._behind, self._lock, self._copying:
+            copy = self._copied()
+            # POSIX locks are the process's: this one keeps other processes out from the moment the file has its name,
+            # and must be held as long as the engine holds its own, for closing either handle frees both.
+            held = os.open(copy, os.O_RDWR)
+            try:
+                fcntl.lockf(held, fcntl.LOCK_EX)
+                with self._alone():
+                    self._writer.execute("CHECKPOINT")  # no log of the old file is left for the new one
+                    os.replace(copy, self._path)
+                    self._let_go()  # at once: what is written to the old file now would be lost
+                    self._writer, self._held = self._opened(), held
+                    _synced(Path(self._path).parent)
+            except BaseException as error:
+                if self._held != held:
+                    os.close(held)
+                if isinstance(error, duckdb.Error | OSError):
+                    raise StorageError("refused", f"The store's file was not written anew: {error}") from error
+                raise
+
+    def _copied(self) -> str:
+        """A copy beside the store, as it is at one instant: a file of its own, with nothing in it that was deleted."""
+        _remove(self._copy_path)
+        try:
+            with self._entered() as cursor:
+                _quiet(cursor)
+                name = cursor.execute("SELECT current_database()").fetchall()[0][0]
+                cursor.execute("ATTACH ? AS a_copy_of_it", [self._copy_path])
+                try:
+                    cursor.execute(f'COPY FROM DATABASE "{name.replace(chr(34), chr(34) * 2)}" TO a_copy_of_it')
+                finally:
+                    cursor.execute("DETACH a_copy_of_it")
+        except duckdb.Error as error:
+            _remove(self._copy_path)
+            raise _running_error(error, "The copy") from error
+        return self._copy_path
+
     def close(self) -> None:
         with self._behind, self._lock:
-            self._writer.close()
+            self._closed = True
+            self._let_go()
+
+    def _let_go(self) -> None:
+        self._writer.close()
+        if self._held is not None:
+            os.close(self._held)
+            self._held = None
 
 
 @contextmanager
@@ -108,10 +257,8 @@ def _transaction(connection: duckdb.DuckDBPyConnection) -> Iterator[_Session]:
         connection.execute("BEGIN")
         yield transaction
         connection.execute("COMMIT")
-    except BaseException as error:
+    except BaseException:
         _roll_back(connection)
-        if isinstance(error, duckdb.Error):
-            raise _running_error(error) from error
         raise
     finally:
         transaction.forget()
@@ -124,6 +271,19 @@ def _roll_back(connection: duckdb.DuckDBPyConnection) -> None:
         return  # BEGIN itself failed, or the engine has rolled back: there is nothing left to undo
 
 
+def _quiet(connection: duckdb.DuckDBPyConnection) -> None:
+    """Without the bar that the engine draws for what takes long: standard output is for data."""
+    connection.execute("SET enable_progress_bar = false")
+
+
+def _snapshot(cursor: duckdb.DuckDBPyConnection, milliseconds: int) -> _Snapshot:
+    """What the connection sees from now on, with so much time for each query (0: without end)."""
+    _quiet(cursor)
+    cursor.execute(f"SET max_execution_time = {milliseconds}")
+    cursor.execute("BEGIN TRANSACTION READ ONLY")
+    return _Snapshot(cursor)
+
+
 class _Snapshot:
     def __init__(self, cursor: duckdb.DuckDBPyConnection) -> None:
         self._cursor = cursor
@@ -133,6 +293,11 @@ class _Snapshot:
 
     def rows(self, sql: str, parameters: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
         return self._cursor.execute(sql, list(parameters)).fetchall()
+
+    def stream(self, sql: str, size: int) -> Iterator[list[tuple[Any, ...]]]:
+        self._cursor.execute(sql)
+        while rows := self._cursor.fetchmany(size):
+            yield rows
 
 
 class _Session:
@@ -160,6 +325,8 @@ class _Session:
 
 def _opening_error(path: str, error: duckdb.Error) -> StorageError:
     text = str(error)
+    if _is_full(text):
+        return StorageError("full", f"The disk is full: the store {path!r} cannot be opened. Make room and try again.")
     if "Could not set lock" in text:
         holder = text.partition("(PID ")[2].partition(")")[0]
         who = f" (process {holder})" if holder else ""
@@ -170,19 +337,49 @@ def _opening_error(path: str, error: duckdb.Error) -> StorageError:
         )
     if "newer version" in text or "version number" in text:
         return StorageError("newer", f"The store {path!r} was written by a newer DuckDB. Update persona to read it.")
-    if "not a valid DuckDB" in text or "orrupt" in text or "checksum" in text or "Serialization" in text:
+    if "not a valid DuckDB" in text or "Serialization" in text or _is_damaged(text):
         return StorageError(
             "damaged", f"The file {path!r} is no store, or a damaged one: restore a copy, or give another with --store."
         )
     return StorageError("unwritable", f"The store {path!r} cannot be opened: {text.splitlines()[0]}")
 
 
-def _running_error(error: duckdb.Error) -> StorageError:
+def _running_error(error: duckdb.Error, what: str) -> StorageError:
+    """What stopped `what` ("The question"), in plain words."""
     text = str(error).splitlines()[0]
+    if _is_full(str(error)):  # in the second line, where the engine had given up before
+        return StorageError(
+            "full",
+            f"The disk is full. {what} was given up whole, and what was stored before is safe: make room, and "
+            "do it again.",
+        )
     if isinstance(error, duckdb.InterruptException):
-        return StorageError("too slow", "The question took longer than the limit and was stopped.")
+        return StorageError("too slow", f"{what} took longer than the limit and was stopped.")
     if isinstance(error, duckdb.OutOfMemoryException):
-        return StorageError("too big", "The question needed more memory than the limit and was stopped.")
-    if "checksum" in text or "orrupt" in text:
-        return StorageError("damaged", f"The store is damaged: {text}")
+        return StorageError("too big", f"{what} needed more memory than the limit and was stopped.")
+    if _is_damaged(text):
+        return StorageError("damaged", f"The store is damaged: {text} Restore a copy (`persona backup` makes them).")
     return StorageError("refused", f"The store did not carry it out: {text}")
+
+
+def _is_full(text: str) -> bool:
+    return any(reason in text for reason in ("No space left on device", "File too large", "Disk quota exceeded"))
+
+
+def _is_damaged(text: str) -> bool:
+    return any(sign in text for sign in ("orrupt", "checksum", "Could not read enough bytes"))
+
+
+def _remove(copy: str) -> None:
+    for end in _COPY_FILES:
+        with suppress(OSError):
+            os.unlink(copy + end)
+
+
+def _synced(folder: Path) -> None:
+    """Makes a rename in this folder durable."""
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
