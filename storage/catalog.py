@@ -571,30 +571,29 @@ def erase_events(tx: Session, schema: str, contact: int, batch: Batch) -> None:
             f"(SELECT type FROM {schema}.event WHERE list_contains(?, type))",
             [mine, mine],
         )
-    for name, level, key, path in seen:
-        if not _still_shown(tx, schema, types[name], name, (level, key, path)):
-            tx.run(
-                f"DELETE FROM {schema}.event_key WHERE type = ? AND level = ? AND path = ?", [types[name], level, path]
-            )
+    for name in {name for name, _, _, _ in seen}:
+        _erase_keys(tx, schema, types[name], name, [at[1:] for at in seen if at[0] == name])
 
 
-def _still_shown(tx: Session, schema: str, number: int, name: str, at: tuple[KeyLevel, str, str]) -> bool:
-    """Whether some event of a type has this key: with a value, as the catalog counts, or with a null or blank text."""
-    level, key, path = at
-    if not tx.rows(
-        f"SELECT 1 FROM {schema}.event_key WHERE type = ? AND level = ? AND path = ? AND count <= 0",
-        [number, level, path],
-    ):
-        return True
-    # The key's own name is in the JSON of an event that has it, as it is or with escapes.
-    inner = key.rpartition(".")[2]
+def _erase_keys(tx: Session, schema: str, number: int, name: str, keys: Sequence[tuple[KeyLevel, str, str]]) -> None:
+    """Takes back those of a type's keys (level, key, path) that none of its events has, be it with a null or blank
+    text, which is not counted."""
+    counted = set(tx.rows(f"SELECT level, path FROM {schema}.event_key WHERE type = ? AND count > 0", [number]))
+    doubtful = [(level, key, path) for level, key, path in keys if (level, path) not in counted]
+    if not doubtful:
+        return
+    # A key's own name is in the JSON of an event that has it: as it is, or with escapes.
+    names = [*{key.rpartition(".")[2] for _, key, _ in doubtful}, "\\"]
     rows = tx.rows(
         "SELECT ts, properties::VARCHAR, context::VARCHAR FROM "
         f"(SELECT *, concat(properties, context) AS told FROM {schema}.event WHERE type = ?) "
-        "WHERE contains(told, ?) OR contains(told, '\\')",
-        [number, inner],
+        f"WHERE {' OR '.join('contains(told, ?)' for _ in names)}",
+        [number, *names],
     )
-    return (name, level, key, path) in observe(batch_of([(name, *row) for row in rows]))
+    shown = observe(batch_of([(name, *row) for row in rows]))
+    for level, key, path in doubtful:
+        if (name, level, key, path) not in shown:
+            tx.run(f"DELETE FROM {schema}.event_key WHERE type = ? AND level = ? AND path = ?", [number, level, path])
 
 
 def batch_of(rows: Sequence[tuple[str, datetime, str, str | None]]) -> Batch:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
+from typing import Final
 
 import msgspec
 
@@ -12,6 +13,9 @@ from storage.catalog import batch_of, erase_events, flat, record_attributes
 from storage.event import text_of
 from storage.registry import PhonebookRow, bump
 from storage.schema import META, TABLES
+
+_OF_EVENTS: Final = ("contact", "event", "item", "state")
+"""Tables that tell of a contact and of what it did; what else there is of it are places in segments."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +53,8 @@ def forget(backend: Backend, book: PhonebookRow, visitor_id: str) -> Forgotten:
             record_attributes(tx, schema, [(flat(json.loads(attributes)), {})])
             for table, columns in TABLES.items():
                 if "contact" in columns:
-                    tx.run(f"DELETE FROM {schema}.{table} WHERE contact = ?", [contact])
+                    gone = tx.rows(f"DELETE FROM {schema}.{table} WHERE contact = ? RETURNING 1", [contact])
+                    segments += 0 if table in _OF_EVENTS else len(gone)
         mentions = tx.rows(
             f"SELECT coalesce(sum(count), 0) + (SELECT count(*) FROM {schema}.failed WHERE contains(payload, $1)) "
             f"+ (SELECT count(*) FROM {schema}.term WHERE contains(query::VARCHAR, $1)) "
