@@ -13,6 +13,7 @@ StorageCode = Literal[
     "foreign",  # a DuckDB database that is no store
     "zone",  # no such time zone, or another one than the phonebook has
     "source",  # a file or object that events or contacts cannot be read from
+    "stopped",  # a question that somebody stopped
     "too slow",  # a question took longer than the limit
     "too big",  # a question needed more memory than the limit
     "unsupported",  # a query that is not answered here

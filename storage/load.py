@@ -15,7 +15,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, fields, replace
 from datetime import UTC, datetime, tzinfo
 from functools import partial
-from typing import Any, Final, TypeAlias, TypeVar
+from typing import Any, Final, Literal, TypeAlias, TypeVar
 from zoneinfo import ZoneInfo
 
 import msgspec
@@ -46,6 +46,7 @@ from storage.event import (
     validate,
     validate_properties,
 )
+from storage.messages import OPEN_KEYS, sorted_messages
 from storage.registry import PhonebookRow, bump
 from storage.schema import EVENT_NUMBERS, ITEM_NUMBERS, ITEM_TEXTS, PRODUCT_KEYS, TABLES, event_columns
 from storage.source import Block, Record, Records, Source, What, read
@@ -220,7 +221,12 @@ def _mark_done(tx: Session, book: PhonebookRow, records: Records, what: What, li
 
 
 def _keep_failures(
-    tx: Session, book: PhonebookRow, records: Records, what: What, failures: Sequence[_Failure], now: datetime
+    tx: Session,
+    book: PhonebookRow,
+    records: Records,
+    what: What | Literal["message"],
+    failures: Sequence[_Failure],
+    now: datetime,
 ) -> None:
     if not failures:
         return
@@ -233,7 +239,7 @@ def _keep_failures(
             _payload(failure),
             msgspec.json.encode(failure.errors).decode(),
             records.name,
-            failure.line,
+            None if records is _NOWHERE else failure.line,
             "failed",
             failure.message_id,
         )
@@ -343,11 +349,14 @@ def _prepare_events(
     records = [record for record in batch if record[0] > done] if done else batch
     if len(records) >= _MANY:
         return _read_many(book, scratch(), records, len(batch) - len(records))
+    return _read_rows(book, records, len(batch), batch[-1][0] if batch else 0)
+
+
+def _read_rows(book: PhonebookRow, records: Sequence[Record], size: int, last: int) -> _Rows:
     contexts: dict[bytes, dict[str, Any]] = {}
     told, failures = _read_events(records, book, contexts)
     groups = _groups(told)
-    last = batch[-1][0] if batch else 0
-    return _Rows(len(batch), last, told, groups, _faults(told, groups, book.strict), failures, contexts)
+    return _Rows(size, last, told, groups, _faults(told, groups, book.strict), failures, contexts)
 
 
 def _read_block(book: PhonebookRow, scratch: Session, block: Block, done: int) -> _Lines:
@@ -391,7 +400,8 @@ def _import_events(
     with backend.write() as tx:
         match read_in:
             case _Rows():
-                count, failures = _store_rows(tx, book, read_in, now)
+                stored, failures = store_rows(tx, book, read_in, now)
+                count = len(stored)
             case _Lines():
                 count, failures = _store_lines(tx, book, read_in, now)
         _keep_failures(tx, book, records, "event", failures, now)
@@ -400,8 +410,8 @@ def _import_events(
     return Report(count, 0, read_in.size - count - len(failures), len(failures))
 
 
-def _store_rows(tx: Session, book: PhonebookRow, read_in: _Rows, now: datetime) -> tuple[int, list[_Failure]]:
-    """Stores what is to be stored. Returns how many events that are, and what failed."""
+def store_rows(tx: Session, book: PhonebookRow, read_in: _Rows, now: datetime) -> tuple[list[int], list[_Failure]]:
+    """Stores what is to be stored. Returns the places of that, and what failed, which is left to be kept."""
     told, groups, faults = read_in.told, read_in.groups, read_in.faults
     visitors = {*told.visitors, *(failure.visitor for failure in read_in.failures if failure.visitor)}
     contacts = _known_contacts(tx, book, visitors)
@@ -418,11 +428,11 @@ def _store_rows(tx: Session, book: PhonebookRow, read_in: _Rows, now: datetime) 
         groups = _groups(told)
     if rows:
         _store_events(tx, book, told, groups, read_in.contexts, contacts, now)
-    return len(rows), failures
+    return told.lines, failures
 
 
 def _store_lines(tx: Session, book: PhonebookRow, read_in: _Lines, now: datetime) -> tuple[int, list[_Failure]]:
-    """As `_store_rows`."""
+    """As `store_rows`, but returns how many events are stored."""
     import numpy as np
 
     scratch = read_in.scratch
@@ -952,6 +962,104 @@ def _import_products(
         _keep_failures(tx, book, records, "product", kept, now)
         _mark_done(tx, book, records, "product", max(done, batch[-1][0]))
     return Report(accepted, len(told) - accepted, len(failures) - len(kept), len(kept))
+
+
+# ── what comes in requests ────────────────────────────────────────────────────────────────────────────────────────
+
+Outcome: TypeAlias = Literal["accepted", "duplicate"] | tuple[EventError, ...]
+"""What became of one event: stored, there already, or kept as failed for these reasons."""
+
+_NOWHERE: Final = Records(iter(()))
+
+
+def append_events(
+    backend: Backend,
+    book: PhonebookRow,
+    records: Sequence[Record],
+    now: datetime,
+    messages: Mapping[int, bytes] | None = None,
+) -> list[Outcome]:
+    """Stores events in one transaction and says what became of each. The records are numbered as they please, each
+    number once.
+
+    messages: what the events were read from, where that is not the records: see `read_events`.
+    """
+    read_in = read_events(book, records, messages)
+    with backend.write() as tx:
+        stored, failures = store_rows(tx, book, read_in, now)
+        _keep_failures(tx, book, _NOWHERE, "event" if messages is None else "message", failures, now)
+        bump(tx, book)
+    return outcomes(records, stored, failures)
+
+
+def append_messages(
+    backend: Backend, book: PhonebookRow, messages: Mapping[int, bytes], now: datetime
+) -> dict[int, Outcome]:
+    """Stores what messages of Segment-compatible clients tell, the contacts first; what became of each, by number."""
+    told = sorted_messages(messages, book.unknown_visitors)
+    became: dict[int, Outcome] = {}
+    if told.contacts or told.visitors:
+        append_contacts(backend, book, told.contacts + told.visitors, now)
+        became.update((number, "accepted") for number, _, _ in told.contacts)
+    if told.events:
+        done = append_events(backend, book, told.events, now, messages)
+        became.update(zip((number for number, _, _ in told.events), done, strict=True))
+    return became
+
+
+def read_events(book: PhonebookRow, records: Sequence[Record], messages: Mapping[int, bytes] | None = None) -> _Rows:
+    """What can be known of events before the store is asked.
+
+    messages: of each record, by number, the message of a Segment-compatible client that it was read from. It is what is
+    kept where the event fails, and what these clients leave open is not required.
+    """
+    read_in = _read_rows(book, records, len(records), 0)
+    if messages is None:
+        return read_in
+    failures = [replace(failure, payload=messages[failure.line]) for failure in read_in.failures]
+    read_in.told.raws[:] = [messages[line] for line in read_in.told.lines]
+    left = {row: [error for error in errors if not _is_open(error)] for row, errors in read_in.faults.items()}
+    return replace(read_in, failures=failures, faults={row: errors for row, errors in left.items() if errors})
+
+
+def _is_open(error: EventError) -> bool:
+    return error.code in ("required", "empty") and error.key in OPEN_KEYS
+
+
+def outcomes(records: Sequence[Record], stored: Sequence[int], failures: Sequence[_Failure]) -> list[Outcome]:
+    """What became of each record."""
+    became: dict[int, Outcome] = dict.fromkeys(stored, "accepted")
+    became.update((failure.line, tuple(failure.errors)) for failure in failures)
+    return [became.get(line, "duplicate") for line, _, _ in records]
+
+
+Faults: TypeAlias = list[tuple[int, tuple[EventError, ...]]]
+"""The numbers of the records that failed, and why."""
+
+
+def append_contacts(
+    backend: Backend, book: PhonebookRow, records: Sequence[Record], now: datetime
+) -> tuple[Report, Faults]:
+    """Stores contacts in one transaction; what became of them, and which ones failed."""
+    read_in = _prepare_keyed("visitor_id", book.strict, records)[1]
+    return _import_contacts(backend, book, _NOWHERE, records, read_in, 0, now), _faults_of(read_in)
+
+
+def append_products(
+    backend: Backend, book: PhonebookRow, records: Sequence[Record], now: datetime
+) -> tuple[Report, Faults]:
+    """Stores products in one transaction; what became of them, and which ones failed."""
+    read_in = _prepare_keyed("product_id", book.strict, records)[1]
+    return _import_products(backend, book, _NOWHERE, records, read_in, 0, now), _faults_of(read_in)
+
+
+def keyed_faults(book: PhonebookRow, key: str, records: Sequence[Record]) -> Faults:
+    """Which contacts (key visitor_id) or products (key product_id) cannot be stored, and why."""
+    return _faults_of(_prepare_keyed(key, book.strict, records)[1])
+
+
+def _faults_of(read_in: _ReadKeyed) -> Faults:
+    return [(failure.line, tuple(failure.errors)) for failure in read_in[1]]
 
 
 _FAILED_ROW: Final = pa.schema(

@@ -1,10 +1,18 @@
-"""What people decided about a store: its phonebooks, and the terms that a phonebook defines."""
+"""What people decided about a store: its phonebooks and their settings, the terms they define, keys, the audit log."""
 
 from __future__ import annotations
 
+import hashlib
+import hmac
+import secrets
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any, Final, Literal, TypeAlias
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+import msgspec
+import pyarrow as pa
 
 from grammar.query import Query
 from grammar.vocabulary import fold
@@ -13,20 +21,68 @@ from storage.errors import StorageError
 from storage.migrate import migrate
 from storage.schema import INDEXES, META, META_TABLES, TABLES, VERSION, create_statements, schema_of
 
+UnknownVisitors: TypeAlias = Literal["fail", "create"]
+"""What becomes of a visitor of a Segment-compatible client who is no contact yet."""
+
+Scope: TypeAlias = Literal["ingest", "read", "admin"]
+"""What a key may do: hand things in; ask and look; both, and decide about the phonebook."""
+
+PRIVATE: Final = ("email", "mobile", "name")
+"""What is private in a new phonebook."""
+
 
 @dataclass(frozen=True, slots=True)
 class PhonebookRow:
-    """A phonebook of the store. `zone` is an IANA name; `strict`: a number for a string key fails."""
+    """A phonebook of the store.
+
+    Attributes:
+        zone: IANA name.
+        strict: a number for a string key fails.
+        private: attributes and keys whose values are shown to no language model.
+        unknown_visitors: whether visitors of Segment-compatible clients become contacts.
+    """
 
     id: int
     name: str
     zone: str
     strict: bool
+    private: tuple[str, ...] = PRIVATE
+    unknown_visitors: UnknownVisitors = "fail"
 
     @property
     def schema(self) -> str:
         """The DuckDB schema that holds it."""
         return schema_of(self.id)
+
+
+@dataclass(frozen=True, slots=True)
+class KeyRow:
+    """A key of the service, without its secret: only a digest of that is kept. Times are naive UTC."""
+
+    id: str
+    digest: str
+    phonebooks: tuple[str, ...]
+    scope: Scope
+    created_at: datetime
+    expires_at: datetime | None = None
+    revoked_at: datetime | None = None
+
+    def accepts(self, secret: str, now: datetime) -> bool:
+        """Whether this secret is the key's, and the key is in force; it takes as long for a wrong secret as for the
+        right one."""
+        same = hmac.compare_digest(self.digest, _digest(secret))
+        return same and self.revoked_at is None and (self.expires_at is None or now < self.expires_at)
+
+
+@dataclass(frozen=True, slots=True)
+class AuditRow:
+    """Who did what in which phonebook, and when (naive UTC). `who` is a key's id, never the key."""
+
+    at: datetime
+    who: str
+    phonebook: str
+    action: str
+    detail: Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,10 +131,10 @@ def phonebook(backend: Backend, name: str, zone: str | None, strict: bool | None
     if zone is not None:
         _check_zone(zone)
     with backend.write() as tx:
-        rows = tx.rows(f"SELECT id, name, zone, strict FROM {META}.phonebook WHERE name = ?", [name])
+        rows = tx.rows(f"SELECT {_BOOK} FROM {META}.phonebook WHERE name = ?", [name])
         if not rows:
             return _create(tx, name, zone or "UTC", bool(strict), now)
-    known = PhonebookRow(*rows[0])
+    known = _book(rows[0])
     if zone is not None and zone != known.zone:
         raise StorageError(
             "zone", f"The phonebook {name!r} is in the time zone {known.zone}, not {zone}: its events were read in it."
@@ -86,6 +142,48 @@ def phonebook(backend: Backend, name: str, zone: str | None, strict: bool | None
     if strict is not None and strict != known.strict:
         raise StorageError("refused", f"The phonebook {name!r} is {'' if known.strict else 'not '}strict.")
     return known
+
+
+_BOOK: Final = "id, name, zone, strict, private, unknown_visitors"
+
+
+def _book(row: tuple[Any, ...]) -> PhonebookRow:
+    number, name, zone, strict, private, unknown_visitors = row
+    return PhonebookRow(number, name, zone, strict, tuple(private), unknown_visitors)
+
+
+def phonebooks(backend: Backend) -> tuple[PhonebookRow, ...]:
+    """All phonebooks of the store, by name."""
+    return tuple(map(_book, backend.rows(f"SELECT {_BOOK} FROM {META}.phonebook ORDER BY name")))
+
+
+def set_phonebook(
+    backend: Backend,
+    book: PhonebookRow,
+    zone: str | None = None,
+    strict: bool | None = None,
+    private: Collection[str] | None = None,
+    unknown_visitors: UnknownVisitors | None = None,
+) -> PhonebookRow:
+    """The phonebook with other settings; None leaves one as it is.
+
+    Raises:
+        StorageError: "zone", where there is no such zone, or where events have been read in another one.
+    """
+    if zone is not None:
+        _check_zone(zone)
+    with backend.write() as tx:
+        if zone not in (None, book.zone) and tx.rows(f"SELECT 1 FROM {book.schema}.event LIMIT 1"):
+            raise StorageError(
+                "zone", f"The phonebook {book.name!r} has events that were read in {book.zone}: its zone stays."
+            )
+        tx.run(
+            f"UPDATE {META}.phonebook SET zone = coalesce(?, zone), strict = coalesce(?, strict), "
+            "private = coalesce(?, private), unknown_visitors = coalesce(?, unknown_visitors) WHERE id = ?",
+            [zone, strict, None if private is None else list(private), unknown_visitors, book.id],
+        )
+        bump(tx, book)
+        return _book(tx.rows(f"SELECT {_BOOK} FROM {META}.phonebook WHERE id = ?", [book.id])[0])
 
 
 def _check_zone(zone: str) -> None:
@@ -98,7 +196,10 @@ def _check_zone(zone: str) -> None:
 def _create(tx: Session, name: str, zone: str, strict: bool, now: datetime) -> PhonebookRow:
     number = int(tx.rows(f"SELECT coalesce(max(id), 0) + 1 FROM {META}.phonebook")[0][0])
     made = PhonebookRow(number, name, zone, strict)
-    tx.run(f"INSERT INTO {META}.phonebook VALUES (?, ?, ?, ?, ?, 0)", [number, name, zone, strict, now])
+    tx.run(
+        f"INSERT INTO {META}.phonebook VALUES (?, ?, ?, ?, ?, 0, ?, ?)",
+        [number, name, zone, strict, now, list(made.private), made.unknown_visitors],
+    )
     for statement in create_statements(made.schema, TABLES, INDEXES):
         tx.run(statement)
     return made
@@ -142,3 +243,84 @@ def terms(backend: Backend, book: PhonebookRow) -> tuple[TermRow, ...]:
 def _forget(tx: Session, book: PhonebookRow, word: str) -> bool:
     found = tx.rows(f"DELETE FROM {book.schema}.term WHERE name = ? RETURNING name", [fold(word)])
     return bool(found)
+
+
+# ── keys and the audit log ────────────────────────────────────────────────────────────────────────────────────────
+
+
+def _digest(secret: str) -> str:
+    """What is kept of a secret. It is 32 random bytes: nothing slower than SHA-256 is needed to keep it unguessed."""
+    return hashlib.sha256(secret.encode()).hexdigest()
+
+
+def create_key(
+    backend: Backend, books: Sequence[str], scope: Scope, expires: datetime | None, who: str, now: datetime
+) -> tuple[KeyRow, str]:
+    """A new key for these phonebooks, and its text, which cannot be had again. Times are naive UTC.
+
+    Raises:
+        ValueError: an ingest key is to open more than one phonebook, or the key would expire at once.
+    """
+    if scope == "ingest" and len(books) != 1:
+        raise ValueError("An ingest key belongs to one phonebook: what comes with it names none.")
+    if expires is not None and expires <= now:
+        raise ValueError("The key would have expired already: give a later time.")
+    secret = secrets.token_urlsafe(32)
+    made = KeyRow(secrets.token_hex(6), _digest(secret), tuple(books), scope, now, expires)
+    with backend.write() as tx:
+        tx.run(
+            f"INSERT INTO {META}.key VALUES (?, ?, ?, ?, ?, ?, NULL)",
+            [made.id, made.digest, list(books), scope, now, expires],
+        )
+        record(tx, [AuditRow(now, who, book, "key.create", {"key": made.id, "scope": scope}) for book in books])
+    return made, f"pk_{made.id}_{secret}"
+
+
+def parts_of(key: str) -> tuple[str, str]:
+    """The id and the secret in the text of a key; empty, where it is no such text."""
+    prefix, _, rest = key.partition("_")
+    number, _, secret = rest.partition("_")
+    return (number, secret) if prefix == "pk" else ("", "")
+
+
+def keys(backend: Backend) -> tuple[KeyRow, ...]:
+    """All keys that were ever made, the oldest first."""
+    rows = backend.rows(
+        "SELECT id, digest, phonebooks, scope, created_at, expires_at, revoked_at "
+        f"FROM {META}.key ORDER BY created_at, id"
+    )
+    return tuple(KeyRow(number, digest, tuple(books), *rest) for number, digest, books, *rest in rows)
+
+
+def revoke_key(backend: Backend, number: str, who: str, now: datetime) -> None:
+    """Ends a key, for good. Raises StorageError "unknown" where there is none of this id in force."""
+    with backend.write() as tx:
+        found = tx.rows(
+            f"UPDATE {META}.key SET revoked_at = ? WHERE id = ? AND revoked_at IS NULL RETURNING phonebooks",
+            [now, number],
+        )
+        if not found:
+            raise StorageError("unknown", f"There is no key {number!r} in force: `persona key list` shows them.")
+        record(tx, [AuditRow(now, who, book, "key.revoke", {"key": number}) for book in found[0][0]])
+
+
+def record(tx: Session, rows: Sequence[AuditRow]) -> None:
+    """Adds to the audit log."""
+    columns = {
+        "at": pa.array([row.at for row in rows], pa.timestamp("us")),
+        "who": pa.array([row.who for row in rows], pa.string()),
+        "phonebook": pa.array([row.phonebook for row in rows], pa.string()),
+        "action": pa.array([row.action for row in rows], pa.string()),
+        "detail": pa.array([msgspec.json.encode(row.detail).decode() for row in rows], pa.string()),
+    }
+    tx.put("new_audit", pa.table(columns))
+    tx.run(f"INSERT INTO {META}.audit SELECT * FROM new_audit")
+
+
+def audit(backend: Backend, phonebook: str, limit: int, below: int | None) -> pa.Table:
+    """The audit log of a phonebook, the latest first: at, who, action, detail (JSON), entry (a number)."""
+    return backend.query(
+        f'SELECT "at", who, action, detail::VARCHAR AS detail, rowid AS entry FROM {META}.audit '
+        "WHERE phonebook = ? AND rowid < coalesce(?, rowid + 1) ORDER BY rowid DESC LIMIT ?",
+        [phonebook, below, limit],
+    )

@@ -158,6 +158,24 @@ META_TABLES: Final[Mapping[str, Mapping[str, str]]] = MappingProxyType(
             "strict": "BOOLEAN NOT NULL",  # a number for a string key fails
             "created": "TIMESTAMP NOT NULL",
             "version": "BIGINT NOT NULL",  # goes up with every commit that changes what the vocabulary answers
+            "private": "VARCHAR[] NOT NULL",  # attributes and keys whose values leave the store for no language model
+            "unknown_visitors": "VARCHAR NOT NULL",  # fail, create: visitors of Segment-compatible clients
+        },
+        "key": {
+            "id": "VARCHAR NOT NULL",
+            "digest": "VARCHAR NOT NULL",  # SHA-256 of the secret, which is stored nowhere
+            "phonebooks": "VARCHAR[] NOT NULL",
+            "scope": "VARCHAR NOT NULL",  # ingest, read, admin
+            "created_at": "TIMESTAMP NOT NULL",  # UTC, as are the others
+            "expires_at": "TIMESTAMP",
+            "revoked_at": "TIMESTAMP",
+        },
+        "audit": {
+            "at": "TIMESTAMP NOT NULL",  # UTC
+            "who": "VARCHAR NOT NULL",  # a key's id, or "command line"
+            "phonebook": "VARCHAR NOT NULL",
+            "action": "VARCHAR NOT NULL",
+            "detail": "JSON NOT NULL",
         },
     }
 )
@@ -263,13 +281,20 @@ TABLES: Final[Mapping[str, Mapping[str, str]]] = MappingProxyType(
         "failed": {
             "id": "BIGINT NOT NULL",
             "received_at": "TIMESTAMP NOT NULL",  # UTC
-            "what": "VARCHAR NOT NULL",  # event, contact, product
+            "what": "VARCHAR NOT NULL",  # event, contact, product, message (of a Segment-compatible client)
             "payload": "VARCHAR NOT NULL",  # as it came
             "errors": "JSON NOT NULL",  # [{key, code, message}, …]
             "file": "VARCHAR",
             "line": "BIGINT",
-            "status": "VARCHAR NOT NULL",  # failed
+            "status": "VARCHAR NOT NULL",  # failed, and after a try that passed: accepted, duplicate
             "message_id": "VARCHAR",
+        },
+        "attempt": {  # what was tried with a failed thing, from the first time that it was tried again
+            "id": "BIGINT NOT NULL",  # of `failed`
+            "at": "TIMESTAMP NOT NULL",  # UTC
+            "payload": "VARCHAR NOT NULL",
+            "errors": "JSON NOT NULL",
+            "status": "VARCHAR NOT NULL",  # what came of it: failed, accepted, duplicate
         },
         "file": {
             "digest": "VARCHAR NOT NULL",

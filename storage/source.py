@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import hashlib
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
@@ -29,6 +30,31 @@ _LONGEST_CELL: Final = 2**31 - 1
 Record: TypeAlias = tuple[int, bytes, EventError | None]
 """One thing that was handed in: its place in the source, from 1 (the line of a text file, else the number of the
 record); its JSON; and, where it has none, why not: then the bytes are what came instead."""
+
+
+_DEEPEST: Final = 200
+_TOO_DEEP: Final = EventError("", "not_json", f"this is nested deeper than {_DEEPEST} levels")
+_STRING: Final = re.compile(rb'"(?:[^"\\]|\\.)*"', re.DOTALL)
+
+
+def numbered(number: int, raw: bytes) -> Record:
+    """JSON from a client as a record. What is nested deeper than 200 levels is not read."""
+    return (
+        number,
+        raw,
+        EventError("", "not_json", f"this is nested deeper than {_DEEPEST} levels") if _deep(raw) else None,
+    )
+
+
+def _deep(raw: bytes) -> bool:
+    if raw.count(b"[") + raw.count(b"{") <= _DEEPEST:
+        return False
+    depth = 0
+    for byte in _STRING.sub(b"", raw):
+        depth += (byte in b"[{") - (byte in b"]}")
+        if depth > _DEEPEST:
+            return True
+    return False
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,25 +5,26 @@ from __future__ import annotations
 import logging
 import threading
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
 from grammar.query import Query
-from storage import compact, erase, load, registry
-from storage.backends import Backend, Snapshot
+from storage import compact, erase, failed, load, registry
+from storage.backends import Backend, Snapshot, Stop
 from storage.catalog import StoreVocabulary, layout
 from storage.compact import Compacted
 from storage.erase import Forgotten
 from storage.errors import StorageError
-from storage.load import Clock, Progress, Report
-from storage.registry import PhonebookRow, TermRow
+from storage.failed import EVERYTHING, Retried, Wanted
+from storage.load import Clock, Faults, Outcome, Progress, Report
+from storage.registry import AuditRow, KeyRow, PhonebookRow, Scope, TermRow, UnknownVisitors
 from storage.schema import PRODUCT_FIELDS, VARIANT_FIELDS, Layout
-from storage.source import Source
+from storage.source import Record, Source, numbered
 from storage.verify import Check, verify
 
 if TYPE_CHECKING:
@@ -105,6 +106,39 @@ class Store:
             StorageError: "unwritable", where the file is there already or cannot be written; "full".
         """
         self._backend.copy(Path(file))
+
+    def phonebooks(self) -> tuple[str, ...]:
+        """The names of its phonebooks, sorted."""
+        return tuple(row.name for row in registry.phonebooks(self._backend))
+
+    def made_keys(self) -> tuple[KeyRow, ...]:
+        """All keys that were ever made for the service, the oldest first; their secrets are not known."""
+        return registry.keys(self._backend)
+
+    def create_key(
+        self, phonebooks: Sequence[str], scope: Scope, expires: datetime | None = None, who: str = "command line"
+    ) -> tuple[KeyRow, str]:
+        """A new key for these phonebooks, and its text, which cannot be had again. `expires` is aware.
+
+        Raises:
+            ValueError: an ingest key is to open more than one phonebook, or the key would expire at once.
+        """
+        ends = None if expires is None else expires.astimezone(UTC).replace(tzinfo=None)
+        return registry.create_key(self._backend, phonebooks, scope, ends, who, self._clock())
+
+    def revoke_key(self, number: str, who: str = "command line") -> None:
+        """Ends the key of this id. Raises StorageError "unknown" where there is none in force."""
+        registry.revoke_key(self._backend, number, who, self._clock())
+
+    def record(self, rows: Sequence[AuditRow]) -> None:
+        """Adds to the audit log."""
+        with self._backend.write() as tx:
+            registry.record(tx, rows)
+
+    def audit(self, phonebook: str, limit: int, below: int | None = None) -> pa.Table:
+        """Who asked and changed what in a phonebook, the latest first: at (UTC), who (a key's id, or "command line"),
+        action, detail (JSON), entry (a number). At most `limit`, with numbers below `below`."""
+        return registry.audit(self._backend, phonebook, limit, below)
 
     def close(self) -> None:
         """Closes the store, after a compaction that runs by itself has finished. Closing it again does nothing."""
@@ -220,6 +254,51 @@ class Book:
         """
         return erase.forget(self._backend, self._row, visitor_id)
 
+    def append_events(self, payloads: Sequence[bytes]) -> list[Outcome]:
+        """Stores events, each the JSON of one, in one transaction that is on disk when this returns; what became of
+        each. What fails is kept with its reasons."""
+        became = load.append_events(self._backend, self._row, _numbered(payloads), self._clock())
+        self._keeper.came(self._row, became.count("accepted"))
+        return became
+
+    def append_messages(self, messages: Sequence[bytes]) -> list[Outcome]:
+        """Stores what messages of Segment-compatible clients tell; what became of each. What fails is kept."""
+        numbered = dict(enumerate(messages, 1))
+        became = load.append_messages(self._backend, self._row, numbered, self._clock())
+        self._keeper.came(self._row, len(became))
+        return [became[number] for number in numbered]
+
+    def append_contacts(self, payloads: Sequence[bytes]) -> tuple[Report, Faults]:
+        """Stores contacts, each the JSON of one, in one transaction; what became of them, and which failed (numbered
+        from 1) and why."""
+        return load.append_contacts(self._backend, self._row, _numbered(payloads), self._clock())
+
+    def append_products(self, payloads: Sequence[bytes]) -> tuple[Report, Faults]:
+        """Stores products, each the JSON of one, in one transaction, as `append_contacts`."""
+        return load.append_products(self._backend, self._row, _numbered(payloads), self._clock())
+
+    # ── settings ──────────────────────────────────────────────────────────────────────────────────────────────────
+
+    @property
+    def row(self) -> PhonebookRow:
+        """Its settings."""
+        return self._row
+
+    def set(
+        self,
+        zone: str | None = None,
+        strict: bool | None = None,
+        private: Collection[str] | None = None,
+        unknown_visitors: UnknownVisitors | None = None,
+    ) -> Book:
+        """The phonebook with other settings; None leaves one as it is.
+
+        Raises:
+            StorageError: "zone", where there is no such zone, or events have been read in another one.
+        """
+        row = registry.set_phonebook(self._backend, self._row, zone, strict, private, unknown_visitors)
+        return Book(self._backend, row, self._clock, self._keeper)
+
     # ── questions ─────────────────────────────────────────────────────────────────────────────────────────────────
 
     def vocabulary(self) -> StoreVocabulary:
@@ -234,11 +313,12 @@ class Book:
         happens by itself, too, when enough have come."""
         return self._keeper.compact(self._row, progress)
 
-    def answer(self, query: Query, now: datetime) -> Result:
-        """What the query finds as of `now` (aware).
+    def answer(self, query: Query, now: datetime, stop: Stop | None = None) -> Result:
+        """What the query finds as of `now` (aware). `stop` can stop it from another thread.
 
         Raises:
-            StorageError: "too slow" or "too big", where it exceeds the limits; "unsupported", where it cannot be asked.
+            StorageError: "too slow" or "too big", where it exceeds the limits; "stopped"; "unsupported", where it
+                cannot be asked.
         """
         from storage.plan import plan
         from storage.sql import spell
@@ -246,7 +326,7 @@ class Book:
         with self._backend.snapshot() as snapshot:
             planned = plan(query, now, ZoneInfo(self._row.zone), self._layout_of(snapshot))
             sql = spell(planned)
-            found = Result(snapshot.query(sql), sql)
+            found = Result(snapshot.query(sql, stop=stop), sql)
         self._keeper.asked(self._row, planned.read)
         return found
 
@@ -264,52 +344,86 @@ class Book:
 
     # ── what it knows ─────────────────────────────────────────────────────────────────────────────────────────────
 
-    def event_types(self) -> pa.Table:
+    def event_types(self, limit: int | None = None, above: str | None = None) -> pa.Table:
         """The event types that occur, by name: name, kind ("default" or "custom"), count, first_seen, last_seen (UTC),
-        keys (dotted, to two levels; context keys under "context."), key_types (the JSON types seen, for each key)."""
+        keys (dotted, to two levels; context keys under "context."), key_types (the JSON types seen, for each key). At
+        most `limit`, with names above `above`."""
         schema = self._row.schema
         return self._backend.query(
             "SELECT t.name, CASE WHEN is_default THEN 'default' ELSE 'custom' END AS kind, t.count, first_seen, "
             "last_seen, list(k.path ORDER BY k.level = 'context', k.path) FILTER (k.path IS NOT NULL) AS keys, "
             "list(array_to_string(k.json_types, '|') ORDER BY k.level = 'context', k.path) "
             "FILTER (k.path IS NOT NULL) AS key_types "
-            f"FROM {schema}.event_type t LEFT JOIN {schema}.event_key k USING (type) GROUP BY ALL ORDER BY t.name"
+            f"FROM {schema}.event_type t LEFT JOIN {schema}.event_key k USING (type) WHERE coalesce(t.name > ?, true) "
+            "GROUP BY ALL ORDER BY t.name LIMIT ?",
+            [above, limit],
         )
 
-    def products(self) -> pa.Table:
+    def products(self, limit: int | None = None, above: str | None = None) -> pa.Table:
         """The product catalog by product_id: name, description, category, brand, sku, price (a number), stock, url,
-        image_url, and variants: a list of {variant_id, name, sku, price}."""
+        image_url, and variants: a list of {variant_id, name, sku, price}. At most `limit`, with ids above `above`."""
         schema = self._row.schema
         fields = ", ".join(_picked(field) for field in PRODUCT_FIELDS)
         parts = ", ".join(_picked(field) for field in VARIANT_FIELDS)
         packed = ", ".join(f"{field} := {field}" for field in ("variant_id", *VARIANT_FIELDS))
         return self._backend.query(
-            f"WITH variants AS (SELECT product_id, variant_id, {parts} FROM {schema}.variant GROUP BY ALL), "
+            f"WITH wanted AS (SELECT DISTINCT product_id FROM {schema}.product WHERE coalesce(product_id > ?, true) "
+            "ORDER BY product_id LIMIT ?), variants AS (SELECT product_id, variant_id, "
+            f"{parts} FROM {schema}.variant SEMI JOIN wanted USING (product_id) GROUP BY ALL), "
             f"lists AS (SELECT product_id, list(struct_pack({packed}) ORDER BY variant_id) AS variants FROM variants "
-            f"GROUP BY ALL), products AS (SELECT product_id, {fields} FROM {schema}.product GROUP BY ALL) "
+            f"GROUP BY ALL), products AS (SELECT product_id, {fields} FROM {schema}.product "
+            "SEMI JOIN wanted USING (product_id) GROUP BY ALL) "
             "SELECT products.*, coalesce(variants, []) AS variants FROM products LEFT JOIN lists USING (product_id) "
-            "ORDER BY product_id"
+            "ORDER BY product_id",
+            [above, limit],
         )
 
-    def failed_events(self) -> pa.Table:
-        """What failed and is kept, latest first: id, received_at (UTC), what ("event", "contact", "product"), payload
-        as it came, errors (JSON: [{key, code, message}, …]), error (all messages as one text), file, line, status."""
-        return self._backend.query(
-            "SELECT id, received_at, what, payload, errors::VARCHAR AS errors, "
-            "array_to_string(errors->>'$[*].message', '; ') AS error, file, line, status "
-            f"FROM {self._row.schema}.failed ORDER BY id DESC"
-        )
+    def failed_events(
+        self, wanted: Wanted = EVERYTHING, limit: int | None = None, below: int | None = None
+    ) -> pa.Table:
+        """What failed and is kept, latest first: id, received_at (UTC), what ("event", "contact", "product" or
+        "message"), payload as it came, errors (JSON: [{key, code, message}, …]), error (all messages as one text),
+        file, line, status. At most `limit`, with ids below `below`."""
+        return failed.listed(self._backend, self._row, wanted, limit, below)
 
-    def events(self, visitor_id: str) -> pa.Table:
+    def failed_event(self, number: int) -> tuple[dict[str, Any], list[dict[str, Any]]]:
+        """One failure, also where it has passed since, and all that was tried with it, the first time first.
+
+        Raises:
+            StorageError: "unknown", where nothing of this id failed.
+        """
+        return failed.one(self._backend, self._row, number)
+
+    def retry(self, wanted: Wanted = EVERYTHING, payload: bytes | None = None) -> Retried:
+        """Tries failures again: as they came, or the one that is wanted with this payload in its place.
+
+        Raises:
+            StorageError: "unknown", where one is wanted that has not failed, or has passed since.
+        """
+        return failed.retry(self._backend, self._row, wanted, self._clock(), payload)
+
+    def events(self, visitor_id: str, limit: int | None = None, before: tuple[datetime, int] | None = None) -> pa.Table:
         """One contact's events, newest first: event_name, event_timestamp and created_at (UTC), event_properties and
-        context (JSON), type, message_id. None, for a visitor who is not known."""
+        context (JSON), type, message_id, event (a number). None, for a visitor who is not known. At most `limit`; with
+        `before`, those that come after the one of this event_timestamp and number."""
         schema = self._row.schema
+        instant, number = before or (None, None)
         return self._backend.query(
             "SELECT t.name AS event_name, e.ts AS event_timestamp, e.created_at, e.properties::VARCHAR AS "
-            "event_properties, e.context::VARCHAR AS context, e.kind AS type, e.message_id "
+            "event_properties, e.context::VARCHAR AS context, e.kind AS type, e.message_id, e.event "
             f"FROM {schema}.event e JOIN {schema}.event_type t USING (type) JOIN {schema}.contact c USING (contact) "
-            "WHERE c.visitor_id = ? ORDER BY e.ts DESC, e.event DESC",
-            [visitor_id],
+            "WHERE c.visitor_id = $1 AND ($3::TIMESTAMP IS NULL OR (e.ts, e.event) < ($3::TIMESTAMP, $4::BIGINT)) "
+            "ORDER BY e.ts DESC, e.event DESC LIMIT $2",
+            [visitor_id, limit, instant, number],
+        )
+
+    def contacts(self, limit: int | None = None, above: int | None = None) -> pa.Table:
+        """The contacts in the order in which they came: visitor_id, attributes (JSON), contact (a number). At most
+        `limit`, with numbers above `above`."""
+        return self._backend.query(
+            f"SELECT visitor_id, attributes::VARCHAR AS attributes, contact FROM {self._row.schema}.contact "
+            "WHERE contact > coalesce(?, -1) ORDER BY contact LIMIT ?",
+            [above, limit],
         )
 
     # ── terms ─────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -325,6 +439,10 @@ class Book:
     def undefine(self, word: str) -> None:
         """Forgets a word. Raises StorageError "unknown" where it is not defined."""
         registry.undefine(self._backend, self._row, word)
+
+
+def _numbered(payloads: Sequence[bytes]) -> list[Record]:
+    return [numbered(number, payload) for number, payload in enumerate(payloads, 1)]
 
 
 def _picked(field: str) -> str:

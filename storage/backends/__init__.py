@@ -2,13 +2,46 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import AbstractContextManager
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
     import pyarrow as pa
+
+
+class Stop:
+    """Lets another thread stop the queries of one question: the one that runs, and those that would come after it."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._interrupt: Callable[[], None] | None = None
+        self._asked = False
+
+    @property
+    def asked(self) -> bool:
+        """Whether it was asked to stop."""
+        return self._asked
+
+    def now(self) -> None:
+        """Stops."""
+        with self._lock:
+            self._asked = True
+            if self._interrupt:
+                self._interrupt()
+
+    @contextmanager
+    def reaches(self, interrupt: Callable[[], None]) -> Iterator[None]:
+        """While the block runs, stopping calls this."""
+        with self._lock:
+            self._interrupt = interrupt
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._interrupt = None
 
 
 class Session(Protocol):
@@ -34,8 +67,8 @@ class Session(Protocol):
 class Snapshot(Protocol):
     """The store as it was at one moment: all that is asked of it agrees. For one thread."""
 
-    def query(self, sql: str, parameters: Sequence[Any] = ()) -> pa.Table:
-        """The rows of a query."""
+    def query(self, sql: str, parameters: Sequence[Any] = (), stop: Stop | None = None) -> pa.Table:
+        """The rows of a query. `stop` can stop it from another thread."""
         ...
 
     def rows(self, sql: str, parameters: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
@@ -72,8 +105,8 @@ class Backend(Protocol):
         """An engine beside the store, in memory, that has nothing and keeps nothing: for work on what comes in."""
         ...
 
-    def query(self, sql: str, parameters: Sequence[Any] = ()) -> pa.Table:
-        """The rows of a query, in a snapshot of its own."""
+    def query(self, sql: str, parameters: Sequence[Any] = (), stop: Stop | None = None) -> pa.Table:
+        """The rows of a query, in a snapshot of its own. `stop` can stop it from another thread."""
         ...
 
     def rows(self, sql: str, parameters: Sequence[Any] = ()) -> list[tuple[Any, ...]]:

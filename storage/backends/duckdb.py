@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import duckdb
 
+from storage.backends import Stop
 from storage.errors import StorageCode, StorageError
 
 if TYPE_CHECKING:
@@ -102,9 +103,9 @@ class DuckDB:
             with _transaction(cursor) as transaction:
                 yield transaction
 
-    def query(self, sql: str, parameters: Sequence[Any] = ()) -> pa.Table:
+    def query(self, sql: str, parameters: Sequence[Any] = (), stop: Stop | None = None) -> pa.Table:
         with self.snapshot() as snapshot:
-            return snapshot.query(sql, parameters)
+            return snapshot.query(sql, parameters, stop)
 
     def rows(self, sql: str, parameters: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
         with self.snapshot() as snapshot:
@@ -288,8 +289,9 @@ class _Snapshot:
     def __init__(self, cursor: duckdb.DuckDBPyConnection) -> None:
         self._cursor = cursor
 
-    def query(self, sql: str, parameters: Sequence[Any] = ()) -> pa.Table:
-        return self._cursor.sql(sql, params=list(parameters)).to_arrow_table()
+    def query(self, sql: str, parameters: Sequence[Any] = (), stop: Stop | None = None) -> pa.Table:
+        with _stoppable(self._cursor, stop) if stop else nullcontext():
+            return self._cursor.sql(sql, params=list(parameters)).to_arrow_table()
 
     def rows(self, sql: str, parameters: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
         return self._cursor.execute(sql, list(parameters)).fetchall()
@@ -298,6 +300,19 @@ class _Snapshot:
         self._cursor.execute(sql)
         while rows := self._cursor.fetchmany(size):
             yield rows
+
+
+@contextmanager
+def _stoppable(cursor: duckdb.DuckDBPyConnection, stop: Stop) -> Iterator[None]:
+    try:
+        with stop.reaches(cursor.interrupt):
+            if not stop.asked:
+                yield
+                return
+    except duckdb.InterruptException:
+        if not stop.asked:
+            raise
+    raise StorageError("stopped", "The question was stopped: nobody waits for it.")
 
 
 class _Session:
