@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from grammar.query import Query
     from persona.answer import Answer
     from persona.engine import Ambiguous, ModelNotConfigured, Phonebook, connect
+    from persona.remote import RemotePhonebook, ServiceError
     from storage.errors import StorageError
 
 __all__ = [
@@ -29,6 +30,8 @@ __all__ = [
     "Query",
     "QuestionError",
     "Reading",
+    "RemotePhonebook",
+    "ServiceError",
     "StorageError",
     "connect",
 ]
@@ -42,6 +45,8 @@ _ROOMS = {
     "Query": "grammar.query",
     "QuestionError": "grammar.errors",
     "Reading": "grammar.errors",
+    "RemotePhonebook": "persona.remote",
+    "ServiceError": "persona.remote",
     "StorageError": "storage.errors",
     "connect": "persona.engine",
 }

@@ -27,7 +27,8 @@ if TYPE_CHECKING:
     from grammar.errors import NotUnderstood
     from persona.answer import Answer
     from persona.engine import Parser, Phonebook
-    from storage.store import Progress, Report, Source
+    from persona.remote import RemotePhonebook
+    from storage.store import Progress, Report, Source, Store
 
 NOT_UNDERSTOOD, AMBIGUOUS = 3, 4
 _JSON_COLUMNS = {"errors", "event_properties", "context"}  # JSON text in the frames
@@ -36,6 +37,7 @@ _SHOWN = 50  # rows of a table on a terminal; a pipe and the other formats get t
 TableFormat: TypeAlias = Literal["table", "json", "csv"]
 AnswerFormat: TypeAlias = Literal["table", "json", "csv", "ids"]
 ParserName: TypeAlias = Literal["auto", "grammar", "model"]
+KeyScope: TypeAlias = Literal["ingest", "read", "admin"]
 
 _FORMAT = typer.Option("--format", help="How to print it.")
 _FILE = typer.Argument(metavar="FILE", exists=True, dir_okay=False, help=".csv, .jsonl, .json or .parquet")
@@ -48,6 +50,10 @@ app = typer.Typer(
 )
 importing = typer.Typer(help="Hand in contacts, events or products from a file.", no_args_is_help=True)
 app.add_typer(importing, name="import")
+failing = typer.Typer(help="What failed validation: as it came, with every reason.", invoke_without_command=True)
+app.add_typer(failing, name="failed-events")
+keying = typer.Typer(help="The keys that open phonebooks of the service.", no_args_is_help=True)
+app.add_typer(keying, name="key")
 
 
 class _Failed(Exception):
@@ -81,8 +87,16 @@ def _common(
             metavar="ZONE", show_default=False, help="The zone of a new phonebook, such as Europe/Lisbon. Else UTC."
         ),
     ] = None,
+    url: Annotated[
+        str | None,
+        typer.Option(metavar="URL", show_default=False, help="A running service, not a store. Else PERSONA_URL."),
+    ] = None,
+    key: Annotated[
+        str | None,
+        typer.Option(metavar="KEY", show_default=False, help="The key that opens the service. Else PERSONA_KEY."),
+    ] = None,
 ) -> None:
-    context.obj = settings(os.environ, store, phonebook, timezone)
+    context.obj = settings(os.environ, store, phonebook, timezone, url, key)
 
 
 @app.command()
@@ -211,7 +225,12 @@ def ask(
 
 
 def _answered(
-    book: Phonebook, question: str, now: str | None, parser: Parser, reading: int | None, remember: bool
+    book: Phonebook | RemotePhonebook,
+    question: str,
+    now: str | None,
+    parser: Parser,
+    reading: int | None,
+    remember: bool,
 ) -> Answer:
     from persona.engine import Ambiguous
 
@@ -290,11 +309,144 @@ def terms(context: typer.Context, format: Annotated[TableFormat, _FORMAT] = "tab
         _print_frame(book.terms(), format, "term meaning understood problem")
 
 
-@app.command("failed-events")
+@failing.callback()
 def failed_events(context: typer.Context, format: Annotated[TableFormat, _FORMAT] = "table") -> None:
     """What failed validation: as it came, with every reason. Times are UTC."""
+    if context.invoked_subcommand is None:
+        with _open(context.obj, must_exist=True) as book:
+            _print_frame(book.failed_events(), format, "id received_at what file line error payload")
+
+
+@failing.command("retry")
+def retry_failed_events(
+    context: typer.Context,
+    id: Annotated[int | None, typer.Option(metavar="N", show_default=False, help="The one with this id.")] = None,
+    file: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE", exists=True, dir_okay=False, show_default=False, help="With --id: its mended payload, JSON."
+        ),
+    ] = None,
+    event: Annotated[str | None, typer.Option(metavar="NAME", show_default=False, help="Those of this event.")] = None,
+    code: Annotated[
+        str | None, typer.Option(metavar="CODE", show_default=False, help="Those with this reason: unknown_visitor …")
+    ] = None,
+) -> None:
+    """Tries them again: all, or those that are named. What passes is stored and leaves the list."""
+    if file is not None and id is None:
+        raise typer.BadParameter("a payload takes the place of one failure: name it with --id", param_hint="--file")
+    payload = None if file is None else _payload(file)
     with _open(context.obj, must_exist=True) as book:
-        _print_frame(book.failed_events(), format, "id received_at what file line error payload")
+        done = book.retry_failed(id, payload, event, code)
+    typer.echo(f"{done.accepted:,} accepted, {done.duplicates:,} there already, {done.failed:,} failed")
+    for number, errors in done.errors[:_SHOWN]:
+        _say(f"{number}: {'; '.join(error.message for error in errors)}")
+
+
+def _payload(file: Path) -> dict[str, Any]:
+    try:
+        payload = json.loads(file.read_bytes())
+    except ValueError as error:
+        raise _Failed(f"{file} is no JSON: {error}") from None
+    if not isinstance(payload, dict):
+        raise _Failed(f"{file} holds no object: a payload is one event")
+    return payload
+
+
+# ── the service ───────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+@app.command()
+def serve(
+    context: typer.Context,
+    host: Annotated[str, typer.Option(metavar="HOST", help="Where to listen: 0.0.0.0 is everywhere.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(metavar="PORT", min=0, max=65535, help="0 takes a free one.")] = 8000,
+    rate: Annotated[float, typer.Option(metavar="N", min=1, help="Requests a second with one key, at most.")] = 2000,
+    seconds: Annotated[float, typer.Option(metavar="S", min=0.001, help="That a question may take.")] = 30,
+    allow_origin: Annotated[
+        list[str] | None,
+        typer.Option(metavar="ORIGIN", show_default=False, help="Of a web page that may call it; again for more."),
+    ] = None,
+) -> None:
+    """Serves the store over HTTP until it is told to stop (SIGTERM, or Ctrl+C). See docs/http.md."""
+    from persona.server import Limits, serve
+
+    given: Settings = context.obj
+    limits = Limits(rate=rate, seconds=seconds)
+    serve(given.store or "persona.duckdb", host, port, limits, allow_origin or (), lambda url: _say(f"serving {url}"))
+
+
+@keying.command("create")
+def create_key(
+    context: typer.Context,
+    phonebook: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NAME", show_default=False, help="A phonebook that it opens; again for more."),
+    ] = None,
+    scope: Annotated[KeyScope, typer.Option(help="What it may do.")] = "read",
+    expires: Annotated[
+        str | None,
+        typer.Option(metavar="T", show_default=False, help="Until when: ISO 8601, UTC if it names no zone."),
+    ] = None,
+) -> None:
+    """Makes a key and prints it, once: it cannot be had again. A phonebook that is missing is made."""
+    from datetime import UTC, datetime
+
+    given: Settings = context.obj
+    names = phonebook or [given.phonebook]
+    ends = None
+    if expires is not None:
+        _check_instant(expires, "--expires")
+        ends = datetime.fromisoformat(expires)
+        ends = ends if ends.tzinfo else ends.replace(tzinfo=UTC)
+    with _opened(given) as store:
+        for name in names:
+            store.phonebook(name, given.timezone)
+        made, text = store.create_key(names, scope, ends)
+    typer.echo(text)
+    _say(f"the key {made.id} opens {', '.join(names)} with the scope {scope}; keep it: it is shown this once")
+
+
+@keying.command("list")
+def list_keys(context: typer.Context, format: Annotated[TableFormat, _FORMAT] = "table") -> None:
+    """The keys that were ever made, without their texts. Times are UTC."""
+    from datetime import UTC, datetime
+
+    from persona.shapes import key_of
+
+    now = datetime.now(UTC).replace(tzinfo=None)
+    names = "id phonebooks scope state created_at expires_at".split()
+    with _opened(context.obj) as store:
+        keys = [key_of(row, now) for row in store.made_keys()]
+    rows = [{name: getattr(key, name) for name in names} for key in keys]
+    if format == "json":
+        _print_json(rows)
+    elif format == "csv":
+        _print_csv(names, rows)
+    else:
+        _print_rows(names, rows)
+
+
+@keying.command("revoke")
+def revoke_key(context: typer.Context, id: Annotated[str, typer.Argument(metavar="ID", help="See key list.")]) -> None:
+    """Ends a key, for good."""
+    with _opened(context.obj) as store:
+        store.revoke_key(id)
+    _say(f"the key {id} is revoked")
+
+
+@contextmanager
+def _opened(given: Settings) -> Iterator[Store]:
+    """The store itself, which the keys belong to."""
+    if given.url:
+        raise _Failed("keys are made where the store is, or over HTTP with an admin key: see docs/http.md")
+    from storage.store import Store
+
+    store = Store.open(given.store or "persona.duckdb")
+    try:
+        yield store
+    finally:
+        store.close()
 
 
 @app.command()
@@ -355,8 +507,16 @@ def forget(
 
 
 @contextmanager
-def _open(given: Settings, place: str | None = None, must_exist: bool = False) -> Iterator[Phonebook]:
+def _open(given: Settings, place: str | None = None, must_exist: bool = False) -> Iterator[Phonebook | RemotePhonebook]:
     """The phonebook that the settings name. A command that only asks makes no store."""
+    if given.url and place is None:
+        if given.key is None:
+            raise _Failed("a service is opened with a key: give --key, or set PERSONA_KEY")
+        from persona.engine import connect
+
+        with connect(given.url, given.phonebook, given.timezone, key=given.key) as remote:
+            yield remote
+        return
     path = place or given.store or "persona.duckdb"
     if must_exist and path != ":memory:" and not Path(path).exists():
         raise _Failed(
@@ -421,13 +581,13 @@ def _sentence(error: Exception) -> str:
     return text if ours or isinstance(error, OSError | ValueError) else f"unexpected {type(error).__name__}: {text}"
 
 
-def _check_instant(now: str) -> None:
+def _check_instant(now: str, hint: str = "--now") -> None:
     from datetime import datetime
 
     try:
         datetime.fromisoformat(now)
     except ValueError:
-        raise typer.BadParameter(f"{now} is no instant, such as 2026-03-31T18:00:00", param_hint="--now") from None
+        raise typer.BadParameter(f"{now} is no instant, such as 2026-03-31T18:00:00", param_hint=hint) from None
 
 
 def _tell(answer: Answer, explain: bool, sql: bool) -> None:

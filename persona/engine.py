@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Literal, TypeAlias
+from typing import TYPE_CHECKING, Literal, TypeAlias, overload
 from zoneinfo import ZoneInfo
 
 from grammar import errors
@@ -16,6 +17,8 @@ from grammar.describe import describe
 from grammar.errors import Reading
 from grammar.query import CountUsers, Query, Users
 from persona.answer import Answer
+from storage.backends import Stop
+from storage.failed import Retried, Wanted
 from storage.plan import kind_of
 from storage.store import Book, Check, Compacted, Forgotten, Progress, Report, Source, Store
 
@@ -23,6 +26,7 @@ if TYPE_CHECKING:
     import pandas
 
     from grammar.reader import Grounded
+    from persona.remote import RemotePhonebook
 
 Parser: TypeAlias = Literal["auto", "grammar", "model"]
 
@@ -64,16 +68,36 @@ class ModelNotConfigured(Exception):
     """A language model was to read the question, and none is set up."""
 
 
+@overload
 def connect(
     store: str | Path = "persona.duckdb",
     phonebook: str = "default",
     timezone: str | None = None,
     strict: bool | None = None,
+    key: None = None,
 ) -> Phonebook:
-    """Opens a phonebook of a store; both are created where they are missing.
+    """Of a store's file."""
+
+
+@overload
+def connect(
+    store: str, phonebook: str = "default", timezone: str | None = None, strict: None = None, *, key: str
+) -> RemotePhonebook:
+    """Of a running service."""
+
+
+def connect(
+    store: str | Path = "persona.duckdb",
+    phonebook: str = "default",
+    timezone: str | None = None,
+    strict: bool | None = None,
+    key: str | None = None,
+) -> Phonebook | RemotePhonebook:
+    """Opens a phonebook of a store; both are created where they are missing. With a key: one of a running service.
 
     Args:
-        store: path of the store's file, or ":memory:" for one that is gone when it is closed.
+        store: path of the store's file, or ":memory:" for one that is gone when it is closed; with a key, the address
+            of a service, such as "http://localhost:8000".
         phonebook: its name; one phonebook never sees anything of another.
         timezone: IANA zone in which calendar words and times without a zone are taken. A new phonebook gets it (UTC
             where none is given).
@@ -82,7 +106,14 @@ def connect(
     Raises:
         StorageError: the file is held by another process, is no store, or cannot be opened; or the phonebook is there
             with another zone or strictness.
+        ValueError: an address without a key, or a key without one.
     """
+    if key is not None or str(store).startswith(("http://", "https://")):
+        if key is None or not str(store).startswith(("http://", "https://")):
+            raise ValueError("a service is opened by its address (http://…) and a key, a store by its path alone")
+        from persona.remote import RemotePhonebook
+
+        return RemotePhonebook(str(store), phonebook, key, timezone)
     opened = Store.open(store)
     try:
         return Phonebook(opened, opened.phonebook(phonebook, timezone, strict))
@@ -151,7 +182,13 @@ class Phonebook:
         """
         self._store.backup(file)
 
-    def ask(self, question: str | Query, now: datetime | str | None = None, parser: Parser = "auto") -> Answer:
+    def ask(
+        self,
+        question: str | Query,
+        now: datetime | str | None = None,
+        parser: Parser = "auto",
+        stop: Stop | None = None,
+    ) -> Answer:
         """Answers a question in English, or a query.
 
         Args:
@@ -159,6 +196,7 @@ class Phonebook:
             now: the instant as of which it is answered, a datetime or ISO 8601, in the phonebook's zone where it names
                 none; events later than it are not seen. None is the clock.
             parser: which reader reads it.
+            stop: lets another thread stop the question.
 
         Raises:
             NotUnderstood: some of its words have no part in any reading. Nothing was run.
@@ -168,7 +206,7 @@ class Phonebook:
         began = time.perf_counter()
         instant = self._instant(now)
         if isinstance(question, Query):
-            return self._answer(question, instant, began)
+            return self._answer(question, instant, began, stop=stop)
         if parser == "model":
             raise ModelNotConfigured("No language model is set up; parser='grammar' reads the question without one.")
         if parser not in ("auto", "grammar"):
@@ -178,8 +216,8 @@ class Phonebook:
         try:
             said = read(question, self._book.vocabulary())
         except errors.Ambiguous as refusal:
-            return self._only_reading(question, refusal, instant, began)
-        return self._answer(said.query, instant, began, said.warnings, said.parser, said.grounding)
+            return self._only_reading(question, refusal, instant, began, stop)
+        return self._answer(said.query, instant, began, said.warnings, said.parser, said.grounding, stop)
 
     def define(self, term: str, meaning: str) -> None:
         """Says what a word of this phonebook's people means, for all questions from now on.
@@ -238,7 +276,40 @@ class Phonebook:
     def events(self, visitor_id: str) -> pandas.DataFrame:
         """One contact's events, newest first: event_name, event_timestamp, created_at, event_properties and context
         (both JSON), type, message_id."""
-        return self._book.events(visitor_id).to_pandas()
+        return self._book.events(visitor_id).drop_columns("event").to_pandas()
+
+    def contacts(self) -> pandas.DataFrame:
+        """The contacts in the order in which they came: visitor_id, attributes (JSON)."""
+        return self._book.contacts().drop_columns("contact").to_pandas()
+
+    def retry_failed(
+        self,
+        id: int | None = None,
+        payload: Mapping[str, object] | None = None,
+        event: str | None = None,
+        code: str | None = None,
+    ) -> Retried:
+        """Tries what failed again: all of it, or what is named; as it came, or with `payload` in its place.
+
+        What passes is stored and leaves `failed_events`; it keeps what it was and when it was tried.
+
+        Args:
+            id: the one failure of this id (see `failed_events`).
+            payload: what takes its place, where one is named.
+            event: failures of this event.
+            code: failures with this code among their reasons, such as "unknown_visitor".
+
+        Returns:
+            .accepted, .duplicates, .failed (counts), and .errors: the id and reasons of each that failed again.
+
+        Raises:
+            StorageError: no failure of this id is left.
+            ValueError: a payload for more than one failure.
+        """
+        if payload is not None and id is None:
+            raise ValueError("a payload takes the place of one failure: name it by its id")
+        raw = None if payload is None else json.dumps(payload).encode()
+        return self._book.retry(Wanted(id, event, code), raw)
 
     def close(self) -> None:
         """Closes the store. Closing it again does nothing."""
@@ -271,8 +342,9 @@ class Phonebook:
         warnings: Sequence[str] = (),
         parser: str = "query",
         grounding: tuple[Grounded, ...] = (),
+        stop: Stop | None = None,
     ) -> Answer:
-        result = self._book.answer(query, now)
+        result = self._book.answer(query, now, stop)
         return Answer(
             kind=kind_of(query),
             understood=describe(query),
@@ -285,16 +357,18 @@ class Phonebook:
             grounding=grounding,
         )
 
-    def _only_reading(self, question: str, refusal: errors.Ambiguous, now: datetime, began: float) -> Answer:
+    def _only_reading(
+        self, question: str, refusal: errors.Ambiguous, now: datetime, began: float, stop: Stop | None
+    ) -> Answer:
         """The answer, where all the readings are one and the same query; else raises them, counted."""
         different = list({reading.query: reading for reading in reversed(refusal.readings)}.values())[::-1]
         if len(different) == 1:
-            return self._answer(different[0].query, now, began, parser="grammar")
-        counted = [replace(reading, count=self._count(reading.query, now)) for reading in different]
+            return self._answer(different[0].query, now, began, parser="grammar", stop=stop)
+        counted = [replace(reading, count=self._count(reading.query, now, stop)) for reading in different]
         raise Ambiguous(
             counted,
             refusal.words,
-            lambda reading: self._answer(reading.query, now, time.perf_counter(), parser="grammar"),
+            lambda reading: self._answer(reading.query, now, time.perf_counter(), parser="grammar", stop=stop),
             lambda reading: self._remember(question, reading),
         ) from None
 
@@ -304,9 +378,9 @@ class Phonebook:
             raise ValueError("only a question for contacts can be remembered, not one for a number or columns")
         self._book.define(question, reading.understood, Query(reading.query.population))
 
-    def _count(self, query: Query, now: datetime) -> int:
+    def _count(self, query: Query, now: datetime, stop: Stop | None) -> int:
         """How many contacts the query finds, whatever it asks of them."""
         counted = Query(query.population, CountUsers())
-        count = int(self._book.answer(counted, now).table.column("value")[0].as_py())
+        count = int(self._book.answer(counted, now, stop).table.column("value")[0].as_py())
         limit = query.output.limit if isinstance(query.output, Users) else None
         return count if limit is None else min(count, limit)
