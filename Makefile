@@ -10,7 +10,7 @@ help:
 	@echo "make test   the whole suite"
 	@echo "make laws   the long property tests"
 	@echo "make crash  kill -9 at 200 random instants, nothing lost, nothing twice"
-	@echo "make load   8 readers and 2 writers for a minute"
+	@echo "make load   readers and writers on one store for a minute; the service under load, then kill -9 and a count"
 	@echo "make check  ruff, mypy, import-linter"
 	@echo "make bench  how fast it imports, reads and answers; 2 million events beside SQL by hand and other engines"
 	@echo "make bench-full  the same questions of 20 million events"
@@ -30,6 +30,7 @@ crash: $(READY)
 
 load: $(READY)
 	$(BIN)/pytest tests/test_under_load.py --seconds 60 -s
+	$(BIN)/python -m benchmarks.load
 
 check: $(READY)
 	$(BIN)/ruff check .

@@ -229,6 +229,24 @@ def test_upkeep(run: Run, tmp_path: Path) -> None:
     assert "1 of " in done.err
 
 
+def test_failed_events_are_tried_again(run: Run, tmp_path: Path) -> None:
+    event = {"event_name": "gadget-turned", "visitor_id": "v1", "event_properties": {}}
+    (tmp_path / "events.jsonl").write_text("\n".join(json.dumps(one) for one in (event, {**event, "visitor_id": 7})))
+    assert "2 failed" in run("import", "events", "events.jsonl").out
+    assert run("failed-events", "retry").out == "0 accepted, 0 there already, 2 failed\n"
+    (tmp_path / "contacts.jsonl").write_text('{"visitor_id": "v1"}\n')
+    run("import", "contacts", "contacts.jsonl")
+    assert run("failed-events", "retry", "--code", "unknown_visitor").out.startswith("1 accepted")
+    (left,) = json.loads(run("failed-events", "--format", "json").out)
+    (tmp_path / "mended.json").write_text(json.dumps(event))
+    (tmp_path / "broken.json").write_text("[]")
+    assert run("failed-events", "retry", "--id", left["id"], "--file", "broken.json").status == 1
+    assert run("failed-events", "retry", "--file", "mended.json").status == 2
+    assert run("failed-events", "retry", "--id", left["id"], "--file", "mended.json").out.startswith("1 accepted")
+    assert run("failed-events", "retry", "--id", left["id"]).status == 1
+    assert len(json.loads(run("activity", "v1", "--format", "json").out)) == 2
+
+
 @pytest.mark.parametrize("words", [("event-types",), ("products",), ("failed-events",), ("activity", "v0001")])
 def test_what_the_store_knows(run: Run, shop_store: Path, words: tuple[str, ...]) -> None:
     table = run("--store", shop_store, *words)

@@ -29,9 +29,20 @@ ONE_ROOM = {  # library → where it may be imported
     "duckdb": {"storage/backends/duckdb.py"},
     "typer": {"persona/cli.py"},
     "rich": {"persona/cli.py"},
+    "fastapi": {"persona/server.py"},
+    "starlette": {"persona/server.py"},
+    "uvicorn": {"persona/server.py"},
+    "prometheus_client": {"persona/server.py"},
+    "httpx": {"persona/remote.py"},
 }
-DISTRIBUTION = {"spellchecker": "pyspellchecker"}  # where a library is installed under another name
-HEAVY = ("duckdb", "lark", "openai", "pandas", "polars", "pyarrow", "pydantic", "rich", "sqlglot", "typer")
+DISTRIBUTION = {  # where a library is installed under another name
+    "prometheus_client": "prometheus-client",
+    "spellchecker": "pyspellchecker",
+}
+HEAVY = (
+    *("duckdb", "fastapi", "httpx", "lark", "openai", "pandas", "polars", "pyarrow", "pydantic"),
+    *("rich", "sqlglot", "typer"),
+)
 
 
 def name_of(room: Path) -> str:
@@ -83,9 +94,8 @@ def test_import_linter_agrees() -> None:
 def test_every_library_is_declared() -> None:
     """What is imported is installed: by the project itself, or by an extra where it is optional."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-    declared = {
-        re.split(r"[\[<>=! ]", need)[0] for need in project["dependencies"] + project["optional-dependencies"]["all"]
-    }
+    extras = (needs for extra, needs in project["optional-dependencies"].items() if extra != "dev")
+    declared = {re.split(r"[\[<>=! ]", need)[0] for needs in (project["dependencies"], *extras) for need in needs}
     imported = {DISTRIBUTION.get(library := name.split(".")[0], library) for room in ROOMS for name in imports_of(room)}
     assert imported - set(FLOORS) - set(sys.stdlib_module_names) <= declared
 
@@ -96,7 +106,13 @@ def test_everything_is_pinned() -> None:
     pins = [line for line in (ROOT / "constraints.txt").read_text().splitlines() if not line.startswith("#")]
     assert all(re.fullmatch(r"[\w.-]+==[\w.]+", pin) for pin in pins), "a pin is name==version: no host, no hash"
     pinned = {pin.split("==")[0].lower().replace("_", "-") for pin in pins}
-    assert {re.split(r"[\[<>=! ]", need)[0] for need in needs} <= pinned
+    assert {re.split(r"[\[<>=! ]", need)[0] for need in needs} - {"persona-query"} <= pinned
+
+
+def test_all_is_all() -> None:
+    extras = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]
+    whole = set(extras["all"])
+    assert {name for name in extras if f"persona-query[{name}]" not in whole} <= {"all", "dev"}
 
 
 def test_no_registry_is_named() -> None:
@@ -126,9 +142,10 @@ def test_every_command_is_documented() -> None:
 
     page = (ROOT / "docs" / "cli.md").read_text()
     commands = [command.name or command.callback.__name__ for command in cli.app.registered_commands]  # type: ignore[union-attr]
-    commands += [f"import {command.name}" for command in cli.importing.registered_commands]
-    for command in commands:
+    groups = {"import": cli.importing, "failed-events": cli.failing, "key": cli.keying}
+    commands += [f"{group} {command.name}" for group, app in groups.items() for command in app.registered_commands]
+    for command in (*commands, "failed-events"):
         assert f"persona {command}" in page, command
-    for command in (*cli.app.registered_commands, *cli.importing.registered_commands):
+    for command in (command for app in (cli.app, *groups.values()) for command in app.registered_commands):
         assert command.callback is not None
         assert command.callback.__doc__, command.callback.__name__

@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 import threading
+import time
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,7 @@ import duckdb
 import pytest
 
 from grammar.query import AT_LEAST_ONCE, Attribute, Count, CountUsers, Events, Everyone, Has, Query, Text, did
-from storage.backends import Backend
+from storage.backends import Backend, Stop
 from storage.backends.duckdb import DuckDB
 from storage.errors import StorageError
 from storage.load import Report
@@ -327,3 +328,16 @@ def test_every_table_is_made_as_the_schema_says() -> None:
     for row in book._backend.query(columns).to_pylist():
         made.setdefault(row["table_name"], []).append(row["column_name"])
     assert made == {name: list(columns) for name, columns in sorted(TABLES.items())}
+
+
+def test_a_query_can_be_stopped_from_another_thread() -> None:
+    backend, stop = DuckDB(":memory:"), Stop()
+    threading.Timer(0.3, stop.now).start()
+    began = time.monotonic()
+    for _ in range(2):  # what comes after it is stopped too
+        with pytest.raises(StorageError) as raised:
+            backend.query("SELECT count(*) FROM range(1_000_000_000_000)", stop=stop)
+        assert raised.value.code == "stopped"
+    assert time.monotonic() - began < 30
+    assert backend.rows("SELECT 1") == [(1,)]
+    backend.close()
