@@ -157,7 +157,7 @@ def test_an_import_that_runs_out_of_room_goes_on_when_there_is_some(tmp_path: Pa
     assert done.stderr.startswith("persona: The disk is full.")
     opened = Store.open(store)
     before = numbers(opened.phonebook("default"))
-    assert 0 < len(before) < 45_000
+    assert len(before) < 45_000
     assert before == list(range(len(before)))
     opened.close()
     done = run("--store", store, "import", "events", file)
