@@ -4,7 +4,7 @@ BIN := .venv/bin
 READY := .venv/ready
 PEERS := .venv/peers
 
-.PHONY: help demo test laws crash load check bench bench-full clean
+.PHONY: help demo test laws crash load check notebooks bench bench-full clean
 help:
 	@echo "make demo   the sample shop and six questions answered"
 	@echo "make test   the whole suite"
@@ -12,6 +12,7 @@ help:
 	@echo "make crash  kill -9 at 200 random instants, nothing lost, nothing twice"
 	@echo "make load   readers and writers on one store for a minute; the service under load, then kill -9 and a count"
 	@echo "make check  ruff, mypy, import-linter"
+	@echo "make notebooks  the notebooks, top to bottom"
 	@echo "make bench  how fast it imports, reads and answers; 2 million events beside SQL by hand and other engines"
 	@echo "make bench-full  the same questions of 20 million events"
 	@echo "make clean  removes the virtual environment and caches"
@@ -38,8 +39,12 @@ check: $(READY)
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
+notebooks: $(READY)
+	$(BIN)/pytest --nbmake -n 2 notebooks
+
 bench: $(PEERS)
 	$(BIN)/python benchmarks/bench.py
+	$(BIN)/python benchmarks/export.py
 	$(BIN)/python -m benchmarks.ask 2M
 
 bench-full: $(PEERS)

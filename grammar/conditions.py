@@ -42,6 +42,7 @@ from grammar.query import (
     Count,
     Events,
     MeanOverContacts,
+    Member,
     Not,
     Spend,
     Versus,
@@ -94,6 +95,12 @@ def condition_of(ctx: Context, core: Tree) -> Condition:
             if sign not in (">", ">="):
                 raise refusal(edge, "Coming back is read after more than some time.")
             return CameBack(span, ctx.late(core.trees("late")))
+        case "in_segment":
+            segment, _ = core.leaf("INSEGMENT").meaning
+            return Member(segment)
+        case "moved_segment":
+            segment, how = core.leaf("MOVED").meaning
+            return Member(segment, how, ctx.late(core.trees("late")))
         case "signed_up":
             return signed_up(ctx, core)
         case "spent_event":

@@ -7,7 +7,8 @@ taken for one of ours. Where a window could be thought to reach an earlier claus
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
 from typing import Literal, assert_never
 
 from grammar import query as q
@@ -54,6 +55,62 @@ def describe_events(events: Events) -> str:
 def describe_measure(measure: Measure) -> str:
     """A measure without an article: `number of "login" in the last 7 days`."""
     return _measure(measure, ever=False)
+
+
+def conditions_of(population: Condition) -> tuple[Condition, ...]:
+    """The conditions that must all hold, in the order in which they are said; what a term means in its place."""
+    while isinstance(population, q.Term):
+        population = population.means
+    return tuple(sorted(population.of, key=_place)) if isinstance(population, q.All) else (population,)
+
+
+def describe_found(condition: Condition, values: Sequence[object]) -> str | None:
+    """What a contact has of what a condition compares: `2 of the 3 needed`, `"city" is "Pune"`. None where there is no
+    one value to tell. The values stand in the order of the measures or attributes in the node."""
+    match condition, values:
+        case q.Has(_, Bound(">=", needed, None)), (int() | float() as value,) if value < needed:
+            return f"{_found(value)} of the {_number(needed)} needed"
+        case q.Has(measure), (value,):
+            return f"{_found(value)} {measure.unit}s ago" if isinstance(measure, q.Elapsed) and value else _found(value)
+        case q.Versus(), (left, right):
+            return f"{_found(left)} against {_found(right)}"
+        case q.Rank(by), (value,):
+            return f"{_measure(by, ever=False)}: {_found(value)}"
+        case q.Attribute(names), _:
+            return ", ".join(
+                f"{_quoted(name)} is {_quoted(str(value)) if value else 'unknown'}"
+                for name, value in zip(names, values, strict=True)
+            )
+        case q.Birthday(name), (value,):
+            return f"{_quoted(name)} is {_quoted(str(value)) if value else 'unknown'}"
+        case ((q.Age() | q.Extreme()), (value,)):
+            return _found(value)
+        case _:
+            return None
+
+
+def describe_event(name: str, at: datetime, values: Mapping[str, object]) -> str:
+    """One event that happened: `"order-completed" on 2026-03-02 at 10:00, "total" 1,540`. `at` is local time."""
+    said = "".join(f", {_quoted(key)} {_found(value)}" for key, value in values.items())
+    return f"{_quoted(name)} on {at:%Y-%m-%d} at {at:%H:%M}{said}"
+
+
+def _found(value: object) -> str:
+    match value:
+        case None:
+            return "none"
+        case bool():
+            return "true" if value else "false"
+        case float() if not value.is_integer():
+            return f"{value:,.2f}"
+        case int() | float():
+            return f"{int(value):,}"
+        case datetime():
+            return f"{value:%Y-%m-%d} at {value:%H:%M}"
+        case list():
+            return " and ".join(map(_found, value))
+        case _:
+            return _quoted(str(value))
 
 
 # ── sentences ─────────────────────────────────────────────────────────────────────────────────────────────────────

@@ -14,6 +14,15 @@ CONTRACTIONS = {
     "i'd": "i would", "we'd": "we would", "o'clock": "oclock", "where's": "where is", "here's": "here is", "having": "who have",
 }  # fmt: skip
 
+SEGMENT_PHRASES = tuple(  # before a segment's name: being in it, coming, going
+    (tuple(phrase.split()), category, how)
+    for category, how, phrases in (
+        ("INSEGMENT", "in", "in|inside|of|part of|belong to|belongs to"),
+        ("MOVED", "entered", "entered|enter|came into|got into"),
+        ("MOVED", "exited", "exited|exit|left|dropped out of|fell out of"),
+    )
+    for phrase in phrases.split("|")
+)
 DETERMINERS = frozenset(
     "a an the their his her its our my your any some this that these those theirs them one's of own".split()
 )

@@ -254,6 +254,7 @@ def _lattice(
     _fillers(table)
     _things(table)
     _terms(table, vocabulary)
+    _segments(table, vocabulary)
     _prune(table)
     _texts(table)
     _written(table)
@@ -366,6 +367,31 @@ def _terms(table: _Table, vocabulary: Vocabulary) -> None:
         else:
             held = terms_module.values_of(synonym, vocabulary)
             table.put("VALUE", first, end, ValueHit(" ".join(lows[first:end]), held))
+
+
+def _segments(table: _Table, vocabulary: Vocabulary) -> None:
+    """A saved segment behind a word for being in it or for coming and going: "in VIP", "entered the VIP segment". A
+    name that the data or the phonebook has for something else needs the word "segment"."""
+    segments, lows = vocabulary.segments(), table.lows
+    if not segments:
+        return
+    named = dict(terms_module.runs_of(segments, lows))
+    named |= {(i, i + 1): fold(w.raw) for i, w in enumerate(table.words) if w.quoted and fold(w.raw) in segments}
+    for (first, end), folded in named.items():
+        start, after = first, end
+        if after < len(lows) and lows[after] == "segment":
+            after += 1
+        if start and lows[start - 1] == "segment":
+            start -= 1
+        if (start, after) == (first, end) and not {"VALUE", "TERM"}.isdisjoint(table.at[first]):
+            continue
+        starts = [start]
+        while starts[-1] and lows[starts[-1] - 1] in lexicon.DETERMINERS:
+            starts.append(starts[-1] - 1)
+        for phrase, category, how in lexicon.SEGMENT_PHRASES:
+            for begin in (at - len(phrase) for at in starts):
+                if begin >= 0 and tuple(lows[begin : begin + len(phrase)]) == phrase:
+                    table.put(category, begin, after, (segments[folded], how))
 
 
 _AFTERWARDS = (

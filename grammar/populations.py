@@ -40,7 +40,7 @@ _EVENT_NMODS = frozenset({"with_event", "without_event", "active"})
 NMODS = frozenset(
     """place age age_bare tagged named has_key lacks_key bound_key measure_bound measure_average with_event
     without_event inactive active basket boolean boolean_not keyed keyed_bound birth when of_object lapsed favourite
-    whose_extreme neither_mods value_key_is signed_up""".split()
+    whose_extreme neither_mods value_key_is signed_up in_segment""".split()
 )
 
 

@@ -11,16 +11,17 @@ the instant and the time zone enter when it is planned. A node's docstring is it
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, fields, is_dataclass, replace
 from datetime import date
 from functools import cache
 from types import UnionType
-from typing import Any, Literal, TypeAlias, Union, get_args, get_origin, get_type_hints
+from typing import Any, Literal, TypeAlias, TypeVar, Union, cast, get_args, get_origin, get_type_hints
 
 Unit: TypeAlias = Literal["minute", "hour", "day", "week", "month", "quarter", "year"]
 Comparison: TypeAlias = Literal["=", "!=", ">", ">=", "<", "<="]
 Number: TypeAlias = int | float
+T = TypeVar("T")
 
 
 # ── time ──────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -931,6 +932,27 @@ def nodes(of: object) -> Iterator[object]:
         yield of
         for part in fields(of):
             yield from nodes(getattr(of, part.name))
+
+
+def changed(of: T, change: Callable[[object], object | None]) -> T:
+    """The same query (or part of one) with nodes replaced: `change` gives the new node, or None to look inside the old
+    one. What is joined stays in canonical form."""
+    return cast(T, _changed(of, change))
+
+
+def _changed(of: object, change: Callable[[object], object | None]) -> object:
+    if isinstance(of, tuple):
+        return tuple(_changed(part, change) for part in of)
+    if not is_dataclass(of) or isinstance(of, type):
+        return of
+    new = change(of)
+    if new is not None:
+        return new
+    if isinstance(of, All | Any_):
+        parts = [cast(Condition, _changed(part, change)) for part in of.of]
+        return all_of(*parts) if isinstance(of, All) else any_of(*parts)
+    inner = {part.name: getattr(of, part.name) for part in fields(of)}
+    return replace(of, **{name: _changed(value, change) for name, value in inner.items()})
 
 
 def to_plain(node: Any) -> Any:

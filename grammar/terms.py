@@ -34,7 +34,7 @@ def values_of(synonym: Filter, vocabulary: Vocabulary) -> tuple[Value, ...]:
     return tuple(v for values in found.values() for v in values if (v.key.name, v.key.level) in wanted)
 
 
-def runs_of(terms: Mapping[str, Condition], words: Sequence[str]) -> dict[tuple[int, int], str]:
+def runs_of(terms: Mapping[str, object], words: Sequence[str]) -> dict[tuple[int, int], str]:
     """Where terms stand in the words: (first, end) → the term; only runs as long as some term is."""
     lengths = {len(term.split()) for term in terms}
     found: dict[tuple[int, int], str] = {}

@@ -84,6 +84,10 @@ class Vocabulary(Protocol):
         """What the phonebook defines: folded term → its meaning."""
         ...
 
+    def segments(self) -> Mapping[str, str]:
+        """The saved segments: folded name → the name as it was saved."""
+        ...
+
 
 _WORD = re.compile(r"\d+(?:[.,]\d+)*|[^\W\d_]+|\d+", re.UNICODE)
 _IRREGULAR = {
@@ -144,6 +148,7 @@ class StaticVocabulary:
         attributes: Iterable[Key],
         values: Iterable[Value],
         terms: Mapping[str, Condition] | None = None,
+        segments: Iterable[str] = (),
     ) -> None:
         self._event_types = tuple(sorted(event_types, key=lambda e: e.name))
         self._attributes = tuple(sorted(attributes, key=lambda k: k.name))
@@ -151,6 +156,7 @@ class StaticVocabulary:
         for value in values:
             self._values.setdefault(fold(value.text), []).append(value)
         self._terms = dict(terms or {})
+        self._segments = {fold(name): name for name in segments}
         self.version = "static"
 
     def event_types(self) -> tuple[EventType, ...]:
@@ -179,3 +185,6 @@ class StaticVocabulary:
 
     def terms(self) -> Mapping[str, Condition]:
         return self._terms
+
+    def segments(self) -> Mapping[str, str]:
+        return self._segments

@@ -14,11 +14,13 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from grammar.errors import NotUnderstood, QuestionError, Reading
+    from grammar.errors import QuestionError, Reading
     from grammar.query import Query
     from persona.answer import Answer
     from persona.engine import Ambiguous, ModelNotConfigured, Phonebook, connect
+    from persona.errors import NotUnderstood
     from persona.remote import RemotePhonebook, ServiceError
+    from persona.segments import Refresh, Segment
     from storage.errors import StorageError
 
 __all__ = [
@@ -30,7 +32,9 @@ __all__ = [
     "Query",
     "QuestionError",
     "Reading",
+    "Refresh",
     "RemotePhonebook",
+    "Segment",
     "ServiceError",
     "StorageError",
     "connect",
@@ -40,15 +44,18 @@ _ROOMS = {
     "Ambiguous": "persona.engine",
     "Answer": "persona.answer",
     "ModelNotConfigured": "persona.engine",
-    "NotUnderstood": "grammar.errors",
+    "NotUnderstood": "persona.errors",
     "Phonebook": "persona.engine",
     "Query": "grammar.query",
     "QuestionError": "grammar.errors",
     "Reading": "grammar.errors",
+    "Refresh": "persona.segments",
     "RemotePhonebook": "persona.remote",
+    "Segment": "persona.segments",
     "ServiceError": "persona.remote",
     "StorageError": "storage.errors",
     "connect": "persona.engine",
+    "load_ipython_extension": "persona.notebook",  # %load_ext persona
 }
 
 

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-import json
-import os
-import secrets
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
-from datetime import date
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+from zoneinfo import ZoneInfo
 
-from grammar.errors import Ambiguous, NotUnderstood
-from grammar.query import Query
+from grammar import errors
+from grammar.describe import describe
+from grammar.query import AttributeColumn, Column, Everyone, Query, Users
+from persona.errors import NotUnderstood, refusing
+from persona.export import Progress, check_path, export, plain
+from persona.why import Reason, Why, why_of
+from storage.errors import StorageError
 
 if TYPE_CHECKING:
     import pandas
@@ -20,10 +23,12 @@ if TYPE_CHECKING:
     import pyarrow
 
     from grammar.reader import Grounded
+    from persona.insight import Funnel, Portrait
+    from persona.picture import Picture
+    from storage.store import Book
 
 Kind: TypeAlias = Literal["users", "count", "percentage", "value", "breakdown"]
-
-_BATCH = 50_000  # rows held as text at a time while a file is written
+Chart: TypeAlias = Literal["breakdown", "funnel", "portrait"]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -40,6 +45,9 @@ class Answer:
         parser: which reader gave the query: "grammar" or "model"; "query" where a query was handed in.
         elapsed: seconds from the question to the rows.
         table: the rows as an Arrow table.
+        now: the instant as of which it was answered.
+        book: where it was asked; what is asked of the answer is asked there, as of the same instant. None for an
+            answer of a service, which is its rows alone.
     """
 
     kind: Kind
@@ -50,6 +58,9 @@ class Answer:
     query: Query = field(repr=False)
     sql: str = field(repr=False)
     table: pyarrow.Table = field(repr=False)
+    now: datetime = field(repr=False)
+    book: Book | None = field(default=None, repr=False)
+    _follow: Callable[[str, Answer], Answer] | None = field(default=None, repr=False)
     grounding: tuple[Grounded, ...] = field(default=(), repr=False)
 
     @property
@@ -107,30 +118,134 @@ class Answer:
         """The Arrow PyCapsule stream, so that duckdb, polars and others read an answer as it is."""
         return self.table.__arrow_c_stream__(requested_schema)
 
-    def export(self, path: str | Path) -> Path:
-        """Writes the rows to a .csv, .jsonl, .json or .parquet file and returns its path.
+    def export(
+        self,
+        path: str | Path,
+        columns: str | Sequence[str] | None = None,
+        spreadsheet: bool = False,
+        progress: Progress | None = None,
+    ) -> Path:
+        """Writes the rows to a .csv, .jsonl, .json, .parquet or .arrow file and returns its path.
 
         The file is written whole or not at all: a file that was there stays as it was until the new one is complete.
-        Raises ValueError for another suffix and OSError where the file cannot be written.
+        The same answer as of the same instant gives the same bytes.
+
+        Args:
+            path: its suffix says the format.
+            columns: for users, other columns than the answer has, beside visitor_id: attributes, and measures in
+                English ("name, spend and last order date"). They are read as of the answer's own instant.
+            spreadsheet: in a .csv, text that a spreadsheet would take for a formula gets a ' before it.
+            progress: told how many rows are written, and of how many.
+
+        Raises:
+            ValueError: another suffix, or columns for another kind than users.
+            NotUnderstood: a column that is no attribute and no measure.
+            OSError: the file cannot be written.
         """
-        target = Path(path)
-        write = _WRITERS.get(target.suffix.lower())
-        if write is None:
-            raise ValueError(f"{target.name}: an answer is exported to {', '.join(_WRITERS)}, chosen by the suffix")
-        partial = target.with_name(f".{target.name}.{secrets.token_hex(4)}.part")
-        try:
-            with partial.open("xb") as file:
-                write(self.table, file)
-                file.flush()
-                os.fsync(file.fileno())
-            partial.replace(target)
-        finally:
-            partial.unlink(missing_ok=True)
-        return target
+        check_path(path, spreadsheet)
+        if columns is None:
+            return export(self.table.to_reader(), path, spreadsheet, progress, len(self))
+        output = self.query.output
+        if not isinstance(output, Users):
+            raise ValueError(f"the answer is a {self.kind}: columns are chosen for users")
+        book = self._asked()
+        query = replace(self.query, output=replace(output, columns=columns_of(columns, book)))
+        with book.stream(query, self.now) as rows:
+            return export(rows, path, spreadsheet, progress, len(self))
+
+    def ask(self, question: str) -> Answer:
+        """Answers a question about the contacts of this answer, as of the same instant: "only those from Delhi",
+        "exclude premier members", "how many of them bought in June", "sort them by spend". "Them", "those", "of these"
+        are its contacts; where nothing else is asked, what this answer asks stays. What was understood says the whole.
+
+        Raises:
+            NotUnderstood, Ambiguous: as `Phonebook.ask`; and an answer that is cut ("first 10") cannot be asked about.
+        """
+        self._asked()
+        assert self._follow is not None
+        return self._follow(question, self)
+
+    def why(self, visitor_id: str) -> Why:
+        """Why a contact is in the answer, or in the population of a number, or is not: each condition, met or not, with
+        what was found and the contact's events behind it. It asks the very tests that the answer was made of.
+
+        Raises StorageError where there is no such contact.
+        """
+        book = self._asked()
+        zone = ZoneInfo(book.zone)
+        proof = book.prove(self.query, visitor_id, self.now)
+        if not isinstance(self.query.output, Users) or self.query.output.limit is None:
+            return why_of(visitor_id, proof, proof.met, zone)
+        among = visitor_id in self.visitor_ids
+        return why_of(visitor_id, proof, among, zone, Reason(among, describe(self.query), None, (), (), ()))
+
+    def funnel(self) -> Funnel:
+        """How many contacts each condition of the question keeps, alone and one after another."""
+        from persona.insight import funnel
+
+        return funnel(self._asked(), self.query, self.now)
+
+    def portrait(self) -> Portrait:
+        """Who the contacts of the answer are, and what sets them apart from all contacts of the phonebook."""
+        from persona.insight import portrait
+
+        return portrait(self._asked(), self.query, self.now)
+
+    def _asked(self) -> Book:
+        """Where it was asked, where more can be asked of it."""
+        if self.book is None:
+            raise StorageError("refused", "An answer of a service is its rows alone: ask on where the store is.")
+        return self.book
+
+    def chart(self, what: Chart | None = None) -> Picture:
+        """A picture of the answer: its groups, for a breakdown; its funnel, else; or its portrait.
+
+        Raises ValueError for groups of another kind than breakdown.
+        """
+        from persona import picture
+
+        match what or ("breakdown" if self.kind == "breakdown" else "funnel"):
+            case "funnel":
+                return self.funnel().chart()
+            case "portrait":
+                return self.portrait().chart()
+            case "breakdown" if self.kind == "breakdown":
+                return picture.of_breakdown(self.breakdown, self.understood)
+            case other:
+                raise ValueError(f"the answer is of the kind {self.kind}: it has no picture {other!r}")
+
+    def _repr_html_(self) -> str:
+        from persona.notebook import answer_html
+
+        return answer_html(self)
 
     def _column(self, name: str) -> list[Any]:
         values: list[Any] = self.table.column(name).to_pylist()
         return values
+
+
+def columns_of(columns: str | Sequence[str], book: Book) -> tuple[Column, ...]:
+    """Columns by their names: an attribute as it is called, or what English says ("spend and last order date").
+
+    Raises NotUnderstood where it is neither.
+    """
+    from grammar.reader import read
+
+    vocabulary = book.vocabulary()
+    attributes = {key.name for key in vocabulary.attributes()} | {"visitor_id"}
+    found: list[Column] = []
+    for name in [columns] if isinstance(columns, str) else columns:
+        if name in attributes:
+            found.append(AttributeColumn(name))
+            continue
+        with refusing(name):
+            said = read(f"all contacts, and show their {name}", vocabulary).query
+        asked = said.output
+        if said.population != Everyone() or not isinstance(asked, Users) or not asked.columns or asked.limit:
+            reason = f'"{name}" is no column: say attributes and measures.'
+            raise NotUnderstood(name, errors.NotUnderstood("no place", [name], reason, position=0))
+        found += asked.columns
+    return tuple(found)
 
 
 def answer_json(answer: Answer) -> dict[str, Any]:
@@ -149,9 +264,9 @@ def answer_json(answer: Answer) -> dict[str, Any]:
     }
 
 
-def refusal_json(error: NotUnderstood | Ambiguous) -> dict[str, Any]:
+def refusal_json(error: errors.NotUnderstood | errors.Ambiguous) -> dict[str, Any]:
     """A refusal as one plain object, for every face the same."""
-    if isinstance(error, NotUnderstood):
+    if isinstance(error, errors.NotUnderstood):
         code, suggestions, readings = "not_understood", error.suggestions, []
     else:
         code, suggestions = "ambiguous", []
@@ -163,62 +278,3 @@ def refusal_json(error: NotUnderstood | Ambiguous) -> dict[str, Any]:
         "suggestions": suggestions,
         "readings": readings,
     }
-
-
-def plain(value: Any) -> Any:
-    """A value of a row as JSON can hold it: dates and instants in ISO 8601."""
-    return value.isoformat() if isinstance(value, date) else value
-
-
-def _lines(table: pyarrow.Table) -> Iterator[str]:
-    for batch in table.to_batches(max_chunksize=_BATCH):
-        for row in batch.to_pylist():
-            yield json.dumps(row, ensure_ascii=False, default=plain)
-
-
-def _write_jsonl(table: pyarrow.Table, file: IO[bytes]) -> None:
-    for line in _lines(table):
-        file.write(line.encode() + b"\n")
-
-
-def _write_json(table: pyarrow.Table, file: IO[bytes]) -> None:
-    before = b"[\n"
-    for line in _lines(table):
-        file.write(before + line.encode())
-        before = b",\n"
-    file.write(b"[]\n" if before == b"[\n" else b"\n]\n")
-
-
-def _write_csv(table: pyarrow.Table, file: IO[bytes]) -> None:
-    import csv
-    import io
-
-    text = io.TextIOWrapper(file, encoding="utf-8", newline="")
-    writer = csv.writer(text)
-    writer.writerow(table.column_names)
-    for batch in table.to_batches(max_chunksize=_BATCH):
-        writer.writerows([cell(value) for value in row.values()] for row in batch.to_pylist())
-    text.detach()
-
-
-def _write_parquet(table: pyarrow.Table, file: IO[bytes]) -> None:
-    import pyarrow.parquet
-
-    pyarrow.parquet.write_table(table, file)
-
-
-_WRITERS: dict[str, Callable[[pyarrow.Table, IO[bytes]], None]] = {
-    ".csv": _write_csv,
-    ".jsonl": _write_jsonl,
-    ".json": _write_json,
-    ".parquet": _write_parquet,
-}
-
-
-def cell(value: Any) -> str:
-    """A value as the text of one cell: nothing for a missing one, JSON for a list or an object."""
-    if value is None:
-        return ""
-    if isinstance(value, list | dict | bool):
-        return json.dumps(value, ensure_ascii=False, default=plain)
-    return str(plain(value))

@@ -28,18 +28,42 @@ if TYPE_CHECKING:
     from persona.answer import Answer
     from persona.engine import Parser, Phonebook
     from persona.remote import RemotePhonebook
+    from persona.segments import Segment
+    from persona.why import Reason
     from storage.store import Progress, Report, Source, Store
 
 NOT_UNDERSTOOD, AMBIGUOUS = 3, 4
 _JSON_COLUMNS = {"errors", "event_properties", "context"}  # JSON text in the frames
+_EVENTS = 5  # of a condition are listed by `why`
 _SHOWN = 50  # rows of a table on a terminal; a pipe and the other formats get them all
 
 TableFormat: TypeAlias = Literal["table", "json", "csv"]
 AnswerFormat: TypeAlias = Literal["table", "json", "csv", "ids"]
+WhyFormat: TypeAlias = Literal["table", "json"]
 ParserName: TypeAlias = Literal["auto", "grammar", "model"]
 KeyScope: TypeAlias = Literal["ingest", "read", "admin"]
 
 _FORMAT = typer.Option("--format", help="How to print it.")
+_Now: TypeAlias = Annotated[
+    str | None,
+    typer.Option(
+        "--now",
+        metavar="T",
+        show_default=False,
+        callback=lambda now: _check_instant(now),
+        help="As of this instant (ISO 8601). Else the clock.",
+    ),
+]
+_SegmentName: TypeAlias = Annotated[str, typer.Argument(metavar="NAME", help="The segment's name.")]
+_Columns: TypeAlias = Annotated[
+    str | None,
+    typer.Option(
+        "--columns", metavar="TEXT", show_default=False, help='Attributes and measures: "name, spend, last order date".'
+    ),
+]
+_Spreadsheet: TypeAlias = Annotated[
+    bool, typer.Option("--spreadsheet", help="In a .csv, put a ' before text that would be a formula.")
+]
 _FILE = typer.Argument(metavar="FILE", exists=True, dir_okay=False, help=".csv, .jsonl, .json or .parquet")
 
 app = typer.Typer(
@@ -54,6 +78,8 @@ failing = typer.Typer(help="What failed validation: as it came, with every reaso
 app.add_typer(failing, name="failed-events")
 keying = typer.Typer(help="The keys that open phonebooks of the service.", no_args_is_help=True)
 app.add_typer(keying, name="key")
+segments = typer.Typer(help="Save a question under a name, and see who enters and exits.", no_args_is_help=True)
+app.add_typer(segments, name="segment")
 
 
 class _Failed(Exception):
@@ -168,9 +194,7 @@ def import_products(context: typer.Context, file: Annotated[Path, _FILE]) -> Non
 def ask(
     context: typer.Context,
     question: Annotated[str, typer.Argument(metavar="QUESTION", help="In English, in quotes.")],
-    now: Annotated[
-        str | None, typer.Option(metavar="T", show_default=False, help="As of this instant (ISO 8601). Else the clock.")
-    ] = None,
+    now: _Now = None,
     remember: Annotated[
         bool, typer.Option("--remember", help="With --reading: read this question so from now on.")
     ] = False,
@@ -179,9 +203,11 @@ def ask(
     output: Annotated[
         Path | None,
         typer.Option(
-            metavar="FILE", show_default=False, help="Write the rows to a .csv, .jsonl, .json or .parquet file."
+            metavar="FILE", show_default=False, help="Write the rows to a .csv, .jsonl, .json, .parquet or .arrow file."
         ),
     ] = None,
+    columns: _Columns = None,
+    spreadsheet: _Spreadsheet = False,
     explain: Annotated[
         bool, typer.Option("--explain", help="Say how it was understood, down to the typed query.")
     ] = False,
@@ -198,11 +224,14 @@ def ask(
 
     if format == "ids" and output:
         raise typer.BadParameter("--output chooses its format by the suffix of the file")
-    if now is not None:
-        _check_instant(now)
+    if output is None and (columns or spreadsheet):
+        raise typer.BadParameter("--columns and --spreadsheet are for --output FILE")
     try:
         with _open(context.obj, must_exist=True) as book:
             answer = _answered(book, question, now, parser, reading, remember)
+            if output is not None:
+                with _bar("rows") as progress:
+                    answer.export(output, columns, spreadsheet, progress)
     except (NotUnderstood, Ambiguous) as refusal:
         if format == "json":
             _print_json({"error": refusal_json(refusal)})
@@ -218,7 +247,6 @@ def ask(
         raise
     _tell(answer, explain, sql)
     if output is not None:
-        answer.export(output)
         _say(f"{len(answer):,} rows written to {output}")
     else:
         _print_answer(answer, format)
@@ -280,14 +308,8 @@ def define(
     meaning: Annotated[str, typer.Argument(metavar="MEANING", help='In English: "users who spent over 10000".')],
 ) -> None:
     """Says what a word means in this phonebook: contacts, or values ("category Shoes")."""
-    from grammar.errors import Ambiguous, NotUnderstood
-
-    with _open(context.obj, must_exist=True) as book:
-        try:
-            book.define(term, meaning)
-        except (NotUnderstood, Ambiguous) as refusal:
-            _refuse(meaning, refusal)
-            raise typer.Exit(NOT_UNDERSTOOD if isinstance(refusal, NotUnderstood) else AMBIGUOUS) from None
+    with _open(context.obj, must_exist=True) as book, _refusals(meaning):
+        book.define(term, meaning)
         _say(f"{term}: defined")
 
 
@@ -452,7 +474,7 @@ def _opened(given: Settings) -> Iterator[Store]:
 @app.command()
 def compact(context: typer.Context) -> None:
     """Puts new events in order, so that questions stay quick. It happens by itself, too, when enough have come."""
-    with _open(context.obj, must_exist=True) as book:
+    with _open_here(context.obj) as book:
         done = book.compact()
         _say(f"{done.new:,} new events are in order; {done.rewritten:,} were rewritten for it")
 
@@ -460,7 +482,7 @@ def compact(context: typer.Context) -> None:
 @app.command()
 def verify(context: typer.Context) -> None:
     """Checks the whole store: that it can be read, that nothing is missing or there twice, that counts agree."""
-    with _open(context.obj, must_exist=True) as book:
+    with _open_here(context.obj) as book:
         checks = book.verify()
     wrong = [check for check in checks if check.wrong]
     for check in wrong:
@@ -476,7 +498,7 @@ def backup(
     file: Annotated[Path, typer.Argument(metavar="FILE", help="A new file; it is a store itself.")],
 ) -> None:
     """Copies the whole store, as it is at one instant."""
-    with _open(context.obj, must_exist=True) as book:
+    with _open_here(context.obj) as book:
         book.backup(file)
         _say(f"copied to {file}")
 
@@ -487,7 +509,7 @@ def forget(
     visitor: Annotated[str, typer.Argument(metavar="VISITOR", help="The contact's visitor_id.")],
 ) -> None:
     """Removes a person for good: contact, events, what failed; no byte of it is left in the store's file."""
-    with _open(context.obj, must_exist=True) as book:
+    with _open_here(context.obj) as book:
         told = book.forget(visitor)
     if not (told.contacts or told.failed):
         raise _Failed(f"nobody here is {visitor}: nothing was removed")
@@ -501,6 +523,209 @@ def forget(
     if told.mentions:
         name = "names" if told.mentions == 1 else "name"
         _say(f"{_many(told.mentions, 'record')} or term of others {name} {visitor}: not theirs to remove, so kept")
+
+
+@app.command()
+def why(
+    context: typer.Context,
+    question: Annotated[str, typer.Argument(metavar="QUESTION", help="In English.")],
+    visitor: Annotated[str, typer.Argument(metavar="VISITOR", help="The contact's visitor_id.")],
+    now: _Now = None,
+    reading: Annotated[
+        int | None,
+        typer.Option(metavar="N", show_default=False, help="Of an ambiguous question, look at reading N (from 0)."),
+    ] = None,
+    format: Annotated[WhyFormat, _FORMAT] = "table",
+) -> None:
+    """Why a contact is in an answer or is not: each condition, and the events that decide it."""
+    from persona.why import why_json
+
+    with _open_here(context.obj) as book, _refusals(question):
+        answer = _answered(book, question, now, "auto", reading, remember=False)
+        told = answer.why(visitor)
+    if format == "json":
+        _print_json(why_json(told))
+        return
+    _say(f"understood: {answer.understood}")
+    typer.echo(f"{visitor} is {'' if told.met else 'not '}in the answer")
+    _print_reasons(told.conditions, 0)
+
+
+def _print_reasons(reasons: Sequence[Reason], depth: int) -> None:
+    margin = "  " * depth
+    for reason in reasons:
+        sign = typer.style("yes", fg="green") if reason.met else typer.style("no ", fg="red")
+        found = "" if reason.found is None else f": {reason.found}"
+        typer.echo(f"{margin}{sign} {reason.text}{found}")
+        for event in reason.events[:_EVENTS]:
+            typer.echo(f"{margin}      {event.text}")
+        if len(reason.events) > _EVENTS:
+            typer.echo(f"{margin}      and {len(reason.events) - _EVENTS:,} more events")
+        _print_reasons(reason.conditions, depth + 1)
+
+
+# ── segments ──────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+@segments.command("save")
+def segment_save(
+    context: typer.Context,
+    name: _SegmentName,
+    question: Annotated[str, typer.Argument(metavar="QUESTION", help="Who belongs to it, in English.")],
+    static: Annotated[bool, typer.Option("--static", help="Keep those of now for good; else it stays live.")] = False,
+    now: _Now = None,
+    reading: Annotated[
+        int | None,
+        typer.Option(metavar="N", show_default=False, help="Of an ambiguous question, save reading N (from 0)."),
+    ] = None,
+) -> None:
+    """Saves a question under a name."""
+    with _open_here(context.obj) as book, _refusals(question):
+        answer = _answered(book, question, now, "auto", reading, remember=False)
+        saved = book.segments.save(name, answer, static=static, now=now)
+        _say(f"{saved.name}: {saved.understood}")
+        _say(f"{len(answer):,} contacts" + (", for good" if static else " now"))
+
+
+@segments.command("list")
+def segment_list(context: typer.Context, format: Annotated[TableFormat, _FORMAT] = "table") -> None:
+    """The saved segments. Times are UTC."""
+    with _open_here(context.obj) as book:
+        rows = [_segment_row(each) for each in book.segments.list()]
+    names = ["name", "kind", "size", "refreshed", "understood", "saved_at"]
+    _print_records(names, rows, format, "name kind size refreshed understood".split())
+
+
+@segments.command("show")
+def segment_show(
+    context: typer.Context,
+    name: _SegmentName,
+    now: _Now = None,
+    format: Annotated[WhyFormat, _FORMAT] = "table",
+) -> None:
+    """A segment: what it says, its SQL, its size now, and its history. Times are UTC."""
+    with _open_here(context.obj) as book:
+        segment, answer = book.segments.get(name), book.segments.ask(name, now=now)
+        history = book.segments.history(name)
+    rows = _records(history)
+    if format == "json":
+        about = {**_segment_row(segment), "size_now": len(answer), "sql": answer.sql, "history": rows}
+        _print_json({**about, "query": json.loads(segment.query.to_json())})
+        return
+    _say(f"{segment.name} ({'static' if segment.static else 'live'}): {segment.understood}")
+    _say(answer.sql)
+    _say(f"{len(answer):,} contacts now")
+    _print_table(list(history.columns), [list(row.values()) for row in rows])
+
+
+@segments.command("rename")
+def segment_rename(
+    context: typer.Context,
+    name: _SegmentName,
+    new: Annotated[str, typer.Argument(metavar="NEW", help="Its new name.")],
+) -> None:
+    """Gives a segment another name, also where others speak of it."""
+    with _open_here(context.obj) as book:
+        book.segments.rename(name, new)
+        _say(f"{name} is {new} now")
+
+
+@segments.command("refresh")
+def segment_refresh(
+    context: typer.Context,
+    name: Annotated[str | None, typer.Argument(metavar="[NAME]", show_default=False, help="The segment.")] = None,
+    every: Annotated[bool, typer.Option("--all", help="Every live segment, all of them or none.")] = False,
+    now: _Now = None,
+    format: Annotated[WhyFormat, _FORMAT] = "table",
+) -> None:
+    """Asks live segments now and records who has entered and exited since the last time."""
+    if every == (name is not None):
+        raise typer.BadParameter("give the name of a segment, or --all", param_hint="NAME")
+    with _open_here(context.obj) as book:
+        found = book.segments.refresh_all(now=now) if name is None else [book.segments.refresh(name, now=now)]
+    if format == "json":
+        keys = "name at size entered exited".split()
+        _print_json([{key: getattr(each, key) for key in keys} for each in found])
+        return
+    _print_table(["name", "size", "entered", "exited"], [[each.name, each.size, *each.counts] for each in found])
+
+
+@segments.command("members")
+def segment_members(
+    context: typer.Context, name: _SegmentName, now: _Now = None, format: Annotated[AnswerFormat, _FORMAT] = "ids"
+) -> None:
+    """Who is in a segment now."""
+    with _open_here(context.obj) as book:
+        _print_answer(book.segments.ask(name, now=now), format)
+
+
+@segments.command("history")
+def segment_history(
+    context: typer.Context, name: _SegmentName, format: Annotated[TableFormat, _FORMAT] = "table"
+) -> None:
+    """How many were in a segment at each refresh, and how many entered and exited. Times are UTC."""
+    with _open_here(context.obj) as book:
+        _print_frame(book.segments.history(name), format, "as_of size entered exited")
+
+
+@segments.command("overlap")
+def segment_overlap(
+    context: typer.Context,
+    names: Annotated[list[str], typer.Argument(metavar="NAME…", help="Two to five segments.")],
+    now: _Now = None,
+    format: Annotated[TableFormat, _FORMAT] = "table",
+) -> None:
+    """How many contacts are in several segments together."""
+    with _open_here(context.obj) as book:
+        regions = book.segments.overlap(*names, now=now).regions
+    rows = [{"segments": list(those), "contacts": count} for those, count in regions]
+    _print_records(["segments", "contacts"], rows, format, ["segments", "contacts"])
+
+
+@segments.command("export")
+def segment_export(
+    context: typer.Context,
+    name: _SegmentName,
+    file: Annotated[Path, typer.Argument(metavar="FILE", help=".csv, .jsonl, .json, .parquet or .arrow")],
+    columns: _Columns = None,
+    spreadsheet: _Spreadsheet = False,
+    now: _Now = None,
+) -> None:
+    """Writes who is in a segment now to a file, whole or not at all."""
+    with _open_here(context.obj) as book, _refusals(columns or ""), _bar("rows") as progress:
+        book.segments.export(name, file, now=now, columns=columns, spreadsheet=spreadsheet, progress=progress)
+    _say(f"{name} written to {file}")
+
+
+@segments.command("delete")
+def segment_delete(context: typer.Context, name: _SegmentName) -> None:
+    """Forgets a segment and its history."""
+    with _open_here(context.obj) as book:
+        book.segments.delete(name)
+        _say(f"{name}: forgotten")
+
+
+def _segment_row(segment: Segment) -> dict[str, Any]:
+    return {
+        "name": segment.name,
+        "kind": "static" if segment.static else "live",
+        "size": segment.size,
+        "refreshed": segment.refreshed,
+        "understood": segment.understood,
+        "saved_at": segment.saved_at,
+    }
+
+
+@contextmanager
+def _refusals(question: str) -> Iterator[None]:
+    """A question that is refused inside ends the command as `ask` does."""
+    from grammar.errors import Ambiguous, NotUnderstood
+
+    try:
+        yield
+    except (NotUnderstood, Ambiguous) as refusal:
+        _refuse(question, refusal)
+        raise typer.Exit(NOT_UNDERSTOOD if isinstance(refusal, NotUnderstood) else AMBIGUOUS) from None
 
 
 # ── the store ─────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -529,17 +754,37 @@ def _open(given: Settings, place: str | None = None, must_exist: bool = False) -
         yield book
 
 
+@contextmanager
+def _open_here(given: Settings) -> Iterator[Phonebook]:
+    """A phonebook of a store on this machine, for what a service does not do."""
+    if given.url:
+        raise _Failed("this is done where the store is: leave --url away, or unset PERSONA_URL")
+    from persona.engine import Phonebook
+
+    with _open(given, must_exist=True) as book:
+        assert isinstance(book, Phonebook)
+        yield book
+
+
 def _import(what: str, load: Callable[[Source, Progress | None], Report], source: Source) -> Report:
     """Imports with a progress bar on a terminal."""
+    with _bar(what) as progress:
+        return load(source, progress)
+
+
+@contextmanager
+def _bar(what: str) -> Iterator[Progress | None]:
+    """A progress bar on a terminal; nothing to be told where there is none."""
     if not sys.stderr.isatty():
-        return load(source, None)
+        yield None
+        return
     from rich import progress
     from rich.console import Console
 
     drawn = progress.TextColumn(f"{what:8}"), progress.BarColumn(), progress.MofNCompleteColumn()
     with progress.Progress(*drawn, progress.TimeElapsedColumn(), console=Console(stderr=True)) as bar:
         task = bar.add_task(what, total=None)
-        return load(source, lambda done, total: bar.update(task, completed=done, total=total))
+        yield lambda done, total: bar.update(task, completed=done, total=total)
 
 
 def _counts(report: Report) -> str:
@@ -581,13 +826,14 @@ def _sentence(error: Exception) -> str:
     return text if ours or isinstance(error, OSError | ValueError) else f"unexpected {type(error).__name__}: {text}"
 
 
-def _check_instant(now: str, hint: str = "--now") -> None:
+def _check_instant(now: str | None, hint: str = "--now") -> str | None:
     from datetime import datetime
 
     try:
-        datetime.fromisoformat(now)
+        datetime.fromisoformat(now or "2026-03-31")
     except ValueError:
         raise typer.BadParameter(f"{now} is no instant, such as 2026-03-31T18:00:00", param_hint=hint) from None
+    return now
 
 
 def _tell(answer: Answer, explain: bool, sql: bool) -> None:
@@ -652,15 +898,17 @@ def _print_answer(answer: Answer, format: AnswerFormat) -> None:
 
 def _print_frame(frame: pandas.DataFrame, format: TableFormat, columns: str) -> None:
     """A frame of what the store knows: these columns of it as a table, all of them in the other formats."""
-    if format == "table":
-        frame = frame[columns.split()]
-    rows, names = _records(frame), list(frame.columns)
+    _print_records(list(frame.columns), _records(frame), format, columns.split())
+
+
+def _print_records(names: list[str], rows: list[dict[str, Any]], format: TableFormat, columns: list[str]) -> None:
+    """Records: these columns of them as a table, all of them in the other formats."""
     if format == "json":
         _print_json(rows)
     elif format == "csv":
         _print_csv(names, rows)
     else:
-        _print_rows(names, rows)
+        _print_rows(columns, [{name: row[name] for name in columns} for row in rows])
 
 
 def _print_rows(names: list[str], rows: list[dict[str, Any]]) -> None:
@@ -672,7 +920,7 @@ def _print_rows(names: list[str], rows: list[dict[str, Any]]) -> None:
 
 def _print_table(names: list[str], rows: list[list[Any]]) -> None:
     """A drawn table for a person; for a pipe a heading and a line a row, with tabs between."""
-    from persona.answer import cell
+    from persona.export import cell
 
     if not sys.stdout.isatty():
         for line in (names, *([cell(value) for value in row] for row in rows)):
@@ -696,7 +944,7 @@ def _readable(value: Any) -> str:
     """A value as a person reads it in a table."""
     from datetime import datetime
 
-    from persona.answer import cell
+    from persona.export import cell
 
     match value:
         case datetime():
@@ -712,7 +960,7 @@ def _readable(value: Any) -> str:
 def _print_csv(names: list[str], rows: list[dict[str, Any]]) -> None:
     import csv
 
-    from persona.answer import cell
+    from persona.export import cell
 
     writer = csv.writer(sys.stdout, lineterminator="\n")
     writer.writerow(names)
@@ -720,7 +968,7 @@ def _print_csv(names: list[str], rows: list[dict[str, Any]]) -> None:
 
 
 def _print_json(value: Any) -> None:
-    from persona.answer import plain
+    from persona.export import plain
 
     typer.echo(json.dumps(value, ensure_ascii=False, indent=2, default=plain))
 

@@ -17,6 +17,7 @@ from grammar.describe import describe
 from grammar.errors import Reading
 from grammar.query import CountUsers, Query, Users
 from persona.answer import Answer
+from persona.errors import refusing
 from storage.backends import Stop
 from storage.failed import Retried, Wanted
 from storage.plan import kind_of
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 
     from grammar.reader import Grounded
     from persona.remote import RemotePhonebook
+    from persona.segments import Segments
 
 Parser: TypeAlias = Literal["auto", "grammar", "model"]
 
@@ -62,6 +64,15 @@ class Ambiguous(errors.Ambiguous):
         if remember:
             self._remember(self.readings[index])
         return self._answer(self.readings[index])
+
+    def _repr_html_(self) -> str:
+        from persona.notebook import ambiguous_html
+
+        return ambiguous_html(self)
+
+    def _render_traceback_(self) -> list[str]:
+        """What IPython shows where nobody catches it: the readings alone."""
+        return self.message.splitlines()
 
 
 class ModelNotConfigured(Exception):
@@ -214,7 +225,8 @@ class Phonebook:
         from grammar.reader import read  # the grammar loads when a sentence is first read
 
         try:
-            said = read(question, self._book.vocabulary())
+            with refusing(question):
+                said = read(question, self._book.vocabulary())
         except errors.Ambiguous as refusal:
             return self._only_reading(question, refusal, instant, began, stop)
         return self._answer(said.query, instant, began, said.warnings, said.parser, said.grounding, stop)
@@ -235,7 +247,9 @@ class Phonebook:
 
         if not fold(term):
             raise ValueError(f"a term is at least one word, not {term!r}")
-        self._book.define(term, meaning, Query(read_meaning(meaning, self._book.vocabulary())))
+        with refusing(meaning):
+            means = read_meaning(meaning, self._book.vocabulary())
+        self._book.define(term, meaning, Query(means))
 
     def terms(self) -> pandas.DataFrame:
         """The words that are defined: term, meaning, understood (canonical English), problem (None, or why the meaning
@@ -259,6 +273,13 @@ class Phonebook:
     def undefine(self, term: str) -> None:
         """Forgets a word, or a reading that was remembered for a question. StorageError where it is not defined."""
         self._book.undefine(term)
+
+    @property
+    def segments(self) -> Segments:
+        """The saved segments: save, list, get, refresh, members, history, export, rename, delete, overlap."""
+        from persona.segments import Segments
+
+        return Segments(self._book, self.ask, self._instant)
 
     def event_types(self) -> pandas.DataFrame:
         """The event types that occur: name, kind (default or custom), count, first_seen, last_seen, keys, key_types."""
@@ -354,11 +375,26 @@ class Phonebook:
             query=query,
             sql=result.sql,
             table=result.table,
+            now=now,
+            book=self._book,
+            _follow=self._follow,
             grounding=grounding,
         )
 
+    def _follow(self, question: str, before: Answer) -> Answer:
+        """The answer to a question about the answer before."""
+        from grammar.followup import read_about
+
+        began = time.perf_counter()
+        try:
+            with refusing(question):
+                said = read_about(question, before.query, self._book.vocabulary())
+        except errors.Ambiguous as refusal:
+            return self._only_reading(None, refusal, before.now, began, None)
+        return self._answer(said.query, before.now, began, said.warnings, said.parser, said.grounding)
+
     def _only_reading(
-        self, question: str, refusal: errors.Ambiguous, now: datetime, began: float, stop: Stop | None
+        self, question: str | None, refusal: errors.Ambiguous, now: datetime, began: float, stop: Stop | None
     ) -> Answer:
         """The answer, where all the readings are one and the same query; else raises them, counted."""
         different = list({reading.query: reading for reading in reversed(refusal.readings)}.values())[::-1]
@@ -372,8 +408,10 @@ class Phonebook:
             lambda reading: self._remember(question, reading),
         ) from None
 
-    def _remember(self, question: str, reading: Reading) -> None:
+    def _remember(self, question: str | None, reading: Reading) -> None:
         """Keeps a chosen reading as what the whole question means; only contacts can be kept so."""
+        if question is None:
+            raise ValueError("a question about an answer means nothing without it and cannot be remembered")
         if reading.query.output != Users():
             raise ValueError("only a question for contacts can be remembered, not one for a number or columns")
         self._book.define(question, reading.understood, Query(reading.query.population))

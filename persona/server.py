@@ -43,8 +43,9 @@ import grammar.query
 from grammar.errors import Ambiguous as AnyAmbiguous
 from grammar.errors import NotUnderstood
 from persona import shapes
-from persona.answer import answer_json, plain
+from persona.answer import answer_json
 from persona.engine import Ambiguous, ModelNotConfigured, Phonebook
+from persona.export import plain
 from persona.reference import (
     COMMON,
     EVENT,

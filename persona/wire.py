@@ -17,7 +17,8 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 import msgspec
 
 from grammar.query import Query
-from persona.answer import Answer, cell
+from persona.answer import Answer
+from persona.export import cell
 
 if TYPE_CHECKING:
     import pyarrow
@@ -189,6 +190,7 @@ def arrow(answer: Answer) -> bytes:
         "parser": answer.parser,
         "query": json.loads(answer.query.to_json()),
         "sql": answer.sql,
+        "now": answer.now.isoformat(),
         "grounding": answer.grounding,
     }
     table = answer.table.replace_schema_metadata({"persona": encode(told)})
@@ -230,6 +232,7 @@ def answer_of(content: bytes, elapsed: float) -> Answer:
         elapsed=elapsed,
         query=Query.from_json(json.dumps(told["query"])),
         sql=told["sql"],
+        now=datetime.fromisoformat(told["now"]),
         table=table.replace_schema_metadata(None),
         grounding=tuple(Grounded(**one) for one in told["grounding"]),
     )

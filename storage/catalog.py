@@ -834,6 +834,7 @@ class StoreVocabulary:
         self._event_types: tuple[EventType, ...] | None = None
         self._attributes: tuple[Key, ...] | None = None
         self._terms: Mapping[str, Condition] | None = None
+        self._segments: Mapping[str, str] | None = None
         self._numbers: dict[int | None, str | None] = {}
         self._keys: dict[tuple[str, int | None, str], Key] = {}
 
@@ -901,6 +902,12 @@ class StoreVocabulary:
             rows = self._backend.query(f"SELECT name, query FROM {self._schema}.term").to_pylist()
             self._terms = {row["name"]: Query.from_json(row["query"]).population for row in rows}
         return self._terms
+
+    def segments(self) -> Mapping[str, str]:
+        """The saved segments: folded name → the name as it was saved."""
+        if self._segments is None:
+            self._segments = dict(self._backend.rows(f"SELECT folded, name FROM {self._schema}.segment"))
+        return self._segments
 
     def _rows(self, rest: str, parameters: Sequence[Any]) -> list[_IndexRow]:
         return [

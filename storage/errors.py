@@ -19,6 +19,10 @@ StorageCode = Literal[
     "unsupported",  # a query that is not answered here
     "refused",  # the engine did not carry it out
     "unknown",  # no such thing in the store
+    "taken",  # the name is in use
+    "in use",  # something else is defined by it
+    "circular",  # it would be defined by itself
+    "earlier",  # as of an instant before the last one that was recorded
 ]
 
 

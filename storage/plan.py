@@ -12,16 +12,18 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 from functools import lru_cache
-from typing import Literal, TypeAlias, assert_never
+from types import MappingProxyType
+from typing import Final, Literal, TypeAlias, assert_never
 from zoneinfo import ZoneInfo
 
 from grammar import query as q
 from grammar import when
-from storage.errors import Unsupported
+from grammar.vocabulary import fold
+from storage.errors import StorageError, Unsupported
 from storage.event import number_in
 from storage.schema import EVERY_TYPE, Column, Layout, Ordered
 
@@ -346,6 +348,18 @@ class Returned:
 
 
 @dataclass(frozen=True, slots=True)
+class Stayed:
+    """The contacts who entered (exited) a segment at these times, by its refreshes; or were left in it by the latest,
+    whenever that was."""
+
+    name: str
+    segment: int
+    how: Literal["in", "entered", "exited"]
+    times: Times
+    node: Node
+
+
+@dataclass(frozen=True, slots=True)
 class StepRows:
     """The rows of one step of a sequence; with `cell`, only those with a value, which is then part of the key."""
 
@@ -416,6 +430,7 @@ Part: TypeAlias = (
     | Frequent
     | GivenBack
     | Returned
+    | Stayed
     | Chain
     | Ranking
     | MeanOfContacts
@@ -699,7 +714,47 @@ class RowsOut:
     of: tuple[tuple[str, Test], ...]
 
 
-Out: TypeAlias = UsersOut | CountOut | EventsOut | ShareOut | ValueOut | PooledOut | AttributesOut | FactsOut | RowsOut
+@dataclass(frozen=True, slots=True)
+class TestsOut:
+    """Whether each contact passes each test (t1, t2, …), and what is shown of it (v1, v2, …); of one contact alone, if
+    it is given."""
+
+    of: tuple[Test, ...]
+    shown: tuple[Shown, ...]
+    contact: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class FoundOut:
+    """The events of one contact that are among the facts, and not among those of `without`."""
+
+    contact: int
+    facts: Facts
+    without: Facts | None
+
+
+@dataclass(frozen=True, slots=True)
+class GapsOut:
+    """The events of one contact before and after the gaps of a part."""
+
+    contact: int
+    gaps: Returned
+
+
+Out: TypeAlias = (
+    UsersOut
+    | CountOut
+    | EventsOut
+    | ShareOut
+    | ValueOut
+    | PooledOut
+    | AttributesOut
+    | FactsOut
+    | RowsOut
+    | TestsOut
+    | FoundOut
+    | GapsOut
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -738,10 +793,75 @@ def kind_of(query: q.Query) -> Kind:
             assert_never(query.output)
 
 
-def plan(query: q.Query, now: datetime, zone: ZoneInfo, layout: Layout) -> Plan:
-    """Every decision for this query as of `now` (aware). Raises Unsupported, naming the node, for Member and for a
-    Sequence with an absent step before its last."""
-    return _Planner(now, zone, layout).plan(query)
+@dataclass(frozen=True, slots=True)
+class Saved:
+    """What a plan needs to know of a saved segment.
+
+    Attributes:
+        id: its number in `stay`.
+        name: as it was saved.
+        population: who belongs to it.
+        static: whether it is a snapshot: then its members are those that were recorded.
+        types: the event types that it asks for and that occurred when it was saved.
+    """
+
+    id: int
+    name: str
+    population: q.Condition
+    static: bool
+    types: tuple[str, ...]
+
+
+Segments: TypeAlias = Mapping[str, Saved]
+"""Folded name → segment."""
+
+NO_SEGMENTS: Final[Segments] = MappingProxyType({})
+
+
+def plan(query: q.Query, now: datetime, zone: ZoneInfo, layout: Layout, segments: Segments = NO_SEGMENTS) -> Plan:
+    """Every decision for this query as of `now` (aware).
+
+    Raises:
+        Unsupported: it names the node; for a Sequence with an absent step before its last.
+        StorageError: "unknown" or "circular", for a segment that is not there, asks for an event type that has gone, or
+            is defined by itself.
+    """
+    return _Planner(now, zone, layout, segments).plan(query)
+
+
+def plan_tests(
+    conditions: Sequence[q.Condition], now: datetime, zone: ZoneInfo, layout: Layout, segments: Segments
+) -> Plan:
+    """Who of all contacts meets each of the conditions, in one pass. Raises as `plan` does."""
+    return _Planner(now, zone, layout, segments).tests(conditions)
+
+
+def plan_proof(
+    conditions: Sequence[q.Condition],
+    contact: int,
+    now: datetime,
+    zone: ZoneInfo,
+    layout: Layout,
+    segments: Segments,
+) -> tuple[Plan, tuple[int, ...]]:
+    """Whether one contact meets each of the conditions, by the tests that `plan` makes of them, and the values that
+    decide it: how many there are for each condition, in order. Raises as `plan` does."""
+    return _Planner(now, zone, layout, segments).proof(conditions, contact)
+
+
+def plan_found(
+    condition: q.Condition,
+    met: bool,
+    contact: int,
+    now: datetime,
+    zone: ZoneInfo,
+    layout: Layout,
+) -> tuple[Plan, ...]:
+    """The events of one contact that a condition without conditions inside looks at."""
+    return tuple(
+        _Planner(now, zone, layout, NO_SEGMENTS).whole(q.Query(condition), out)
+        for out in _Planner(now, zone, layout, NO_SEGMENTS).found(condition, met, contact)
+    )
 
 
 # ── times ─────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -910,7 +1030,9 @@ class _Pass:
 class _Planner:
     """The state of one planning: the parts found so far. Equal requests are served once."""
 
-    def __init__(self, now: datetime, zone: ZoneInfo, layout: Layout) -> None:
+    def __init__(self, now: datetime, zone: ZoneInfo, layout: Layout, segments: Segments) -> None:
+        self.segments = segments
+        self.inside: tuple[str, ...] = ()  # the segments that are being looked into
         self.aware = now
         self.now = now.astimezone(UTC).replace(tzinfo=None)
         self.zone = zone
@@ -920,9 +1042,23 @@ class _Planner:
         self.read: dict[tuple[str, str], None] = {}
 
     def plan(self, query: q.Query) -> Plan:
-        population = query.population
-        test = self.test(population)
-        out, test = self.out(query, test)
+        out, test = self.out(query, self.test(query.population))
+        return self.planned(query, test, out)
+
+    def tests(self, conditions: Sequence[q.Condition]) -> Plan:
+        return self.whole(q.Query(q.Everyone()), TestsOut(tuple(map(self.test, conditions)), (), None))
+
+    def proof(self, conditions: Sequence[q.Condition], contact: int) -> tuple[Plan, tuple[int, ...]]:
+        tests = tuple(map(self.test, conditions))
+        shown = [self.deciding(condition) for condition in conditions]
+        out = TestsOut(tests, tuple(value for values in shown for value in values), contact)
+        return self.whole(q.Query(q.Everyone()), out), tuple(map(len, shown))
+
+    def whole(self, query: q.Query, out: Out) -> Plan:
+        """An output that is asked of all contacts."""
+        return self.planned(query, Constant(True, q.Everyone()), out)
+
+    def planned(self, query: q.Query, test: Test, out: Out) -> Plan:
         # first everything is asked for, then it is known which passes there are that can serve a Did
         out = self.settled_out(out)
         scan = self.scan(self.settled(test), *self.values_of(out))
@@ -1305,9 +1441,90 @@ class _Planner:
             case q.Term(_, means):
                 return self.test(means)
             case q.Member():
-                raise Unsupported("Member")
+                return self.member(condition)
             case _:
                 assert_never(condition)
+
+    def member(self, member: q.Member) -> Test:
+        """A live segment is its population, asked now; a snapshot, and who came and went, is what was recorded."""
+        saved = self.segments.get(fold(member.segment))
+        if saved is None:
+            known = ", ".join(f'"{each.name}"' for each in self.segments.values()) or "none"
+            raise StorageError("unknown", f'There is no segment "{member.segment}"; saved are: {known}.')
+        if member.how == "in" and member.window != q.ALWAYS:
+            raise StorageError(
+                "unsupported",
+                f'Being in the segment "{saved.name}" has no time: ask who entered or exited it in that time.',
+            )
+        if member.how != "in" or saved.static:
+            return In(self.part(Stayed("", saved.id, member.how, self.times(member.window), member)), member)
+        if saved.name in self.inside:
+            chain = " → ".join(f'"{name}"' for name in (*self.inside[self.inside.index(saved.name) :], saved.name))
+            raise StorageError("circular", f"A segment cannot be defined by itself: {chain}.")
+        gone = [name for name in saved.types if name not in self.layout.types]
+        if gone:
+            raise StorageError(
+                "unknown",
+                f'The segment "{saved.name}" asks for the event type "{gone[0]}", which does not occur any more. '
+                "Import such events again, or save the segment anew.",
+            )
+        outer, self.inside = self.inside, (*self.inside, saved.name)
+        try:
+            return self.test(saved.population)
+        finally:
+            self.inside = outer
+
+    # ── evidence ──
+
+    def deciding(self, condition: q.Condition) -> tuple[Shown, ...]:
+        """The values that a condition compares."""
+        match condition:
+            case q.Has(measure):
+                return (self.measure(measure),)
+            case q.Versus(left, _, right):
+                return (self.measure(left), self.right(right))
+            case q.Rank(by):
+                return (self.measure(by),)
+            case q.Attribute(names):
+                return tuple(Label(self.attribute(name)) for name in names)
+            case q.Birthday(name):
+                return (Label(self.attribute(name)),)
+            case q.Age(name, _, from_birth):
+                return (Years(self.attribute(name), self.local(self.now).date(), from_birth),)
+            case q.Extreme(which, events):
+                return (Moment(self.figure(replace(self.facts(events), many=False), which, None, condition)),)
+            case _:
+                return ()
+
+    def found(self, condition: q.Condition, met: bool, contact: int) -> list[Out]:
+        """Where the events of a contact are read that a condition looks at. Of "only", the exceptions, if there are."""
+        match condition:
+            case q.CameBack(after, window):
+                return [GapsOut(contact, Returned("", _length(after), self.times(window), condition))]
+            case q.Only(events, has) if not met:
+                every, passing = self.facts(events), self.facts(events, then=has)
+                return [FoundOut(contact, every, passing), FoundOut(contact, every, None)]
+            case q.Has(measure) | q.Rank(measure):
+                return self.found_of(measure, contact)
+            case q.Versus(left, _, right):
+                of_right = [] if isinstance(right, q.MeanOverContacts | q.MeanOverEvents) else [right]
+                return [out for measure in (left, *of_right) for out in self.found_of(measure, contact)]
+            case q.Sequence(steps):
+                return [FoundOut(contact, self.facts(step.events), None) for step in steps]
+            case q.Extreme(_, events) | q.Only(events) | q.EveryPeriod(events) | q.Favourite(events):
+                return [FoundOut(contact, self.facts(events), None)]
+            case _:
+                return []
+
+    def found_of(self, measure: q.Measure, contact: int) -> list[Out]:
+        if isinstance(measure, q.AttributeNumber):
+            return []
+        outs: list[Out] = [FoundOut(contact, self.facts(measure.events), None)]
+        if isinstance(measure, q.Spend) and measure.net:
+            types = tuple(self.layout.types[name] for name in _GIVEN_BACK if name in self.layout.types)
+            back = replace(measure.events, event=_GIVEN_BACK[0])
+            outs.append(FoundOut(contact, self.facts(back, types=types or (-1,)), None))
+        return outs
 
     def right(self, right: q.Measure | q.MeanOverContacts | q.MeanOverEvents) -> Value:
         match right:
@@ -1505,6 +1722,8 @@ class _Planner:
                 return ShareOut(self.settled(test))
             case RowsOut(of):
                 return RowsOut(tuple((label, self.settled(test)) for label, test in of))
+            case TestsOut(of):
+                return replace(out, of=tuple(map(self.settled, of)))
             case _:
                 return out
 
@@ -1587,20 +1806,23 @@ class _Planner:
         """The values that an output reads beside the scan's test."""
         match out:
             case UsersOut(columns, order):
-                every = [shown for _, shown in columns] + ([order] if order is not None else [])
-                return [
-                    shown.ref if isinstance(shown, Moment) else shown for shown in every if not isinstance(shown, Label)
-                ]
+                return _values_shown([*(shown for _, shown in columns), *([] if order is None else [order])])
+            case TestsOut(of, shown):
+                return [value for test in of for value in _values_in(test)] + _values_shown(shown)
             case ValueOut(_, of):
                 return [of]
             case ShareOut(test):
                 return _values_in(test)
             case RowsOut(of):
                 return [value for _, test in of for value in _values_in(test)]
-            case CountOut() | EventsOut() | PooledOut() | AttributesOut() | FactsOut():
+            case CountOut() | EventsOut() | PooledOut() | AttributesOut() | FactsOut() | FoundOut() | GapsOut():
                 return []
             case _:
                 assert_never(out)
+
+
+def _values_shown(of: Iterable[Shown]) -> list[Value]:
+    return [shown.ref if isinstance(shown, Moment) else shown for shown in of if not isinstance(shown, Label)]
 
 
 def _values_in(test: Test) -> list[Value]:

@@ -309,6 +309,28 @@ TABLES: Final[Mapping[str, Mapping[str, str]]] = MappingProxyType(
             "query": "JSON NOT NULL",
             "defined_at": "TIMESTAMP NOT NULL",
         },
+        "segment": {
+            "id": "INTEGER NOT NULL",
+            "folded": "VARCHAR NOT NULL",  # grammar.vocabulary.fold(name)
+            "name": "VARCHAR NOT NULL",  # as it was saved
+            "query": "JSON NOT NULL",
+            "static": "BOOLEAN NOT NULL",  # a snapshot: its members are the stays alone
+            "types": "VARCHAR[] NOT NULL",  # event types it asks for, of those that occurred when it was saved
+            "saved_at": "TIMESTAMP NOT NULL",  # UTC
+        },
+        "stay": {  # of a contact in a segment, as refreshes found it
+            "segment": "INTEGER NOT NULL",
+            "contact": "INTEGER NOT NULL",
+            "entered": "TIMESTAMP NOT NULL",  # UTC: the instant as of which the refresh asked
+            "exited": "TIMESTAMP",  # NULL: not yet
+        },
+        "refresh": {
+            "segment": "INTEGER NOT NULL",
+            "as_of": "TIMESTAMP NOT NULL",  # UTC
+            "size": "BIGINT NOT NULL",
+            "entered": "BIGINT NOT NULL",
+            "exited": "BIGINT NOT NULL",
+        },
     }
 )
 """Tables of a phonebook: name → column → type."""

@@ -678,6 +678,8 @@ class _Speller:
                 return self.given_back(part)
             case p.Returned():
                 return [(part.name, self.returned(part))]
+            case p.Stayed():
+                return [(part.name, self.stayed(part))]
             case p.Chain():
                 return self.chain(part)
             case p.Ranking():
@@ -844,8 +846,21 @@ class _Speller:
         )
         return [(back, by_order(part.facts, part.how, part.cell, "amount", [])), (part.name, value)]
 
+    def stayed(self, part: p.Stayed) -> exp.Select:
+        where: list[Expr] = [exp.EQ(this=_column("segment"), expression=_number(part.segment))]
+        if part.how == "in":
+            where.append(_is_null(_column("exited")))
+        else:
+            where += self.at_times(_column(part.how), part.times)
+        return _select([_column("contact")], _table("stay", None, self.plan.schema), where=where)
+
     def returned(self, part: p.Returned) -> exp.Select:
-        """With a start, only the last event before it and those after it are put in order."""
+        gaps, where = self.gaps(part)
+        return _select([_column("contact")], gaps, where=where, distinct=True)
+
+    def gaps(self, part: p.Returned) -> tuple[Expr, list[Expr]]:
+        """Events with the time of the one before, and which of them come after a gap. With a start, only the last event
+        before it and those after it are put in order."""
         schema, times = self.plan.schema, part.times
         columns = [_column("contact"), _column("ts")]
         event = _table("event", None, schema)
@@ -865,7 +880,7 @@ class _Speller:
         where: list[Expr] = [exp.GT(this=_column("ts"), expression=self.later(_column("before"), part.after))]
         if times.start is not None or times.weekdays or times.hours is not None:
             where += self.at_times(_column("ts"), times)
-        return _select([_column("contact")], _sub(inner, "r"), where=where, distinct=True)
+        return _sub(inner, "r"), where
 
     # ── sequences ──
 
@@ -1229,8 +1244,62 @@ class _Speller:
                 return named + more, statement
             case p.RowsOut(of):
                 return self.compared(of)
+            case p.TestsOut():
+                return [], self.tests(out)
+            case p.FoundOut():
+                return [], self.found(out)
+            case p.GapsOut(contact, part):
+                gaps, where = self.gaps(part)
+                mine = exp.EQ(this=_column("contact"), expression=_number(contact))
+                pairs = _select([_column("before"), _column("ts")], gaps, where=[mine, *where])
+                ends = exp.Unnest(expressions=[exp.Array(expressions=[_column("before"), _column("ts")])])
+                times = _select([_alias(ends, "ts")], _sub(pairs, "g"))
+                return [], self.events(contact, _column("ts", "e"), times)
             case _:
                 assert_never(out)
+
+    def tests(self, out: p.TestsOut) -> exp.Select:
+        def columns(rows: _Contacts) -> list[Expr]:
+            met = [_alias(self.test(rows, test, exact=True), f"t{i}") for i, test in enumerate(out.of, start=1)]
+            shown = [_alias(self.shown(rows, what), f"v{i}") for i, what in enumerate(out.shown, start=1)]
+            return [rows.column("contact"), *met, *shown]
+
+        def where(rows: _Contacts) -> list[Expr]:
+            only = out.contact
+            return [] if only is None else [exp.EQ(this=rows.column("contact"), expression=_number(only))]
+
+        return self.scan(self.plan.population, columns, where=where)
+
+    def found(self, out: p.FoundOut) -> exp.Select:
+        ids = self.ids(out.contact, out.facts)
+        if out.without is not None:
+            but = exp.Not(this=_in(_column("event"), self.ids(out.contact, out.without)))
+            ids = _select([_column("event")], _sub(ids, "r"), where=[but])
+        return self.events(out.contact, _column("event", "e"), ids)
+
+    def ids(self, contact: int, facts: p.Facts) -> exp.Select:
+        """The events of one contact among the facts."""
+        rows = self.rows(facts)
+        where = self.facts_where(rows, facts)
+        where.append(exp.EQ(this=rows.column("contact"), expression=_number(contact)))
+        return rows.select([rows.column("event")], where)
+
+    def events(self, contact: int, key: Expr, among: exp.Select) -> exp.Select:
+        """Events of one contact as they are shown, the earliest first."""
+        schema = self.plan.schema
+        columns: list[Expr] = [_column("event", "e"), _alias(_column("name", "t"), "event_name")]
+        columns.append(_alias(_call("timezone", _string("UTC"), _column("ts", "e")), "event_timestamp"))
+        for name in ("properties", "context"):
+            columns.append(_alias(_cast(_column(name, "e"), exp.DType.VARCHAR), name))
+        columns += [_column("message_id", "e"), _column("order_value", "e")]
+        on = [exp.EQ(this=_column("type", "t"), expression=_column("type", "e"))]
+        return _select(
+            columns,
+            _table("event", "e", schema),
+            [_join(_table("event_type", "t", schema), on)],
+            [exp.EQ(this=_column("contact", "e"), expression=_number(contact)), _in(key, among)],
+            order=[_ordered(_column("ts", "e")), _ordered(_column("event", "e"))],
+        )
 
     def users(self, out: p.UsersOut) -> exp.Select:
         def shown(rows: _Contacts) -> list[Expr]:

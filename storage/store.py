@@ -5,15 +5,17 @@ from __future__ import annotations
 import logging
 import threading
 from collections import Counter
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
-from grammar.query import Query
+from grammar.query import Condition, Member, Query, Term, nodes
+from grammar.vocabulary import fold
 from storage import compact, erase, failed, load, registry
 from storage.backends import Backend, Snapshot, Stop
 from storage.catalog import StoreVocabulary, layout
@@ -29,6 +31,10 @@ from storage.verify import Check, verify
 
 if TYPE_CHECKING:
     import pyarrow as pa
+
+    from storage.evidence import Proof
+    from storage.plan import Plan
+    from storage.segments import Moves, SegmentRow
 
 __all__ = ["Book", "Check", "Compacted", "Forgotten", "Progress", "Report", "Result", "Source", "Store"]
 
@@ -320,15 +326,56 @@ class Book:
             StorageError: "too slow" or "too big", where it exceeds the limits; "stopped"; "unsupported", where it
                 cannot be asked.
         """
-        from storage.plan import plan
         from storage.sql import spell
 
         with self._backend.snapshot() as snapshot:
-            planned = plan(query, now, ZoneInfo(self._row.zone), self._layout_of(snapshot))
+            planned = self._planned(query, now, snapshot)
             sql = spell(planned)
             found = Result(snapshot.query(sql, stop=stop), sql)
         self._keeper.asked(self._row, planned.read)
         return found
+
+    @contextmanager
+    def stream(self, query: Query, now: datetime) -> Iterator[pa.RecordBatchReader]:
+        """What the query finds as of `now` (aware), batch by batch: for more rows than should be held at once. Nothing
+        else may be asked of the store inside the block.
+
+        Raises:
+            StorageError: as `answer`, but for its limit of time.
+        """
+        from storage.sql import spell
+
+        with self._backend.survey() as survey:
+            yield survey.batches(spell(self._planned(query, now, survey)))
+
+    def prove(self, query: Query, visitor_id: str, now: datetime) -> Proof:
+        """Whether a contact is in the population of a query as of `now` (aware), and by which conditions and events.
+
+        Raises:
+            StorageError: "unknown", where there is no such contact; and as `answer` does.
+        """
+        from storage.evidence import prove
+        from storage.segments import as_saved
+
+        found = self._backend.rows(f"SELECT contact FROM {self._row.schema}.contact WHERE visitor_id = ?", [visitor_id])
+        if not found:
+            raise StorageError("unknown", f'The phonebook "{self._row.name}" has no contact "{visitor_id}".')
+        zone = ZoneInfo(self._row.zone)
+        segments = as_saved(self._segments_for(query))
+        with self._backend.snapshot() as snapshot:
+            layout = self._layout_of(snapshot)
+            return prove(snapshot, query.population, found[0][0], now, zone, layout, segments)
+
+    def _planned(self, query: Query, now: datetime, snapshot: Snapshot) -> Plan:
+        from storage.plan import plan
+        from storage.segments import as_saved
+
+        segments = as_saved(self._segments_for(query))
+        return plan(query, now, ZoneInfo(self._row.zone), self._layout_of(snapshot), segments)
+
+    def _segments_for(self, query: Query) -> tuple[SegmentRow, ...]:
+        """The saved segments, where the query speaks of any."""
+        return self.segments() if any(isinstance(node, Member) for node in nodes(query)) else ()
 
     def layout(self) -> Layout:
         """Where its things live, as of now."""
@@ -426,11 +473,96 @@ class Book:
             [above, limit],
         )
 
+    # ── segments ──────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def segments(self) -> tuple[SegmentRow, ...]:
+        """The saved segments by name, each with its terms as they are defined now."""
+        from storage.segments import segments
+
+        return segments(self._backend, self._row, self._meanings())
+
+    def segment(self, name: str) -> SegmentRow:
+        """The segment of this name. Raises StorageError "unknown" where there is none."""
+        from storage.segments import named
+
+        return named(self.segments(), name, self._row)
+
+    def save_segment(self, name: str, query: Query, static: bool, now: datetime) -> None:
+        """Keeps a query of contacts under a name; a static one with its members as of `now` (aware).
+
+        Raises:
+            StorageError: "taken", where there is such a segment; and as `answer` does.
+        """
+        from storage.segments import save
+
+        rows = self.segments()
+        save(self._backend, self._row, name, query, static, rows, now, self.layout, self._clock())
+
+    def rename_segment(self, name: str, new: str) -> None:
+        """Gives a segment another name, also where other segments and terms speak of it.
+
+        Raises:
+            StorageError: "unknown" or "taken".
+        """
+        from storage.segments import rename
+
+        rename(self._backend, self._row, self.segment(name), new)
+
+    def delete_segment(self, name: str) -> None:
+        """Forgets a segment and its history.
+
+        Raises:
+            StorageError: "unknown", or "in use" where another segment or a term is defined by it.
+        """
+        from storage.segments import delete
+
+        delete(self._backend, self._row, self.segment(name), self.segments(), self._meanings())
+
+    def refresh_segments(self, names: Sequence[str], now: datetime) -> list[Moves]:
+        """Records who has entered and exited these segments as of `now` (aware), all in one transaction.
+
+        Raises:
+            StorageError: "unknown"; "earlier", where one has been refreshed as of a later instant; "refused" for a
+                static one; and as `answer` does.
+        """
+        from storage.segments import named, refresh
+
+        rows = self.segments()
+        wanted = [named(rows, name, self._row) for name in dict.fromkeys(names)]
+        return refresh(self._backend, self._row, wanted, rows, now, self.layout)
+
+    def segment_history(self, name: str) -> pa.Table:
+        """The refreshes of a segment, the earliest first: as_of (UTC), size, entered, exited."""
+        from storage.segments import history
+
+        return history(self._backend, self._row, self.segment(name))
+
+    def _meanings(self) -> dict[str, Condition]:
+        return {fold(term.word): term.query.population for term in self.terms()}
+
     # ── terms ─────────────────────────────────────────────────────────────────────────────────────────────────────
 
     def define(self, word: str, meaning: str, query: Query) -> None:
-        """Keeps what a word means here: the English it was defined by, and the query that was read from it."""
+        """Keeps what a word means here: the English it was defined by, and the query that was read from it.
+
+        Raises:
+            StorageError: "circular", where the word would be defined by itself.
+        """
+        self._check_term(word, query)
         registry.define(self._backend, self._row, TermRow(word, meaning, query), self._clock())
+
+    def _check_term(self, word: str, query: Query) -> None:
+        """A term or a segment inside the meaning may be defined by the word."""
+        if not any(isinstance(node, Term | Member) for node in nodes(query)):
+            return
+        from storage.plan import plan
+        from storage.segments import as_saved, renewed, segments
+
+        terms = {**self._meanings(), fold(word): query.population}
+        again = renewed(Query(Term(word, query.population)), terms)
+        rows = segments(self._backend, self._row, terms)
+        now = self._clock().replace(tzinfo=UTC)
+        plan(again, now, ZoneInfo(self._row.zone), self.layout(), as_saved(rows))
 
     def terms(self) -> tuple[TermRow, ...]:
         """The words that are defined here."""

@@ -97,12 +97,13 @@ def refusals() -> list[Refusal]:
 
 @cache
 def world(name: str) -> StaticVocabulary:
-    """The phonebook of that name: its event types, attributes, values and terms."""
+    """The phonebook of that name: its event types, attributes, values, terms and segments."""
     shared: dict[str, list[tuple[str, Holds, list[str]]]] = {"items": [], "context": []}
     events: list[EventType] = []
     attributes: list[Key] = []
     values: list[Value] = []
     terms: dict[str, Condition] = {}
+    segments: list[str] = []
 
     def keys(level: KeyLevel, event: str | None, table: list[tuple[str, Holds, list[str]]]) -> list[Key]:
         made = []
@@ -120,6 +121,8 @@ def world(name: str) -> StaticVocabulary:
             query = read_canonical(means)
             assert query is not None, means
             terms[fold(term)] = query.population
+        elif head.startswith("segment "):
+            segments.append(head.removeprefix("segment "))
         elif head == "contact":
             attributes = keys("attribute", None, table)
         else:
@@ -127,7 +130,7 @@ def world(name: str) -> StaticVocabulary:
             own = keys("event", event, table) + (keys("item", event, shared["items"]) if items else [])
             own += keys("context", event, shared["context"])
             events.append(EventType(event, event in DEFAULT_EVENTS, 200, tuple(own)))
-    return StaticVocabulary(events, attributes, values, terms)
+    return StaticVocabulary(events, attributes, values, terms, segments)
 
 
 def _tables(name: str) -> Iterator[tuple[str, list[tuple[str, Holds, list[str]]]]]:

@@ -7,6 +7,7 @@ import io
 import json
 import os
 import pty
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -256,6 +257,72 @@ def test_what_the_store_knows(run: Run, shop_store: Path, words: tuple[str, ...]
     assert len(table.out.splitlines()) == len(lines) == len(rows) + 1 > 1
     assert lines[0] == list(rows[0])
     assert set(table.out.splitlines()[0].split("\t")) <= set(lines[0])
+
+
+VIP, BUYERS = "users who spent over 500", "buyers in the last 90 days"
+
+
+def test_segments(run: Run, tmp_path: Path, shop_store: Path) -> None:
+    shutil.copy(shop_store, tmp_path / "persona.duckdb")
+    assert "87 contacts now" in run("segment", "save", "VIP", VIP, *NOW).err
+    assert run("segment", "save", "vip", VIP, *NOW).status == 1
+    assert run("segment", "save", "odd", "users who bought a zzyzx gizmo").status == 3
+    assert run("segment", "save", "odd", "how many users").status == 1
+    assert run("segment", "save", "Buyers", BUYERS, *NOW).status == 0
+    ambiguous = "users who have added to cart but haven't bought in the last 7 days"
+    assert run("segment", "save", "Late", ambiguous, *NOW).status == 4
+    assert run("segment", "save", "Late", ambiguous, *NOW, "--reading", "1", "--static").status == 0
+    assert run("segment", "refresh").status == run("segment", "refresh", "VIP", "--all").status == 2
+    first = run("segment", "refresh", "--all", "--now", "2026-05-01").out.splitlines()
+    assert [line.split("\t")[0] for line in first] == ["name", "Buyers", "VIP"]
+    (vip,) = json.loads(run("segment", "refresh", "VIP", *NOW, "--format", "json").out)
+    members = run("segment", "members", "VIP", *NOW).out.split()
+    assert vip["size"] == len(members) == 87
+    assert set(vip["entered"]) <= set(members)
+    history = json.loads(run("segment", "history", "VIP", "--format", "json").out)
+    assert [row["size"] for row in history] == [87 - len(vip["entered"]), 87]
+    rows = json.loads(run("segment", "list", "--format", "json").out)
+    assert [(row["name"], row["kind"]) for row in rows] == [("Buyers", "live"), ("Late", "static"), ("VIP", "live")]
+    assert rows[2]["size"] == 87
+    shown = json.loads(run("segment", "show", "VIP", *NOW, "--format", "json").out)
+    assert (shown["size_now"], shown["history"]) == (87, history)
+    assert shown["understood"] == "contacts whose spend is more than 500"
+    assert run("segment", "show", "VIP", *NOW).out.splitlines()[0] == "as_of\tsize\tentered\texited"
+    overlap = json.loads(run("segment", "overlap", "VIP", "Buyers", *NOW, "--format", "json").out)
+    assert sum(row["contacts"] for row in overlap if "VIP" in row["segments"]) == 87
+    assert run("segment", "overlap", "VIP").status == 1
+    done = run("segment", "export", "VIP", "vip.csv", "--columns", "name, spend and last order date", *NOW)
+    assert done.status == 0
+    written = list(csv.DictReader((tmp_path / "vip.csv").open()))
+    assert [row["visitor_id"] for row in written] == members
+    assert all(float(row["spend"]) > 500 for row in written)
+    assert run("segment", "export", "VIP", "no.csv", "--columns", "shoe size").status == 3
+    assert run("segment", "export", "VIP", "no.xlsx").status == 1
+    assert not (tmp_path / "no.csv").exists()
+    assert run("segment", "rename", "VIP", "Rich").status == 0
+    assert run("segment", "delete", "rich").status == 0
+    assert run("segment", "show", "Rich").status == 1
+
+
+def test_why(run: Run, shop_store: Path) -> None:
+    question = "users who bought at least 5 times and spent over 500 in the last 90 days"
+    done = run("--store", shop_store, "why", question, "v0041", *NOW)
+    assert done.status == 0
+    assert done.out.startswith("v0041 is not in the answer\nno  with at least 5")
+    assert "3 of the 5 needed" in done.out
+    told = json.loads(run("--store", shop_store, "why", question, "v0041", *NOW, "--format", "json").out)
+    assert (told["met"], [each["met"] for each in told["conditions"]]) == (False, [False, False])
+    assert run("--store", shop_store, "why", SEED, "nobody", *NOW).status == 1
+    assert run("--store", shop_store, "why", "users who bought a zzyzx gizmo", "v0041").status == 3
+
+
+def test_columns_are_chosen_for_a_file(run: Run, shop_store: Path, tmp_path: Path) -> None:
+    done = run("--store", shop_store, "ask", SEED, *NOW, "--output", "red.jsonl", "--columns", "tier")
+    assert done.status == 0
+    rows = [json.loads(line) for line in (tmp_path / "red.jsonl").read_text().splitlines()]
+    assert set(map(tuple, rows)) == {("visitor_id", "tier")}
+    assert run("--store", shop_store, "ask", SEED, "--columns", "tier").status == 2
+    assert run("--store", shop_store, "ask", SEED, "--output", "red.json", "--spreadsheet").status == 1
 
 
 def test_demo(run: Run, tmp_path: Path) -> None:

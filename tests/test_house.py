@@ -34,13 +34,16 @@ ONE_ROOM = {  # library → where it may be imported
     "uvicorn": {"persona/server.py"},
     "prometheus_client": {"persona/server.py"},
     "httpx": {"persona/remote.py"},
+    "altair": {"persona/picture.py"},
+    "vl_convert": {"persona/picture.py"},
 }
 DISTRIBUTION = {  # where a library is installed under another name
     "prometheus_client": "prometheus-client",
     "spellchecker": "pyspellchecker",
+    "vl_convert": "vl-convert-python",
 }
 HEAVY = (
-    *("duckdb", "fastapi", "httpx", "lark", "openai", "pandas", "polars", "pyarrow", "pydantic"),
+    *("altair", "duckdb", "fastapi", "httpx", "lark", "openai", "pandas", "polars", "pyarrow", "pydantic"),
     *("rich", "sqlglot", "typer"),
 )
 
@@ -142,7 +145,7 @@ def test_every_command_is_documented() -> None:
 
     page = (ROOT / "docs" / "cli.md").read_text()
     commands = [command.name or command.callback.__name__ for command in cli.app.registered_commands]  # type: ignore[union-attr]
-    groups = {"import": cli.importing, "failed-events": cli.failing, "key": cli.keying}
+    groups = {"import": cli.importing, "failed-events": cli.failing, "key": cli.keying, "segment": cli.segments}
     commands += [f"{group} {command.name}" for group, app in groups.items() for command in app.registered_commands]
     for command in (*commands, "failed-events"):
         assert f"persona {command}" in page, command

@@ -204,11 +204,14 @@ def test_kinds(output: q.Output, kind: str) -> None:
 
 
 def test_what_is_not_answered_is_named() -> None:
-    with pytest.raises(Unsupported, match="Member") as found:
+    with pytest.raises(StorageError, match="no segment"):
         plan(Query(q.any_of(did(ORDER), q.Member("gold"))), NOW, UTC_ZONE, LAYOUT)
-    assert isinstance(found.value, StorageError)
-    with pytest.raises(Unsupported, match="Sequence"):
+    gold = {"gold": p.Saved(1, "Gold", did(ORDER), False, ())}
+    with pytest.raises(StorageError, match="has no time"):
+        plan(Query(q.Member("gold", "in", last(3))), NOW, UTC_ZONE, LAYOUT, gold)
+    with pytest.raises(Unsupported, match="Sequence") as found:
         plan(Query(q.Sequence((Step(ORDER, absent=True), Step(VIEW)))), NOW, UTC_ZONE, LAYOUT)
+    assert isinstance(found.value, StorageError)
 
 
 # ── a phonebook to ask ────────────────────────────────────────────────────────────────────────────────────────────

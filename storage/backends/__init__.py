@@ -83,6 +83,10 @@ class Survey(Snapshot, Protocol):
         """As `rows`, at most so many at a time."""
         ...
 
+    def batches(self, sql: str) -> pa.RecordBatchReader:
+        """As `query`, batch by batch: for more rows than should be held at once."""
+        ...
+
 
 class Backend(Protocol):
     """A database engine with one store open. Every error it raises is a StorageError."""

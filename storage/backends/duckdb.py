@@ -29,6 +29,8 @@ _CONFIG: dict[str, str | bool | int | float | list[str]] = {
 }
 _COPY_FILES = ("", ".wal", ".wal.checkpoint", ".wal.recovery")  # what the engine makes beside a database
 
+_STREAMED = 50_000  # rows of a batch that is streamed
+
 
 class DuckDB:
     """A DuckDB database file, or ":memory:".
@@ -300,6 +302,9 @@ class _Snapshot:
         self._cursor.execute(sql)
         while rows := self._cursor.fetchmany(size):
             yield rows
+
+    def batches(self, sql: str) -> pa.RecordBatchReader:
+        return self._cursor.sql(sql).to_arrow_reader(_STREAMED)
 
 
 @contextmanager
