@@ -60,6 +60,7 @@ def takes(schema: Mapping[str, Any] | str, example: Any, required: bool = True) 
 
 
 def list_of(key: str) -> dict[str, Any]:
+    """The schema of a body that has a list of objects under this key."""
     entries = {"type": "array", "maxItems": 10_000, "items": {"type": "object"}}
     return {"type": "object", "required": [key], "properties": {key: entries}}
 

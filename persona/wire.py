@@ -66,6 +66,7 @@ class Problem(Exception):
 
 
 def too_large(limit: int) -> Problem:
+    """That a body has more than so many bytes."""
     return Problem("too_large", f"A body has at most {limit:,} bytes, also unpacked: send it in parts.")
 
 
@@ -106,11 +107,13 @@ def records(body: bytearray, key: str, limit: int) -> list[bytes]:
 
 
 def not_json(error: Exception) -> Problem:
+    """That a body is no JSON, and why."""
     why = "it is nested too deep" if isinstance(error, RecursionError) else str(error)
     return Problem("not_json", f"The body is no JSON: {why}.")
 
 
 def encode(told: Any) -> bytes:
+    """JSON; what JSON does not know as text."""
     return msgspec.json.encode(told, enc_hook=str)
 
 
@@ -157,6 +160,7 @@ def instant_of(text: str | None, key: str) -> datetime | None:
 
 
 def naive(instant: datetime | None) -> datetime | None:
+    """An instant in UTC, as the store keeps them."""
     return None if instant is None else instant.replace(tzinfo=None)
 
 

@@ -149,7 +149,9 @@ _BOOK: Final = "id, name, zone, strict, private, unknown_visitors"
 
 def _book(row: tuple[Any, ...]) -> PhonebookRow:
     number, name, zone, strict, private, unknown_visitors = row
-    return PhonebookRow(number, name, zone, strict, tuple(private), unknown_visitors)
+    # A store of an older version has neither.
+    known = PRIVATE if private is None else tuple(private)
+    return PhonebookRow(number, name, zone, strict, known, unknown_visitors or "fail")
 
 
 def phonebooks(backend: Backend) -> tuple[PhonebookRow, ...]:

@@ -158,8 +158,8 @@ META_TABLES: Final[Mapping[str, Mapping[str, str]]] = MappingProxyType(
             "strict": "BOOLEAN NOT NULL",  # a number for a string key fails
             "created": "TIMESTAMP NOT NULL",
             "version": "BIGINT NOT NULL",  # goes up with every commit that changes what the vocabulary answers
-            "private": "VARCHAR[] NOT NULL",  # attributes and keys whose values leave the store for no language model
-            "unknown_visitors": "VARCHAR NOT NULL",  # fail, create: visitors of Segment-compatible clients
+            "private": "VARCHAR[]",  # keys whose values no language model is shown; NULL: registry.PRIVATE
+            "unknown_visitors": "VARCHAR",  # fail (or NULL), create: visitors of Segment-compatible clients
         },
         "key": {
             "id": "VARCHAR NOT NULL",

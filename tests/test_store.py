@@ -202,7 +202,11 @@ def test_the_activity_of_a_contact() -> None:
         "context": '{"os":"x"}',
         "type": "page",
         "message_id": "m",
+        "event": 1,
     }
+    last = activity[0]
+    after = book.events("v1", 1, (last["event_timestamp"], last["event"])).to_pylist()
+    assert after == activity[1:2]
     assert book.events("nobody").num_rows == 0
     assert book.events("' OR 1 = 1 --").num_rows == 0
 
