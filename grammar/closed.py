@@ -94,7 +94,7 @@ _ROWS: tuple[tuple[str, Any, str], ...] = (
     ("STARTS", None, "starts with|start with|starting with|begins with|begin with|beginning with|started with"),
     ("ENDS", None, "ends with|end with|ending with|ends in|end in|ending in|ended with"),
     ("MISSING", None, "missing|unknown|not set|empty|blank|absent|not known|null|not given|not provided|unset|undefined|not specified|not available"),
-    ("PRESENT", None, "set|known|present|given|provided|available|filled|filled in|specified|there|on file"),
+    ("PRESENT", None, "set|known|present|given|provided|available|filled|filled in|specified|on file"),
     ("TRUTH", True, "true|yes|on|enabled"),
     ("TRUTH", False, "false|no|off|disabled"),
     ("NAMED", None, "named|called|by the name of|by the name|with the name|whose name is|goes by"),
@@ -150,7 +150,7 @@ _ROWS: tuple[tuple[str, Any, str], ...] = (
     ("MORE", "<", "less|fewer|lower|smaller"),
     ("OFTEN", None, "often|times|frequently|of|money|in total|overall|on|"),
     ("THAN", None, "than|than they did|than the"),
-    ("NOFALL", "all", "all of|all of the following|every one of|each of|all these|all of these|all|meeting all of"),
+    ("NOFALL", "all", "all of|all of the following|every one of|each of|all these|all of these|all :|meeting all of"),
     ("NOFALL", "any", "any of|any of the following|at least one of|one or more of|any one of|any of these|either of|one of"),
     ("NOFALL", "none", "none of|none of the following|none of these|not any of"),
     ("MATCHING", None, "matching|meeting|meet|match|who match|who meet|satisfying|satisfy|who satisfy|fulfilling|that match|that meet|with|who did|who have done|doing|who have|did"),
@@ -166,7 +166,7 @@ _ROWS: tuple[tuple[str, Any, str], ...] = (
         "FILL",
         None,
         """the|a|an|any|all|all the|please|pls|plz|kindly|our|their|his|her|my|your|some|really|actually|basically|well|hey|hi|hello|ok|okay
-        |thanks|thank you|thx|team|for me|for us|list of|the list of|a list of|at all|um|uh|us|me|there|asap|own|-|.|are there|do we have|we have|there are|that we have|did we have|in our database|in the database|in our store""",
+        |thanks|thank you|thx|team|for me|for us|list of|the list of|a list of|at all|um|uh|us|me|hi there|hey there|hello there|asap|own|-|.|are there|do we have|we have|there are|that we have|did we have|in our database|in the database|in our store""",
     ),
 )  # fmt: skip
 

@@ -393,6 +393,8 @@ def _piece(piece: list[tuple[Clause, Condition]]) -> Condition:
             while n + 1 < len(piece) and piece[n + 1][0].link.kind == "or":
                 n += 1
                 group.append(piece[n][1])
+            if len(group) == 1 and clause.link.kind != "or":
+                raise refusal(clause, "Either which or which?")
             condition = any_of(*group)
         joined.append((clause.link.kind, condition))
         n += 1

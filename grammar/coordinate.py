@@ -29,6 +29,7 @@ def attach_windows(ctx: Context, clauses: list[Clause]) -> None:
     _attach_keyed(ctx, clauses)
     _fill_gaps(ctx, clauses)
     _check_nor(clauses)
+    _check_forms(ctx, clauses)
     _spread_negation(ctx, clauses)
     _share_objects(ctx, clauses)
     _settle_commas(clauses)
@@ -202,11 +203,32 @@ def _in_scope(ctx: Context, negation: Negation, clause: Clause) -> bool:
         return False
     if negation.tense != "simple" or negation.never:
         return True
-    word = ctx.names.lattice.words[clause.event.first].low
-    return not (
-        word.endswith("ed")
-        or (word in lexicon.IRREGULAR_STEMS and lexicon.IRREGULAR_STEMS[word] != word and stem(word) != word)
-    )
+    return not _is_past(ctx, clause.event)
+
+
+def _is_past(ctx: Context, draft: EventDraft) -> bool:
+    """Whether the verb has a past form."""
+    word = ctx.names.lattice.words[draft.first].low
+    irregular = word in lexicon.IRREGULAR_STEMS and lexicon.IRREGULAR_STEMS[word] != word and stem(word) != word
+    return word.endswith("ed") or irregular
+
+
+def _check_forms(ctx: Context, clauses: list[Clause]) -> None:
+    """ "added it to their wishlist and cart": after a verb in the past, a bare word that is a noun too is no verb."""
+    for before, clause in pairwise(clauses):
+        draft = clause.event
+        if draft is None or before.event is None or clause.negation or clause.who or clause.link.kind not in JOINTS:
+            continue
+        here = ctx.names.lattice.at[draft.first]
+        noun = draft.end == draft.first + 1 and any(draft.end in here.get(c, {}) for c in ("EN", "TAIL"))
+        if (
+            noun
+            and not draft.noun
+            and before.negation is None
+            and _is_past(ctx, before.event)
+            and not _is_past(ctx, draft)
+        ):
+            raise refusal(clause, f'"{ctx.text(clause)}" is no verb here.')
 
 
 def _share_objects(ctx: Context, clauses: list[Clause]) -> None:

@@ -11,7 +11,8 @@ from itertools import product as combinations
 from typing import Any
 
 from grammar import lexicon
-from grammar.draft import EventDraft, Refused, Tree
+from grammar.closed import CLOSED
+from grammar.draft import EventDraft, Refused, Tree, refusal
 from grammar.mentions import Edge, past_fillers
 from grammar.names import Candidate, name_stems, stem
 from grammar.numbers import Amount
@@ -35,8 +36,10 @@ from grammar.query import (
     filters,
 )
 from grammar.values import (
+    BASKETS,
     ORDER_EVENTS,
     Names,
+    beside_its_key,
     canonical,
     converted,
     currency_filter,
@@ -52,7 +55,7 @@ from grammar.values import (
     value_options,
     vlist_groups,
 )
-from grammar.vocabulary import Key
+from grammar.vocabulary import Key, singular, words_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +95,7 @@ def resolve_mention(names: Names, draft: EventDraft, windows: Callable[[Edge], W
         for candidate in [c for c in draft.hit.candidates if c.tier == tier]:
             try:
                 _tails_fit(names, draft, candidate)
+                _counts_events(names, draft, candidate)
                 found.extend(_for_event(names, draft, candidate.event, windows))
             except Refused as refused:
                 failure = failure if failure and failure.first >= refused.first else refused
@@ -111,6 +115,23 @@ def _tails_fit(names: Names, draft: EventDraft, candidate: Candidate) -> None:
             raise Refused("no place", tail.first, tail.end, f'"{words}" is no part of {candidate.event}.')
 
 
+def _counts_events(names: Names, draft: EventDraft, candidate: Candidate) -> None:
+    """ "over 1000 miles" of miles-redeemed, whose key "miles" holds how many: such a noun does not count the events."""
+    quant = candidate.tier == "noun" and draft.quant is not None and not draft.quant.none
+    if not quant and not any(t.name == "counted_tail" for t in draft.objects):
+        return
+    for edges in names.lattice.at[draft.first : draft.end]:
+        for edge in edges.get("KEY", {}).values():
+            if any(k.event == candidate.event and "number" in k.holds and _is_plural(k.name) for k in edge.meaning):
+                raise refusal(edge, f'Is it how much "{names.text(edge)}", or how often?', "vague")
+
+
+def _is_plural(text: str) -> bool:
+    """Whether the last word of a name is a plural."""
+    last = words_of(text)[-1:]
+    return bool(last) and singular(last[0]) != last[0]
+
+
 def _names_event_thing(names: Names, tail: Edge, event: str) -> bool:
     """Everyday nouns of default events: a page is visited, an order is placed."""
     words = {stem(w) for w in names.text(tail).casefold().split()}
@@ -122,7 +143,6 @@ def _for_event(names: Names, draft: EventDraft, event: str | None, windows: Call
     parts = _Parts(names, event, windows)
     if draft.quant:
         parts.quant = draft.quant.bound
-        parts.quant_of = "event"
     for tree in draft.pre:
         parts.values(tree, None)
     parts.noun = draft.noun or draft.nominal
@@ -140,12 +160,14 @@ def _for_event(names: Names, draft: EventDraft, event: str | None, windows: Call
             raise parts.refuse(tree, f'A value stands right after "{names.text(tree)}".')
         if tree.name == "has_property":
             key = tree.edge("KEY")
+            if key is not None and _value_follows(names, follows, key):
+                raise parts.refuse(tree, f'A value stands right after "{names.text(tree)}".')
             dated = key is not None and any("date" in k.holds for k in key.meaning)
             if dated and any(e.first == follows for e in draft.time.windows):
                 raise parts.refuse(tree, "The time beside a date is that date.")
         parts.take(tree)
     if draft.in_one:
-        parts.in_one()
+        parts.in_one(draft)
     if draft.distinct is not None and parts.measure != "distinct":
         raise Refused(
             "no place",
@@ -155,7 +177,15 @@ def _for_event(names: Names, draft: EventDraft, event: str | None, windows: Call
         )
     if draft.another:
         parts.another = True
+    if any(part in parts.options[:n] for n, part in enumerate(parts.options)):
+        raise refusal(draft, f'"{names.text(draft)}" says the same thing twice.')
     return parts.mentions()
+
+
+def _value_follows(names: Names, i: int, key: Edge) -> bool:
+    """Whether a value of the key stands at word i."""
+    hits = names.lattice.at[i].get("VALUE", {}).values() if i < len(names.lattice.at) else ()
+    return any(v.key in key.meaning for hit in hits for v in hit.meaning.values)
 
 
 def _linked(names: Names, tail: Edge) -> bool:
@@ -174,7 +204,6 @@ class _Parts:
         self.variants: list[list[tuple[EventFilter, ...]]] = [[()]]  # readings of the list part
         self.joint = ""
         self.quant: Amount | None = None
-        self.quant_of = "event"
         self.measure = "count"
         self.distinct: Property | None = None
         self.refers = False
@@ -328,10 +357,9 @@ class _Parts:
             self.same = "product"
 
     def text(self, tree: Tree) -> None:
-        edge = tree.leaf("TEXT")
         if not self.has("event", "query") and self.event != "product-searched":
-            raise self.refuse(edge, f"{self.event} has no search text.")
-        self.options.append([(self.searched(str(edge.meaning)),)])
+            raise self.refuse(tree, f"{self.event} has no search text.")
+        self.options.append([_merged_or([(self.searched(str(edge.meaning)),) for edge in tree.own("TEXT")]) or ()])
 
     def searched(self, text: str) -> Filter:
         """A search whose text contains this."""
@@ -424,10 +452,18 @@ class _Parts:
         prep = next(prep_tree.edges()).category
         try:
             self.values(vlist, prep)
+            odd = prep in ("VIA", "ABOUT") or (prep == "WITH" and not self.noun and self.event not in BASKETS)
+            if odd and self.of_items(self.variants if len(vlist.trees("vgroup")) > 1 else self.options[-1:]):
+                raise self.refuse(tree, f'"{self.names.text(prep_tree)}" does not lead to a product of {self.event}.')
         except Refused:
             if prep not in ("IN", "FROM"):
                 raise
             self.profile.append(place_condition(self.names, vlist))
+
+    def of_items(self, parts: list[list[tuple[EventFilter, ...]]]) -> bool:
+        """Whether all of these are said of line items."""
+        said = [f for part in parts for option in part for f in option]
+        return bool(said) and all(isinstance(f, Filter) and {p.level for p in f.properties} == {"item"} for f in said)
 
     # keys
 
@@ -499,6 +535,10 @@ class _Parts:
     def keyed_bound(self, tree: Tree) -> None:
         key, bound = tree.leaf("KEY"), tree.leaf("BOUND", "NUM")
         keys = self.event_keys(key)
+        words = self.names.text(key)
+        own = {stem(w) for w in words_of(words)} & set(name_stems(self.event or ""))
+        if own and _is_plural(words) and not any(_is_plural(k.name) for k in keys):
+            raise self.refuse(key, f'"{words}" counts the events, and is no number of one.')
         if "number" not in {h for k in keys for h in k.holds}:
             raise self.refuse(key, f'"{keys[0].name}" holds no numbers.', "wrong key")
         self.options.append([(Filter(properties(keys), Numeric(bound.meaning.bound)),)])
@@ -506,6 +546,10 @@ class _Parts:
     def amount(self, tree: Tree, product: bool) -> None:
         edge = tree.leaf("BOUND")
         amount: Amount = edge.meaning
+        noun = tree.edge("MONEYNOUN")
+        senses = CLOSED.get(self.names.text(noun).casefold(), []) if noun is not None else []
+        if noun is not None and any(category == "TOTALLY" for category, _ in senses):
+            raise self.refuse(noun, f'"{self.names.text(noun)}" asks for a sum: the total of a number.')
         if product and self.has("item", "price"):
             scores = [
                 k.name for k in self.names.keys(self.event or "", "event") if k.name in ("rating", "score", "stars")
@@ -554,6 +598,8 @@ class _Parts:
         if key.meaning == "product":
             raise self.refuse(key, "Say which product.")
         keys = self.event_keys(key)
+        if not tree.has("WITH", "VIA", "WITHOUT", "NONE") and all(k.holds == {"number"} for k in keys):
+            raise self.refuse(key, f'"{self.names.text(key)}" is a number, which its noun does not have by itself.')
         lacks = tree.has("WITHOUT") or tree.has("NONE")
         boolean = all("boolean" in k.holds for k in keys)
         if lacks and boolean:
@@ -566,8 +612,7 @@ class _Parts:
         if key.meaning == "product":
             self.values(vlist, None)
             return
-        if vlist.end != key.first:
-            raise self.refuse(tree, "A word stands between the value and its key.")
+        beside_its_key(self.names, vlist, key)
         keys = self.event_keys(key)
         words = self.names.text(key)
         if {stem(w) for w in words.casefold().split()} & set(name_stems(self.event or "")):
@@ -644,11 +689,14 @@ class _Parts:
         for post in tree.trees("objpost"):
             self.amount(post, product=False)
 
-    def in_one(self) -> None:
+    def in_one(self, draft: EventDraft) -> None:
+        """ "3 seeds in one order": the number is that of one order's items."""
         if self.measure == "quantity" and self.quant is not None:
             self.options.append([(Basket(self.quant.bound),)])
         elif self.measure == "distinct" and self.quant is not None and self.distinct is not None:
             self.options.append([(Basket(self.quant.bound, self.distinct.name),)])
+        elif self.joint == "and":
+            raise refusal(draft, "Several things in one order are not read; say how many items it has.", "unsupported")
         else:
             return
         self.quant, self.measure, self.distinct = None, "count", None

@@ -79,7 +79,7 @@ _TOKEN = re.compile(
   | (?P<instant>\d{4}-\d{2}-\d{2}(?:[T ]\d{2}:\d{2}(?::\d{2})?)?(?!\d))
   | (?P<slashed>\d{1,2}/\d{1,2}/\d{2,4}(?!\d))
   | (?P<clock>\d{1,2}:\d{2}(?:\s?[ap]m\b)?)
-  | (?P<mixed>\d+(?:[.,]\d+)*[^\W\d_]+\b|\d+(?:,\d{2,3})+(?:\.\d+)?|\d+(?:\.\d+)?)
+  | (?P<mixed>\d+(?:[.,]\d+){0,8}[^\W\d_]+\b|\d+(?:,\d{2,3})+(?:\.\d+)?|\d+(?:\.\d+)?)
   | (?P<word>[^\W_]\w*(?:[.@'’][^\W_]\w*)*)
   | (?P<symbol>>=|<=|!=|[^\s\w])
     """,
@@ -231,7 +231,8 @@ def _lattice(
     question: str, words: tuple[Word, ...], vocabulary: Vocabulary, corrections: tuple[tuple[str, str], ...] = ()
 ) -> Lattice:
     """What each word can be by itself; then what words say of one another; then what no edge covers is unknown."""
-    table = _Table(words, [word.low for word in words], [{} for _ in words])
+    lows = [f'"{word.low}' if word.quoted else word.low for word in words]  # no phrase goes over a word in quotes
+    table = _Table(words, lows, [{} for _ in words])
     names = index(vocabulary.event_types(), vocabulary.attributes())
     occurring = frozenset(e.event for e in names.events)
     values = _values(words, vocabulary)
@@ -314,17 +315,17 @@ def _closed(table: _Table, i: int) -> None:
             table.put(category, i, i + length, phrase if category == "FILL" else meaning)
     if i == 0:
         end = 0
-        while (
-            end < len(lows)
-            and (lows[end] not in LEAD_PAIRS or (end and lows[end - 1] in LEAD_PAIRS[lows[end]]))
-            and (
-                lows[end] in LEADS
-                or (lows[end] == "," and 0 < end < 4 and end + 1 < len(lows) and lows[end + 1] in LEADS)
-            )
-        ):
+        while _leads(lows, end) or (lows[end : end + 1] == [","] and 0 < end < 4 and _leads(lows, end + 1)):
             end += 1
         if end:
             table.put("LEAD", 0, end)
+
+
+def _leads(lows: list[str], i: int) -> bool:
+    """Whether word i is one of the opening words; a preposition is, behind one of its own verbs."""
+    if i >= len(lows) or lows[i] not in LEADS:
+        return False
+    return lows[i] not in LEAD_PAIRS or (i > 0 and lows[i - 1] in LEAD_PAIRS[lows[i]])
 
 
 def _cut_lead(table: _Table) -> None:
@@ -341,10 +342,13 @@ def _cut_lead(table: _Table) -> None:
     for end in tuple(at[0].get("WIN", ())) if at else ():  # "in 2025, which users …"
         first = end + 1 if end < len(at) and "COMMA" in at[end] else end
         stop = first
-        while stop < len(at) and lows[stop] in LEADS and "PCT" not in at[stop] and "HOWMANY" not in at[stop]:
+        while _leads(lows, stop) and "PCT" not in at[stop] and "HOWMANY" not in at[stop]:
             stop += 1
         if stop > first:
             at[first]["LEAD"] = {stop: Edge("LEAD", first, stop)}
+    for first in (0, *at[0].get("LEAD", ())) if at else ():
+        if lows[first : first + 1] == ["before"]:
+            at[first].pop("EVER", None)  # "before", of no limit, stands behind its verb
 
 
 def _numbers(table: _Table, i: int) -> None:
@@ -406,9 +410,17 @@ _AFTERWARDS = (
 )
 
 
+def _is_counted(lows: list[str], i: int, phrase: when.TimePhrase) -> bool:
+    """Whether a part of the day is counted, and no time: "3 nights"."""
+    before = numbers.number_at(lows, i - 1) if i else None
+    daypart = isinstance(phrase.meaning, Window) and phrase.meaning.hours is not None and phrase.end == i + 1
+    return daypart and before is not None and before[0] == i
+
+
 def _time(table: _Table, i: int) -> None:
     """Time phrases from word i: the longest of each kind; phrases of one length are readings of the same words."""
-    lows, phrases = table.lows, when.read(table.lows, i)
+    lows = table.lows
+    phrases = [p for p in when.read(lows, i) if not _is_counted(lows, i, p)]
     longest = max((p.end for p in phrases if isinstance(p.meaning, Window)), default=0)
     readings = tuple(p.meaning for p in phrases if isinstance(p.meaning, Window) and p.end == longest)
     if readings:
@@ -482,12 +494,16 @@ def _texts(table: _Table) -> None:
             continue  # "searched for something"
         while first < len(words) and words[first].low in lexicon.DETERMINERS | {"for"}:
             first += 1
-        end = first
-        while end < len(words) and not words[end].quoted and _SEARCH_ENDS.isdisjoint(at[end]):
-            end += 1
-        end = _without_fillers(at, first, end)
-        if end > first:
-            table.put("TEXT", first, end, " ".join(w.low for w in words[first:end]))
+        while first < len(words):
+            end = first
+            while end < len(words) and not words[end].quoted and _SEARCH_ENDS.isdisjoint(at[end]):
+                end += 1
+            stop = _without_fillers(at, first, end)
+            if stop > first:
+                table.put("TEXT", first, stop, " ".join(w.low for w in words[first:stop]))
+            first = max(at[end].get("OR", {len(words): None})) if stop > first and end < len(words) else len(words)
+            if first < len(words) and ("THING" in at[first] or _ends_text(at[first])):
+                break  # "searched for moss or bought it"
 
 
 def _without_fillers(at: list[dict[str, dict[int, Edge]]], first: int, end: int) -> int:
@@ -502,6 +518,8 @@ def _written(table: _Table) -> None:
     for edges in list(at):
         for category in ("CONTAINS", "STARTS", "ENDS", "NAMED"):
             for first in edges.get(category, {}):
+                if first < len(words) and any(c == "NEG" for c, _ in CLOSED.get(words[first].low, ())):
+                    continue  # "whose name is not Otto"
                 while first < len(words) and words[first].low in ("the", "a", "an", "word"):
                     first += 1
                 end = first
@@ -528,6 +546,8 @@ def _prune(table: _Table) -> None:
     """Takes out edges that could only say again what a longer one says: fewer trees, the same readings."""
     at = table.at
     for i, edges in enumerate(at):
+        if any(end < len(at) and not at[end].keys().isdisjoint(("KEY", "PKEY")) for end in edges.get("FAV", ())):
+            edges.pop("EV", None)  # "favourite brand" is no verb
         for end in edges.get("NEG", {}):
             for inner in range(i + 1, end):
                 at[inner].pop("NEG", None)  # "did not" is one negation
@@ -652,7 +672,7 @@ def _unknown(table: _Table) -> None:
                 for k in range(edge.first, edge.end):
                     covered[k] = True
     for i, word in enumerate(table.words):
-        if not covered[i]:
+        if not covered[i] and (word.quoted or word.low not in lexicon.DETERMINERS):  # of no value, nor a value
             silent = word.low in lexicon.SILENT and not any(c.isalnum() for c in word.low)
             table.put("FILL" if silent else "UNK", i, i + 1, word.raw)
 
@@ -664,6 +684,8 @@ def _without_last_fillers(table: _Table) -> int:
         last = next((k for k in range(length) if length in table.at[k].get("FILL", ())), None)
         if not last or any(edges.keys() - {"FILL"} for edges in table.at[last:length]):
             break
+        if any(end > last for edges in table.at[:last] for c, found in edges.items() if c != "FILL" for end in found):
+            break  # "interacted with us": the last word of a phrase
         length = last
     return length
 

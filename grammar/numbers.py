@@ -136,8 +136,6 @@ def bound_at(words: Sequence[str], i: int) -> tuple[int, Amount] | None:
     compared = comparison_at(words, i)
     if compared:
         j, sign = compared
-        while j < len(words) and words[j] in ("the", "of", "a") and number_at(words, j) is None:
-            j += 1
         amount = amount_at(words, j)
         if amount is None:
             return None
@@ -248,6 +246,7 @@ _UNITS: dict[str, Unit] = {
 }  # fmt: skip
 _SINGLE: dict[str, Unit] = {"day": "day", "week": "week", "month": "month", "quarter": "quarter", "year": "year"}
 _EACH = ("each", "every", "all")
+_DURING = ("of", "in", "for", "over", "during")
 
 
 def regularity_at(words: Sequence[str], i: int) -> tuple[int, Regularity] | None:
@@ -255,10 +254,12 @@ def regularity_at(words: Sequence[str], i: int) -> tuple[int, Regularity] | None
     return _blocks(words, i) or _each_of(words, i) or _run(words, i) or _different(words, i) or _per_unit(words, i)
 
 
-def _last(words: Sequence[str], j: int) -> tuple[int, int, Unit, bool] | None:
-    """ "the last 4 (calendar) weeks" from word j: end, number, unit, calendar."""
-    while j < len(words) and words[j] in ("the", "out", "of", "in", "for", "over", "during", "these", "our"):
+def _last(words: Sequence[str], j: int, *links: str) -> tuple[int, int, Unit, bool] | None:
+    """ "of the last 4 (calendar) weeks" from word j, behind one of the links: end, number, unit, calendar."""
+    if words[j : j + 1] == ["out"] and "of" in links:
         j += 1
+    j += j < len(words) and words[j] in links
+    j += j < len(words) and words[j] in ("the", "these", "our")
     if j >= len(words) or words[j] not in ("last", "past", "previous"):
         return None
     j += 1
@@ -287,7 +288,7 @@ def _blocks(words: Sequence[str], i: int) -> tuple[int, Regularity] | None:
         j += 1
     if j >= len(words) or words[j] not in ("of", "out"):
         return None
-    last = _last(words, j)
+    last = _last(words, j, "of")
     if last is None:
         return None
     return last[0], Regularity("blocks", last[2], bound[1].bound, of=last[1], calendar=last[3])
@@ -298,7 +299,7 @@ def _each_of(words: Sequence[str], i: int) -> tuple[int, Regularity] | None:
     if j >= len(words) or words[j] not in _EACH:
         return None
     if words[j + 1 : j + 2] and words[j + 1] in ("of", "the"):
-        last = _last(words, j + 1)
+        last = _last(words, j + 1, "of")
         if last:
             return last[0], Regularity("blocks", last[2], Bound(">=", last[1]), of=last[1], calendar=last[3])
     if words[j + 1 : j + 2] and words[j + 1] in ("single", "calendar"):
@@ -307,7 +308,7 @@ def _each_of(words: Sequence[str], i: int) -> tuple[int, Regularity] | None:
         calendar, k = False, j + 1
     if words[j] in ("each", "every") and k < len(words) and words[k] in _SINGLE:
         unit = _SINGLE[words[k]]
-        last = _last(words, k + 1)
+        last = _last(words, k + 1, *_DURING)
         if last and last[2] == unit:
             return last[0], Regularity("blocks", unit, Bound(">=", last[1]), of=last[1], calendar=last[3] or calendar)
         end = k + 1
@@ -368,7 +369,7 @@ def _per_unit(words: Sequence[str], i: int) -> tuple[int, Regularity] | None:
     if j + 1 < len(words) and words[j] in ("a", "per", "each", "every") and words[j + 1] in _SINGLE:
         unit, bound = _SINGLE[words[j + 1]], times[1]
         each = int(bound.value) + (1 if bound.comparison == ">" else 0)
-        last = _last(words, j + 2)
+        last = _last(words, j + 2, *_DURING)
         if bound.comparison in (">=", ">", "=") and last and last[2] == unit:
             return last[0], Regularity("blocks", unit, Bound(">=", last[1]), of=last[1], each=each, calendar=last[3])
     return None

@@ -68,6 +68,9 @@ def _asked(ctx: Context, tree: Tree) -> tuple[Condition, Output]:
             return population_of(ctx, tree.trees()[0]), Users()
         case "count_users":
             return population_of(replace(ctx, counting=True), tree.trees()[0]), CountUsers()
+        case "first_users":
+            limit: int = tree.leaf("FIRSTN").meaning
+            return population_of(ctx, tree.trees()[0]), Users(limit=limit)
         case "count_events":
             return _count_events(ctx, tree)
         case "percentage":

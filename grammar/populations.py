@@ -370,6 +370,8 @@ def combined(ctx: Context, first: list[Tree], rest: list[Tree], about: Sequence[
     for tree in rest:
         more = _linked(ctx, tree)
         before = found[-1] if found else None
+        if before is not None and tree.name == "loose":
+            _attaches(ctx, before, tree.trees()[0])
         listed = (
             before is not None
             and before.excluded
@@ -381,12 +383,25 @@ def combined(ctx: Context, first: list[Tree], rest: list[Tree], about: Sequence[
             before.condition = negated(any_of(negated(before.condition), more[0].condition))
             continue
         found.extend(more)
-    if found and found[0].link.kind in ("then", "after", "before"):
-        raise refusal(found[0], "There is no event before that this could follow.")
+    if found and found[0].link.kind in ("then", "after", "before", "nor"):
+        raise refusal(found[0], "There is no verb before that this could follow.")
     if found and found[0].link.kind != "start":
         found[0].link = Link("start")
     attach_windows(ctx, found)
     return join_clauses(ctx, found)
+
+
+def _attaches(ctx: Context, before: Clause, tree: Tree) -> None:
+    """Refused where a clause without a link cannot belong to what stands before it: "cancelled that we have an order",
+    "haven't opened without a ticket", "won a tournament they entered"."""
+    if tree.name == "without_event" and before.negation is not None:
+        raise refusal(tree, f'"{ctx.text(tree)}" is a second negation.')
+    draft = before.event
+    bare = draft is not None and not (draft.noun or draft.objects or draft.pre or draft.tails or draft.said())
+    word = tree.edge("WHO") if tree.name == "who" else None
+    said = ctx.text(word).casefold() if word is not None and before.end == tree.first else ""
+    if (bare and said in ("that", "which")) or (draft is not None and said in ("they", "he", "she")):
+        raise refusal(tree, f'"{ctx.text(tree)}" says nothing of what stands before it.')
 
 
 def _linked(ctx: Context, tree: Tree) -> list[Clause]:

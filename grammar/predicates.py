@@ -45,10 +45,8 @@ from grammar.query import (
     negated,
 )
 from grammar.query import Sequence as Chain
-from grammar.values import ORDER, ORDER_EVENTS, key_values, properties
+from grammar.values import BASKETS, ORDER, key_values, properties
 from grammar.when import Lasting, merge
-
-_BASKETS = ORDER_EVENTS | {"product-list-viewed"}
 
 
 def event_condition(
@@ -104,7 +102,7 @@ def _one_event(ctx: Context, draft: EventDraft, mention: Mention, events: Events
                 raise refusal(draft, "Only what? Name a value.", "incomplete")
             raise refusal(draft, "This use of only is not read.", "unsupported")
         items = tuple(f for f in events.where if isinstance(f, Filter) and any(p.level == "item" for p in f.properties))
-        if items and events.event in _BASKETS and draft.only != "always" and ctx.choose((True, False), "only"):
+        if items and events.event in BASKETS and draft.only != "always" and ctx.choose((True, False), "only"):
             others = tuple(f for f in events.where if f not in items)  # only (of an order): all of its items do
             return Only(replace(events, where=()), filters(EveryItem(items), *others))
         return Only(replace(events, where=()), events.where)
@@ -201,7 +199,7 @@ def whose_extreme(ctx: Context, tree: Tree) -> Condition:
         said = [t for t in inside if t.name in ("window", "lasting", "within")]
         inside = [t for t in inside if t not in said]
     take_args(ctx.names, draft, inside)
-    events = ctx.events(draft, ALWAYS, "which")
+    events = ctx.events(draft, ALWAYS)
     about = EventDraft(tree.first, tree.end, draft.hit, nominal=True)
     take_args(ctx.names, about, said)
     if about.hit is not None:

@@ -25,7 +25,7 @@ from grammar.query import (
     did,
     negated,
 )
-from grammar.values import attribute_conditions, key_test, key_values, said_text, unknown, vlist_groups
+from grammar.values import attribute_conditions, beside_its_key, key_test, key_values, said_text, unknown, vlist_groups
 from grammar.vocabulary import Key, fold
 
 
@@ -107,9 +107,11 @@ def attribute_keyed(ctx: Context, key: Edge, attribute: Key, cond: Tree) -> Cond
         and cond.name == "during"
         and "birthday" in ctx.text(key).casefold()
     ):
-        if cond.has("NEG"):
-            raise refusal(cond, "A negated birthday is not read: exclude those who have one then.")
-        return birthday(ctx, Tree("birth", tuple(e for e in cond.edges() if e.category in ("WIN", "FUTURE"))))
+        neg = cond.edge("NEG")
+        if neg is not None and neg.meaning[1] == "never":
+            raise refusal(neg, "A birthday comes every year.")
+        falls = birthday(ctx, Tree("birth", tuple(e for e in cond.edges() if e.category in ("WIN", "FUTURE"))))
+        return falls if neg is None else Not(falls)
     test, warnings = key_test(ctx.names, cond, [attribute], ctx.window, attribute=True)
     ctx.warnings.extend(warnings)
     condition = Attribute((attribute.name,), test)
@@ -129,6 +131,7 @@ def value_key_is(ctx: Context, tree: Tree) -> Condition:
     """ "on the pro plan": an attribute with its value before it."""
     key, vlist = tree.leaf("KEY"), tree.part("vlist")
     attribute = known_attribute(ctx, key)
+    beside_its_key(ctx.names, vlist, key)
     texts, warnings = key_values(ctx.names, vlist, [attribute])
     ctx.warnings.extend(warnings)
     return Attribute((attribute.name,), Text("is", texts))

@@ -20,6 +20,7 @@ from grammar.vocabulary import Value, Vocabulary, fold
 
 LONGEST_QUOTE = 60  # characters of a word that is quoted back
 NEAR = 82  # percent of likeness from which a value is offered for words that are none
+LONGEST_WORD = 200  # characters of a word that is read, but in quotes
 LONGEST = 100  # words; more are refused unread
 
 
@@ -64,8 +65,11 @@ def read(question: str, vocabulary: Vocabulary) -> Read:
             f"The question has {len(words)} words; {LONGEST} are read.",
             position=words[LONGEST].start,
         )
-    found = lattice(question, vocabulary)
-    return _one(found, vocabulary)
+    endless = next((word for word in words if len(word.raw) > LONGEST_WORD and not word.quoted), None)
+    if endless is not None:
+        start = endless.raw[:LONGEST_QUOTE]
+        raise NotUnderstood("too long", [start], f'"{start}…" is too long for a word.', position=endless.start)
+    return _one(lattice(question, vocabulary), vocabulary)
 
 
 def meaning(text: str, vocabulary: Vocabulary) -> Condition:
@@ -113,8 +117,9 @@ def _one(words: Lattice, vocabulary: Vocabulary) -> Read:
     names = names_of(words, vocabulary)
     resolved: dict[Query, tuple[tuple[int, ...], Resolved]] = {}
     failures: list[tuple[tuple[int, ...], Refused]] = []
+    ordinary = _ordinary(words)
     for tree in candidates:
-        rank = _rank(tree, words)
+        rank = _rank(tree, ordinary)
         try:
             for one in resolve(tree, names):
                 if one.query not in resolved or rank < resolved[one.query][0]:
@@ -125,10 +130,8 @@ def _one(words: Lattice, vocabulary: Vocabulary) -> Read:
         raise _refusal(words, failures, vocabulary)
     best = min(rank for rank, _ in resolved.values())
     chosen = [one for rank, one in resolved.values() if rank == best]
-    if best[1] == 0:  # "bought Today": with a capital, a word that is also a name may be meant as one
-        named = min(
-            (rank for rank, _ in resolved.values() if rank[0] == best[0] and _capital(words, rank)), default=None
-        )
+    if best[1] == 0 and _capital(words, ordinary):  # "bought Today": with a capital, it may be meant as a name
+        named = min((rank for rank, _ in resolved.values() if rank[0] == best[0] and rank[1]), default=None)
         chosen += [one for rank, one in resolved.values() if rank == named]
     corrected = tuple(f'"{wrong}" was read as "{right}".' for wrong, right in words.corrections)
     if len(chosen) == 1:
@@ -180,12 +183,11 @@ def _named(query: Query) -> tuple[set[str], set[tuple[str, str]]]:
     return events, texts
 
 
-def _rank(tree: Tree, words: Lattice) -> tuple[int, ...]:
+def _rank(tree: Tree, ordinary: frozenset[int]) -> tuple[int, ...]:
     """The tiers by which one tree goes before another: no unknown word, closed-class words in their own sense, longer
     names, then fewer clauses and phrases. Each is a sentence of SEMANTICS or of plain English; they are never added
     up."""
-    unknown = values = names = phrases = 0
-    closed = 0
+    unknown = closed = names = phrases = 0
     stack: list[Tree] = [tree]
     while stack:
         node = stack.pop()
@@ -196,32 +198,39 @@ def _rank(tree: Tree, words: Lattice) -> tuple[int, ...]:
                 continue
             if child.category == "UNK":
                 unknown += child.end - child.first
-            elif child.category == "VALUE":
-                values += 1
-                if child.end - child.first == 1 and _ordinary(words, child.first):
-                    closed += 1
+            elif child.category in ("VALUE", "KEY") and ordinary.issuperset(range(child.first, child.end)):
+                closed += 1
             if child.category in ("EV", "EN", "AGENT", "VALUE", "KEY", "TAIL", "BOOL"):
                 names += 1
     return (unknown, closed, names, phrases)
 
 
-def _capital(words: Lattice, rank: tuple[int, ...]) -> bool:
-    """Whether a reading takes ordinary words for names, and some ordinary word inside the question has a capital."""
-    if rank[1] == 0 or words.question.isupper():
-        return False
-    return any(
-        word.raw[:1].isupper() and "VALUE" in words.at[i] and _ordinary(words, i) and not word.quoted
+def _capital(words: Lattice, ordinary: frozenset[int]) -> bool:
+    """Whether some ordinary word inside the question that a name begins with has a capital."""
+    return not words.question.isupper() and any(
+        i
+        and word.raw[:1].isupper()
+        and not word.quoted
+        and i in ordinary
+        and not words.at[i].keys().isdisjoint(_NAMING)
         for i, word in enumerate(words.words)
-        if i
     )
 
 
-def _ordinary(words: Lattice, i: int) -> bool:
-    """Whether a word has a closed-class sense too."""
-    return not words.at[i].keys() <= _OPEN
+def _ordinary(words: Lattice) -> frozenset[int]:
+    """The words that have a closed-class sense too, by themselves or in a phrase."""
+    return frozenset(
+        i
+        for edges in words.at
+        for category, found in edges.items()
+        if category not in _OPEN
+        for edge in found.values()
+        for i in range(edge.first, edge.end)
+    )
 
 
-_OPEN = frozenset("VALUE UNK KEY EV EN TAIL AGENT LEAD QUOTED LABEL TEXT BOOL BOOLNOUN EQ".split())
+_NAMING = ("VALUE", "KEY")
+_OPEN = frozenset("VALUE UNK KEY EV EN TAIL AGENT LEAD QUOTED LABEL TEXT WORDS BOOL BOOLNOUN EQ".split())
 _WHOLE = frozenset("WIN WITHIN LASTING FUTURE VALUE EV EN KEY TIMES BOUND REG TOPN".split())  # quoted as one
 
 

@@ -29,6 +29,7 @@ from grammar.vocabulary import EventType, Key, Value, Vocabulary, fold
 
 ORDER = "order-completed"
 ORDER_EVENTS = frozenset({"order-completed", "order-updated", "order-cancelled", "order-refunded"})
+BASKETS = ORDER_EVENTS | {"product-list-viewed"}  # events of several line items
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,6 +174,12 @@ def unknown(names: Names, edge: Edge, event: str | None, keys: Sequence[Key] | N
 
 
 # ── tests beside a key ────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def beside_its_key(names: Names, vlist: Tree, key: Edge) -> None:
+    """Refused where a word stands between a value and the key behind it."""
+    if vlist.end != key.first:
+        raise Refused("no place", vlist.first, key.end, f'A word stands between "{names.text(vlist)}" and its key.')
 
 
 def said_text(names: Names, edges: Sequence[Edge]) -> str:

@@ -142,20 +142,7 @@ LONG = {
 }
 
 
-# What fails today: strict, so that a mended one is taken out.
-KNOWN = {
-    "one long word": "the refusal quotes all of it",
-    "many digits with commas": "takes more than a second",
-}
-
-
-@pytest.mark.parametrize(
-    "kind",
-    [
-        pytest.param(kind, marks=[pytest.mark.xfail(strict=True, reason=KNOWN[kind])] if kind in KNOWN else [])
-        for kind in LONG
-    ],
-)
+@pytest.mark.parametrize("kind", LONG)
 def test_what_is_too_long_is_refused_at_once(kind: str) -> None:
     outcome("users who bought seeds")  # the grammar and the index are loaded
     began = time.process_time()
