@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from grammar.query import Query
+
+if TYPE_CHECKING:
+    from grammar.model import ModelUsage
 
 Code = Literal[
     "unknown word",  # no sense of the word is known
@@ -23,7 +26,15 @@ Code = Literal[
 
 
 class QuestionError(Exception):
-    """A question that has no one answer. Base of NotUnderstood and Ambiguous."""
+    """A question that has no one answer. Base of NotUnderstood and Ambiguous.
+
+    Attributes:
+        warnings: what one should know beside it, in sentences: such as that a language model could not be asked.
+        model_usage: what a language model was asked, and what that cost; None where none was.
+    """
+
+    warnings: tuple[str, ...] = ()
+    model_usage: ModelUsage | None = None
 
 
 class NotUnderstood(QuestionError):

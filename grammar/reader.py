@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Literal
+from collections.abc import Callable, Collection
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Literal
 
 from grammar import lexicon
 from grammar.canonical import read_canonical
@@ -12,11 +13,17 @@ from grammar.draft import Refused, Tree
 from grammar.english import NoTree, TooTangled, trees
 from grammar.errors import Ambiguous, NotUnderstood, Reading
 from grammar.mentions import Lattice, lattice, tokens
+from grammar.proposal import Proposal, Rejected, Restated, Sheet, Veiled, is_foreign, restated, sheet
 from grammar.query import Attribute, Condition, Events, Favourite, Filter, Query, Term, Text, Users, nodes
 from grammar.resolve import Resolved, resolve
 from grammar.terms import as_synonym
 from grammar.values import names_of
 from grammar.vocabulary import Value, Vocabulary, fold
+
+if TYPE_CHECKING:
+    from grammar.model import Failed as ModelFailed
+    from grammar.model import ModelUsage, Outcome, Passed, Server
+    from grammar.model import Refused as ModelRefused
 
 LONGEST_QUOTE = 60  # characters of a word that is quoted back
 NEAR = 82  # percent of likeness from which a value is offered for words that are none
@@ -41,6 +48,7 @@ class Read:
     warnings: tuple[str, ...] = ()
     grounding: tuple[Grounded, ...] = ()
     parser: Literal["grammar", "model"] = "grammar"
+    usage: ModelUsage | None = None
 
 
 def read(question: str, vocabulary: Vocabulary) -> Read:
@@ -48,6 +56,15 @@ def read(question: str, vocabulary: Vocabulary) -> Read:
 
     Raises NotUnderstood where a word has no part in any reading, and Ambiguous where two readings differ.
     """
+    settled = _settled(question, vocabulary)
+    if settled is not None:
+        return settled
+    return _one(lattice(question, vocabulary), vocabulary)
+
+
+def _settled(question: str, vocabulary: Vocabulary) -> Read | None:
+    """What needs no reader: canonical English, and a question whose reading was chosen before. Raises NotUnderstood for
+    what no reader is given."""
     canonical = read_canonical(question)
     if canonical is not None:
         return Read(canonical)
@@ -69,7 +86,7 @@ def read(question: str, vocabulary: Vocabulary) -> Read:
     if endless is not None:
         start = endless.raw[:LONGEST_QUOTE]
         raise NotUnderstood("too long", [start], f'"{start}…" is too long for a word.', position=endless.start)
-    return _one(lattice(question, vocabulary), vocabulary)
+    return None
 
 
 def meaning(text: str, vocabulary: Vocabulary) -> Condition:
@@ -103,6 +120,200 @@ def _values(text: str, vocabulary: Vocabulary) -> tuple[Value, ...]:
             if found:
                 return found
     return ()
+
+
+# ── two readers ───────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+@dataclass(frozen=True, slots=True)
+class ModelReader:
+    """A language model as a reader, and how it is used.
+
+    Attributes:
+        server: where it is.
+        use: "always" beside the grammar, or "when-needed": only where the grammar does not understand.
+        private: keys whose values it never sees, as `grammar.proposal.private_name` folds them.
+        recall: the proposal that was kept under this key, or None.
+        keep: keeps a proposal that passed the gate under this key.
+    """
+
+    server: Server
+    use: Literal["always", "when-needed"]
+    private: Collection[str]
+    recall: Callable[[str], str | None]
+    keep: Callable[[str, str], None]
+
+
+def read_with(
+    question: str, vocabulary: Vocabulary, helper: ModelReader, parser: Literal["auto", "model"] = "auto"
+) -> Read:
+    """The one meaning of a question, read by the grammar and by a language model: `parser` "model" takes the model's
+    reading where it has one; "auto" answers where both agree or only one understands, and shows both readings where
+    they differ. A model that fails leaves the grammar's outcome, with a warning.
+
+    Raises NotUnderstood and Ambiguous as `read` does.
+    """
+    settled = _settled(question, vocabulary)
+    if settled is not None:
+        return settled
+    if parser == "auto" and helper.use == "when-needed":
+        grammars = _outcome(question, vocabulary)
+        if not isinstance(grammars, NotUnderstood):
+            return _given(grammars)
+        asked = _ask(question, vocabulary, helper)
+    else:
+        asked = _ask(question, vocabulary, helper)
+        grammars = _outcome(question, vocabulary)
+    got, usage = asked()
+    return _given(_settle(parser, grammars, got, usage))
+
+
+_Readings = Read | Ambiguous
+
+
+def _outcome(question: str, vocabulary: Vocabulary) -> Read | NotUnderstood | Ambiguous:
+    """What the grammar makes of a question, as a value."""
+    try:
+        return _one(lattice(question, vocabulary), vocabulary)
+    except (NotUnderstood, Ambiguous) as refusal:
+        return refusal
+
+
+def _given(outcome: Read | NotUnderstood | Ambiguous) -> Read:
+    if isinstance(outcome, Read):
+        return outcome
+    raise outcome
+
+
+def _ask(
+    question: str, vocabulary: Vocabulary, helper: ModelReader
+) -> Callable[[], tuple[Passed[_Readings] | ModelRefused | ModelFailed, Callable[[Outcome], ModelUsage]]]:
+    """Begins to ask the model, and gives what waits for its outcome: so the grammar reads meanwhile."""
+    from grammar import model
+
+    if len(question) > model.LONGEST_QUESTION:
+        unasked = model.ModelUsage(helper.server.model, "refused", 0, 0, 0, 0.0)
+        why = f"is not asked a question of more than {model.LONGEST_QUESTION:,} characters"
+        return lambda: (model.Refused(why), lambda outcome: replace(unasked, outcome=outcome))
+    paper = sheet(question, vocabulary, helper.private)
+    key = "\n".join((question, vocabulary.version, helper.server.model, helper.server.url, model.edition()))
+
+    def gate(proposal: Proposal) -> _Readings:
+        return _proposed(paper, proposal)
+
+    known = helper.recall(key)
+    if known is not None:
+        try:
+            passed = model.Passed(gate(model.proposal_of(known)), known)
+        except (Rejected, ValueError):
+            pass  # kept by an earlier release, whose gate was another
+        else:
+            free = model.ModelUsage(helper.server.model, "read", 0, 0, 0, 0.0, cached=True)
+            return lambda: (passed, lambda outcome: replace(free, outcome=outcome))
+    exchange = model.Exchange(helper.server, paper)
+
+    def wait() -> tuple[Passed[_Readings] | ModelRefused | ModelFailed, Callable[[Outcome], ModelUsage]]:
+        got = exchange.outcome(gate)
+        if isinstance(got, model.Passed):
+            helper.keep(key, got.proposal)
+        return got, exchange.usage
+
+    return wait
+
+
+def _proposed(paper: Sheet, proposal: Proposal) -> _Readings:
+    """What a model's proposal says: restated in plain English and read as any question is. Raises Rejected where it
+    breaks a rule of the gate, or the English is not understood."""
+    said = restated(paper, proposal)
+    outcome = _read_words(said.text, Veiled(paper.vocabulary, said, paper.question))
+    if isinstance(outcome, NotUnderstood):
+        guessed = _read_words(said.text, paper.vocabulary) if said.given else outcome
+        instead = () if isinstance(guessed, NotUnderstood) else (said.text,)
+        words = ", ".join(f'"{word}"' for word in outcome.words)
+        # Without the reason, which may quote values of the data.
+        raise Rejected(f'the English "{said.text}" is not understood ({outcome.code}: {words})', instead=instead)
+    for query in [outcome.query] if isinstance(outcome, Read) else [reading.query for reading in outcome.readings]:
+        _check_words(query, said, paper)
+    if isinstance(outcome, Ambiguous):
+        asked = fold(paper.question)
+        return Ambiguous(outcome.readings, [word for word in outcome.words if fold(word) in asked])
+    taken = [f'The language model took "{words}" for {meaning}.' for words, meaning in said.taken]
+    return Read(outcome.query, (*taken, *outcome.warnings), outcome.grounding, "model")
+
+
+def _read_words(text: str, vocabulary: Vocabulary) -> Read | NotUnderstood | Ambiguous:
+    if len(tokens(text)) > LONGEST:
+        return NotUnderstood("too long", [], f"More than {LONGEST} words.")
+    return _outcome(text, vocabulary)
+
+
+def _check_words(query: Query, said: Restated, paper: Sheet) -> None:
+    """Every text in the query is the question's own or a value of the data, and every chosen name is in it."""
+    asked = f" {fold(paper.question)} "
+    chosen = {fold(offer.text) for offer in said.named}
+    texts = {text for _, text in _named(query)[1]}
+    held = paper.vocabulary.values([fold(text) for text in texts])
+    free = [t for t in texts if f" {fold(t)} " not in asked and fold(t) not in chosen and fold(t) not in held]
+    if free:
+        raise Rejected(f"{free} are not words of the question")
+    if query.label is not None and fold(query.label) not in asked:
+        raise Rejected("the question has no such label")
+    plain = query.to_json()
+    for offer in said.named:
+        if offer.kind in ("event", "key") and f'"{offer.text}"' not in plain:
+            raise Rejected(f'"{offer.text}" was not taken for the {offer.kind}')
+
+
+def _settle(
+    parser: Literal["auto", "model"],
+    grammars: Read | NotUnderstood | Ambiguous,
+    got: Passed[_Readings] | ModelRefused | ModelFailed,
+    usage: Callable[[Outcome], ModelUsage],
+) -> Read | NotUnderstood | Ambiguous:
+    """What two readers say together."""
+    from grammar import model
+
+    if not isinstance(got, model.Passed):
+        failed = isinstance(got, model.Failed)
+        warning = f"The language model {got.why}; the grammar read the question alone."
+        spent = usage("failed" if failed else "refused")
+        if isinstance(grammars, Read):
+            return replace(grammars, warnings=(*grammars.warnings, warning), usage=spent)
+        grammars.warnings, grammars.model_usage = (warning,), spent
+        if isinstance(got, model.Refused) and isinstance(grammars, NotUnderstood):
+            grammars.suggestions = [*grammars.suggestions, *got.instead]
+        return grammars
+    models = got.value
+    if parser == "model" or isinstance(grammars, NotUnderstood):
+        agreed = isinstance(models, Read) and isinstance(grammars, Read) and models.query == grammars.query
+        spent = usage("agreed" if agreed else "read")
+        if isinstance(models, Read):
+            return replace(models, usage=spent)
+        models.model_usage = spent
+        return models
+    if isinstance(grammars, Read) and isinstance(models, Read) and models.query == grammars.query:
+        return replace(grammars, usage=usage("agreed"))
+    theirs = _readings(models)
+    ours = _readings(grammars)
+    if isinstance(grammars, Ambiguous) and {r.query for r in theirs} <= {r.query for r in ours}:
+        grammars.model_usage = usage("agreed")
+        return grammars
+    both = list({r.query: r for r in (*ours, *theirs)}.values())
+    words = grammars.words if isinstance(grammars, Ambiguous) else []
+    differ = Ambiguous(both, words)
+    different = "The grammar and the language model read the question differently: the grammar's reading is the first."
+    differ.warnings = (different, *(models.warnings if isinstance(models, Read) else ()))
+    differ.model_usage = usage("differed")
+    return differ
+
+
+def _readings(outcome: _Readings) -> list[Reading]:
+    if isinstance(outcome, Read):
+        return [Reading(describe(outcome.query), outcome.query)]
+    return outcome.readings
+
+
+# ── the grammar ───────────────────────────────────────────────────────────────────────────────────────────────────
 
 
 def _one(words: Lattice, vocabulary: Vocabulary) -> Read:
@@ -271,6 +482,9 @@ def _unknown_words(words: Lattice, unknown: list[int], vocabulary: Vocabulary) -
             "vague", said, f"{quoted} could mean several things: say it with a number ({measures}).", position=position
         )
     reason = f"{quoted} {'are' if len(said) > 1 else 'is'} not known."
+    foreign = sum(is_foreign(word) for word in said)
+    if 2 * foreign > sum(any(ch.isalpha() for ch in word.low) for word in words.words):
+        reason += " The grammar reads English; a language model (PERSONA_MODEL) can read other languages."
     found = _nearest(words, unknown, vocabulary)
     if found is None:
         return NotUnderstood("unknown word", said, reason, position=position)

@@ -40,6 +40,11 @@ def _english() -> SpellChecker:
     return SpellChecker(distance=1)
 
 
+def is_english(word: str) -> bool:
+    """Whether a word in lower case is in the list of English words."""
+    return word in _english()
+
+
 @cache
 def _ordinary() -> frozenset[str]:
     """The words of the lexicon that are long enough to be told apart."""

@@ -21,12 +21,14 @@ if TYPE_CHECKING:
     from persona.errors import NotUnderstood
     from persona.remote import RemotePhonebook, ServiceError
     from persona.segments import Refresh, Segment
+    from persona.settings import ModelSettings
     from storage.errors import StorageError
 
 __all__ = [
     "Ambiguous",
     "Answer",
     "ModelNotConfigured",
+    "ModelSettings",
     "NotUnderstood",
     "Phonebook",
     "Query",
@@ -44,6 +46,7 @@ _ROOMS = {
     "Ambiguous": "persona.engine",
     "Answer": "persona.answer",
     "ModelNotConfigured": "persona.engine",
+    "ModelSettings": "persona.settings",
     "NotUnderstood": "persona.errors",
     "Phonebook": "persona.engine",
     "Query": "grammar.query",

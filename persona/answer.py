@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     import polars
     import pyarrow
 
+    from grammar.model import ModelUsage
     from grammar.reader import Grounded
     from persona.insight import Funnel, Portrait
     from persona.picture import Picture
@@ -43,6 +44,7 @@ class Answer:
         warnings: what one should know about the answer, in sentences.
         grounding: what words of the question were taken for, each with how often it occurs.
         parser: which reader gave the query: "grammar" or "model"; "query" where a query was handed in.
+        model_usage: what a language model was asked, whether it agreed, and what that cost; None where none was.
         elapsed: seconds from the question to the rows.
         table: the rows as an Arrow table.
         now: the instant as of which it was answered.
@@ -62,6 +64,7 @@ class Answer:
     book: Book | None = field(default=None, repr=False)
     _follow: Callable[[str, Answer], Answer] | None = field(default=None, repr=False)
     grounding: tuple[Grounded, ...] = field(default=(), repr=False)
+    model_usage: ModelUsage | None = field(default=None, repr=False)
 
     @property
     def visitor_ids(self) -> list[str]:
@@ -261,6 +264,7 @@ def answer_json(answer: Answer) -> dict[str, Any]:
         "sql": answer.sql,
         "warnings": answer.warnings,
         "parser": answer.parser,
+        "model_usage": usage_json(answer.model_usage),
     }
 
 
@@ -277,4 +281,11 @@ def refusal_json(error: errors.NotUnderstood | errors.Ambiguous) -> dict[str, An
         "words": error.words,
         "suggestions": suggestions,
         "readings": readings,
+        "warnings": list(error.warnings),
+        "model_usage": usage_json(error.model_usage),
     }
+
+
+def usage_json(usage: ModelUsage | None) -> dict[str, Any] | None:
+    """What a model was asked as one plain object; null where none was."""
+    return None if usage is None else {name: getattr(usage, name) for name in usage.__slots__}

@@ -18,13 +18,14 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, NoReturn, TypeAlias
 
 import typer
 
-from persona.settings import Settings, settings
+from persona.settings import Settings, model_settings, settings
 
 if TYPE_CHECKING:
     import pandas
 
     from grammar import errors
     from grammar.errors import NotUnderstood
+    from grammar.model import ModelUsage
     from persona.answer import Answer
     from persona.engine import Parser, Phonebook
     from persona.remote import RemotePhonebook
@@ -80,6 +81,8 @@ keying = typer.Typer(help="The keys that open phonebooks of the service.", no_ar
 app.add_typer(keying, name="key")
 segments = typer.Typer(help="Save a question under a name, and see who enters and exits.", no_args_is_help=True)
 app.add_typer(segments, name="segment")
+model = typer.Typer(help="The language model that may read questions, if one is set up.", no_args_is_help=True)
+app.add_typer(model, name="model")
 
 
 class _Failed(Exception):
@@ -196,7 +199,8 @@ def ask(
     question: Annotated[str, typer.Argument(metavar="QUESTION", help="In English, in quotes.")],
     now: _Now = None,
     remember: Annotated[
-        bool, typer.Option("--remember", help="With --reading: read this question so from now on.")
+        bool,
+        typer.Option("--remember", help="Read this question so from now on: as --reading says, or as a model did."),
     ] = False,
     parser: Annotated[ParserName, typer.Option(help="Who reads the question.")] = "auto",
     format: Annotated[AnswerFormat, _FORMAT] = "table",
@@ -216,11 +220,19 @@ def ask(
         int | None,
         typer.Option(metavar="N", show_default=False, help="Of an ambiguous question, answer reading N (from 0)."),
     ] = None,
+    show_prompt: Annotated[
+        bool, typer.Option("--show-prompt", help="Print what a language model would be sent, send nothing, and stop.")
+    ] = False,
 ) -> None:
     """Answers a question in English."""
     from grammar.errors import NotUnderstood
     from persona.answer import refusal_json
     from persona.engine import Ambiguous
+
+    if show_prompt:
+        with _open_here(context.obj) as here:
+            _print_prompt(here, question)
+        return
 
     if format == "ids" and output:
         raise typer.BadParameter("--output chooses its format by the suffix of the file")
@@ -273,7 +285,22 @@ def _answered(
             raise typer.BadParameter(str(error), param_hint="--reading") from None
     if reading:
         raise typer.BadParameter("the question has one reading, number 0", param_hint="--reading")
+    if remember and answer.parser == "model":
+        from persona.engine import Phonebook
+
+        if not isinstance(book, Phonebook):
+            raise typer.BadParameter("a reading is remembered where the store is", param_hint="--remember")
+        try:
+            book.remember(question, answer)
+        except ValueError as error:
+            raise typer.BadParameter(str(error), param_hint="--remember") from None
     return answer
+
+
+def _print_prompt(book: Phonebook, question: str) -> None:
+    """The messages to a model, each under who speaks: all that would leave this machine."""
+    for message in book.prompt(question):
+        typer.echo(f"[{message['role']}]\n{message['content']}\n")
 
 
 @app.command()
@@ -728,6 +755,87 @@ def _refusals(question: str) -> Iterator[None]:
         raise typer.Exit(NOT_UNDERSTOOD if isinstance(refusal, NotUnderstood) else AMBIGUOUS) from None
 
 
+@model.command()
+def status(context: typer.Context) -> None:
+    """Says which language model is set up, and whether it answers as it must: sends it one small question."""
+    given = model_settings(os.environ)
+    if given is None:
+        raise _Failed("no language model is set up: PERSONA_MODEL names one, and PERSONA_MODEL_URL its server")
+    with _open_here(context.obj) as book:
+        found = book.model_status()
+    typer.echo(f"model: {given.name} at {given.url or 'https://api.openai.com/v1'}")
+    typer.echo(f"used: {given.use}, at most {given.timeout:g} s a question")
+    typer.echo(f"found: it {found.found}")
+    typer.echo(f"cost: {_cost(found.usage)}")
+    if not found.ready:
+        raise typer.Exit(1)
+
+
+@model.command()
+def private(
+    context: typer.Context,
+    key: Annotated[str | None, typer.Argument(metavar="[KEY]", help="An attribute or property.")] = None,
+    no: Annotated[bool, typer.Option("--no", help="Its values may be shown to a model after all.")] = False,
+) -> None:
+    """Marks a key private: a language model never sees its values. Without KEY, lists the keys that are."""
+    with _open_here(context.obj) as book:
+        if key is not None:
+            book.mark_private(key, not no)
+        for name in book.private_keys():
+            typer.echo(name)
+
+
+@app.command("eval")
+def evaluation(
+    context: typer.Context,
+    folder: Annotated[Path, typer.Argument(metavar="SET_DIR", exists=True, file_okay=False, help="The question set.")],
+    parser: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="auto|grammar|model",
+            help="A reader to ask; several to compare. Else the grammar, and the model that is set up.",
+        ),
+    ] = None,
+    format: Annotated[TableFormat, _FORMAT] = "table",
+) -> None:
+    """Asks a question set of the readers: right, wrong, refused, how long it takes, and what it costs."""
+    from persona.engine import connect
+    from persona.evaluate import evaluate
+
+    given: Settings = context.obj
+    both: list[ParserName] = ["grammar", "model"]
+    known: tuple[ParserName, ...] = ("auto", "grammar", "model")
+    readers = both if model_settings(os.environ) else both[:1]
+    if parser:
+        if not set(parser) <= set(known):
+            raise typer.BadParameter(
+                f"{', '.join(parser)}: a reader is one of {', '.join(known)}", param_hint="--parser"
+            )
+        readers = [name for name in known if name in parser]
+    with connect(":memory:", folder.name, given.timezone) as book:
+        scores = evaluate(book, folder, readers)
+    rows = [score.row() for score in scores]
+    questions = list(zip(*(score.judged for score in scores), strict=True))
+    if format == "json":
+        told = [
+            {
+                "question": several[0].question,
+                **{
+                    s.parser: {"verdict": one.verdict, "said": one.said} for s, one in zip(scores, several, strict=True)
+                },
+            }
+            for several in questions
+        ]
+        _print_json({"readers": rows, "questions": told})
+        return
+    (_print_csv if format == "csv" else _print_rows)(list(rows[0]), rows)
+    for several in questions:
+        if any(one.verdict != "right" for one in several):
+            _say(several[0].question)
+            for score, one in zip(scores, several, strict=True):
+                _say(f"  {score.parser:8} {one.verdict:8} {one.said.splitlines()[0] if one.said else ''}")
+
+
 # ── the store ─────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
@@ -845,9 +953,19 @@ def _tell(answer: Answer, explain: bool, sql: bool) -> None:
         for grounded in answer.grounding:
             _say(f'"{grounded.words}" is {grounded.meaning} ({grounded.count:,})')
         _say(f"read by: {answer.parser}, in all {answer.elapsed * 1000:.0f} ms")
+        if answer.model_usage is not None:
+            _say(f"language model: {answer.model_usage.outcome}, {_cost(answer.model_usage)}")
         _say(json.dumps(json.loads(answer.query.to_json()), indent=2, ensure_ascii=False))
     if sql:
         _say(answer.sql)
+
+
+def _cost(usage: ModelUsage) -> str:
+    """What asking a model cost, in words."""
+    if usage.cached:
+        return "remembered from an earlier time"
+    tokens = f"{usage.prompt_tokens:,} + {usage.completion_tokens:,} tokens"
+    return f"{usage.tries} request{'' if usage.tries == 1 else 's'}, {tokens}, {usage.seconds:.1f} s"
 
 
 def _refuse(question: str, refusal: NotUnderstood | errors.Ambiguous) -> None:
@@ -860,7 +978,11 @@ def _refuse(question: str, refusal: NotUnderstood | errors.Ambiguous) -> None:
         _say(f"not understood: {refusal.reason}")
         for suggestion in refusal.suggestions:
             _say(f"  try: {suggestion}")
+        for warning in refusal.warnings:
+            _say(f"warning: {warning}")
         return
+    for warning in refusal.warnings:
+        _say(f"warning: {warning}")
     _say("ambiguous: the question can be read in more than one way; choose with --reading")
     for number, reading in enumerate(refusal.readings):
         _say(f"  {number}: {reading.understood}" + ("" if reading.count is None else f" ({reading.count:,})"))

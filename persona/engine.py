@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
@@ -18,6 +19,7 @@ from grammar.errors import Reading
 from grammar.query import CountUsers, Query, Users
 from persona.answer import Answer
 from persona.errors import refusing
+from persona.settings import ModelSettings, model_settings
 from storage.backends import Stop
 from storage.failed import Retried, Wanted
 from storage.plan import kind_of
@@ -26,7 +28,8 @@ from storage.store import Book, Check, Compacted, Forgotten, Progress, Report, S
 if TYPE_CHECKING:
     import pandas
 
-    from grammar.reader import Grounded
+    from grammar.model import ModelUsage, Status
+    from grammar.reader import Grounded, ModelReader, Read
     from persona.remote import RemotePhonebook
     from persona.segments import Segments
 
@@ -78,6 +81,12 @@ class Ambiguous(errors.Ambiguous):
 class ModelNotConfigured(Exception):
     """A language model was to read the question, and none is set up."""
 
+    def __init__(self) -> None:
+        super().__init__(
+            "No language model is set up: PERSONA_MODEL names one, and PERSONA_MODEL_URL its server; "
+            "parser='grammar' reads the question without one."
+        )
+
 
 @overload
 def connect(
@@ -86,6 +95,7 @@ def connect(
     timezone: str | None = None,
     strict: bool | None = None,
     key: None = None,
+    model: ModelSettings | None = None,
 ) -> Phonebook:
     """Of a store's file."""
 
@@ -103,6 +113,7 @@ def connect(
     timezone: str | None = None,
     strict: bool | None = None,
     key: str | None = None,
+    model: ModelSettings | None = None,
 ) -> Phonebook | RemotePhonebook:
     """Opens a phonebook of a store; both are created where they are missing. With a key: one of a running service.
 
@@ -113,8 +124,10 @@ def connect(
         timezone: IANA zone in which calendar words and times without a zone are taken. A new phonebook gets it (UTC
             where none is given).
         strict: whether an event fails that has a number where a string is needed. A new phonebook is not strict.
+        model: the language model that may read questions; None is the one that PERSONA_MODEL and its like name, if any.
 
     Raises:
+        ValueError: one of these variables of the environment has a value that it cannot have.
         StorageError: the file is held by another process, is no store, or cannot be opened; or the phonebook is there
             with another zone or strictness.
         ValueError: an address without a key, or a key without one.
@@ -125,9 +138,10 @@ def connect(
         from persona.remote import RemotePhonebook
 
         return RemotePhonebook(str(store), phonebook, key, timezone)
+    given = model or model_settings(os.environ)
     opened = Store.open(store)
     try:
-        return Phonebook(opened, opened.phonebook(phonebook, timezone, strict))
+        return Phonebook(opened, opened.phonebook(phonebook, timezone, strict), given)
     except BaseException:
         opened.close()
         raise
@@ -139,9 +153,10 @@ class Phonebook:
     Times in the frames that it returns are UTC.
     """
 
-    def __init__(self, store: Store, book: Book) -> None:
+    def __init__(self, store: Store, book: Book, model: ModelSettings | None = None) -> None:
         self._store = store
         self._book = book
+        self._settings = model
 
     def import_contacts(self, source: Source, progress: Progress | None = None) -> Report:
         """Contacts from a path (.csv .jsonl .json .parquet), a DataFrame, an Arrow table or dicts.
@@ -218,18 +233,58 @@ class Phonebook:
         instant = self._instant(now)
         if isinstance(question, Query):
             return self._answer(question, instant, began, stop=stop)
-        if parser == "model":
-            raise ModelNotConfigured("No language model is set up; parser='grammar' reads the question without one.")
-        if parser not in ("auto", "grammar"):
+        if parser not in ("auto", "grammar", "model"):
             raise ValueError(f"parser is 'auto', 'grammar' or 'model', not {parser!r}")
-        from grammar.reader import read  # the grammar loads when a sentence is first read
-
         try:
             with refusing(question):
-                said = read(question, self._book.vocabulary())
+                said = self._read(question, parser)
         except errors.Ambiguous as refusal:
             return self._only_reading(question, refusal, instant, began, stop)
-        return self._answer(said.query, instant, began, said.warnings, said.parser, said.grounding, stop)
+        return self._answer(said.query, instant, began, said.warnings, said.parser, said.grounding, said.usage, stop)
+
+    def prompt(self, question: str) -> list[dict[str, str]]:
+        """The messages that would be sent to a language model for this question, whole: all that leaves this machine.
+        Nothing is sent."""
+        from grammar import model
+        from grammar.proposal import sheet
+
+        return model.prompt(sheet(question, self._book.vocabulary(), self._private()))
+
+    def remember(self, question: str, answer: Answer) -> None:
+        """Accepts the reading of an answer, such as a language model's: the phonebook reads this question so from now
+        on, without a model, until `undefine` with the question takes it back.
+
+        Raises ValueError where the question does not ask for contacts.
+        """
+        self._remember(question, Reading(answer.understood, answer.query))
+
+    def mark_private(self, key: str, private: bool = True) -> None:
+        """Says whether the values of an attribute or property may be shown to a language model.
+
+        Those called email, mobile or name (a contact's: the name of a product is none) are private where nothing else
+        is said, and with them those that hold the like ("first_name", "phone").
+        """
+        others = {known for known in self._book.row.private if known.casefold() != key.casefold()}
+        self._book = self._book.set(private=sorted({*others, key} if private else others))
+
+    def private_keys(self) -> list[str]:
+        """The attributes and properties whose values no language model is shown, by name."""
+        from grammar.proposal import is_private
+
+        vocabulary, private = self._book.vocabulary(), self._private()
+        defaults = {event.name for event in vocabulary.event_types() if event.default}
+        keys = (*vocabulary.attributes(), *(key for event in vocabulary.event_types() for key in event.keys))
+        return sorted({key.name for key in keys if is_private(key, private, defaults)})
+
+    def model_status(self) -> Status:
+        """Whether the language model that is set up answers as it must: sends it one small question of this phonebook.
+
+        Raises ModelNotConfigured where none is set up.
+        """
+        from grammar import model
+        from grammar.proposal import sheet
+
+        return model.status(self._model().server, sheet("users", self._book.vocabulary(), self._private()))
 
     def define(self, term: str, meaning: str) -> None:
         """Says what a word of this phonebook's people means, for all questions from now on.
@@ -355,6 +410,32 @@ class Phonebook:
             moment = moment.replace(tzinfo=ZoneInfo(self._book.zone))
         return moment.astimezone(UTC)
 
+    def _read(self, question: str, parser: Parser) -> Read:
+        """What the question means: by the grammar, or with the model that is set up."""
+        from grammar import reader  # the grammar loads when a sentence is first read
+
+        vocabulary = self._book.vocabulary()
+        if parser == "grammar" or (parser == "auto" and self._settings is None):
+            return reader.read(question, vocabulary)
+        return reader.read_with(question, vocabulary, self._model(), parser)
+
+    def _model(self) -> ModelReader:
+        """The language model that is set up, with what this phonebook keeps from it and for it."""
+        from grammar.model import OPENAI, Server
+        from grammar.reader import ModelReader
+
+        given = self._settings
+        if given is None:
+            raise ModelNotConfigured
+        server = Server(given.name, given.url or OPENAI, given.key, given.timeout)
+        return ModelReader(server, given.use, self._private(), self._book.recall_reading, self._book.keep_reading)
+
+    def _private(self) -> frozenset[str]:
+        """The folded names of the keys that are private here."""
+        from grammar.proposal import private_names
+
+        return private_names(self._book.row.private)
+
     def _answer(
         self,
         query: Query,
@@ -363,6 +444,7 @@ class Phonebook:
         warnings: Sequence[str] = (),
         parser: str = "query",
         grounding: tuple[Grounded, ...] = (),
+        usage: ModelUsage | None = None,
         stop: Stop | None = None,
     ) -> Answer:
         result = self._book.answer(query, now, stop)
@@ -379,6 +461,7 @@ class Phonebook:
             book=self._book,
             _follow=self._follow,
             grounding=grounding,
+            model_usage=usage,
         )
 
     def _follow(self, question: str, before: Answer) -> Answer:
@@ -397,16 +480,22 @@ class Phonebook:
         self, question: str | None, refusal: errors.Ambiguous, now: datetime, began: float, stop: Stop | None
     ) -> Answer:
         """The answer, where all the readings are one and the same query; else raises them, counted."""
+        usage = refusal.model_usage
+        reader = "model" if usage is not None and usage.outcome == "read" else "grammar"
         different = list({reading.query: reading for reading in reversed(refusal.readings)}.values())[::-1]
         if len(different) == 1:
-            return self._answer(different[0].query, now, began, parser="grammar", stop=stop)
+            return self._answer(different[0].query, now, began, refusal.warnings, reader, usage=usage, stop=stop)
         counted = [replace(reading, count=self._count(reading.query, now, stop)) for reading in different]
-        raise Ambiguous(
+        several = Ambiguous(
             counted,
             refusal.words,
-            lambda reading: self._answer(reading.query, now, time.perf_counter(), parser="grammar", stop=stop),
+            lambda reading: self._answer(
+                reading.query, now, time.perf_counter(), parser=reader, usage=usage, stop=stop
+            ),
             lambda reading: self._remember(question, reading),
-        ) from None
+        )
+        several.warnings, several.model_usage = refusal.warnings, refusal.model_usage
+        raise several from None
 
     def _remember(self, question: str | None, reading: Reading) -> None:
         """Keeps a chosen reading as what the whole question means; only contacts can be kept so."""

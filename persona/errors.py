@@ -23,6 +23,7 @@ class NotUnderstood(errors.NotUnderstood):
     def __init__(self, question: str, refusal: errors.NotUnderstood) -> None:
         self.question = question
         super().__init__(refusal.code, refusal.words, refusal.reason, refusal.suggestions, refusal.position)
+        self.warnings, self.model_usage = refusal.warnings, refusal.model_usage
 
     def _repr_html_(self) -> str:
         from persona.notebook import not_understood_html

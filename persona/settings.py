@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Literal, TypeAlias
+
+ModelUse: TypeAlias = Literal["always", "when-needed"]
+_USES: tuple[ModelUse, ...] = ("always", "when-needed")
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,3 +47,47 @@ def settings(
         url=url or (None if store else environment.get("PERSONA_URL")) or None,
         key=key or environment.get("PERSONA_KEY") or None,
     )
+
+
+@dataclass(frozen=True, slots=True)
+class ModelSettings:
+    """The language model that may read questions.
+
+    Attributes:
+        name: what the server calls it.
+        url: base URL of an OpenAI-compatible server; None for OpenAI's own.
+        key: what the server knows us by; a local one needs none.
+        use: "always" beside the grammar, or "when-needed": where the grammar does not understand.
+        timeout: seconds that all requests for one question may take together.
+    """
+
+    name: str
+    url: str | None = None
+    key: str | None = field(default=None, repr=False)
+    use: ModelUse = "always"
+    timeout: float = 10.0
+
+
+def model_settings(environment: Mapping[str, str]) -> ModelSettings | None:
+    """What PERSONA_MODEL, PERSONA_MODEL_URL, PERSONA_MODEL_USE, PERSONA_MODEL_TIMEOUT and OPENAI_API_KEY say; None
+    where no model is named. Raises ValueError that names the variable and what it takes."""
+    name = environment.get("PERSONA_MODEL", "").strip()
+    if not name:
+        return None
+    said = environment.get("PERSONA_MODEL_USE") or "always"
+    use = next((known for known in _USES if known == said), None)
+    if use is None:
+        raise ValueError(f"PERSONA_MODEL_USE is {' or '.join(_USES)}, not {said!r}")
+    url = environment.get("PERSONA_MODEL_URL") or None
+    if url is not None and not url.startswith(("http://", "https://")):
+        raise ValueError(
+            f"PERSONA_MODEL_URL is the base URL of a server, such as http://localhost:11434/v1, not {url!r}"
+        )
+    said = environment.get("PERSONA_MODEL_TIMEOUT") or "10"
+    try:
+        timeout = float(said)
+    except ValueError:
+        timeout = 0.0
+    if not 0 < timeout <= 600:
+        raise ValueError(f"PERSONA_MODEL_TIMEOUT is a number of seconds, from more than 0 to 600, not {said!r}")
+    return ModelSettings(name, url, environment.get("OPENAI_API_KEY") or None, use, timeout)

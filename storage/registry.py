@@ -247,6 +247,26 @@ def _forget(tx: Session, book: PhonebookRow, word: str) -> bool:
     return bool(found)
 
 
+# ── what a language model read before ─────────────────────────────────────────────────────────────────────────────
+
+
+def recall_reading(backend: Backend, book: PhonebookRow, key: str) -> str | None:
+    """The proposal that a model once gave, under this key."""
+    rows = backend.rows(f"SELECT proposal FROM {book.schema}.model_reading WHERE key = ?", [_digest(key)])
+    return str(rows[0][0]) if rows else None
+
+
+def keep_reading(backend: Backend, book: PhonebookRow, key: str, proposal: str, now: datetime) -> None:
+    """Keeps a proposal under this key, and forgets those of older versions of the vocabulary."""
+    with backend.write() as tx:
+        at = int(tx.rows(f"SELECT version FROM {META}.phonebook WHERE id = ?", [book.id])[0][0])
+        tx.run(
+            f"DELETE FROM {book.schema}.model_reading WHERE version <> ? OR key = ?",
+            [at, _digest(key)],
+        )
+        tx.run(f"INSERT INTO {book.schema}.model_reading VALUES (?, ?, ?, ?)", [_digest(key), at, proposal, now])
+
+
 # ── keys and the audit log ────────────────────────────────────────────────────────────────────────────────────────
 
 

@@ -331,6 +331,12 @@ TABLES: Final[Mapping[str, Mapping[str, str]]] = MappingProxyType(
             "entered": "BIGINT NOT NULL",
             "exited": "BIGINT NOT NULL",
         },
+        "model_reading": {
+            "key": "VARCHAR NOT NULL",  # digest of the question, the vocabulary's version, the model and the schema
+            "version": "BIGINT NOT NULL",  # of the vocabulary: those of an older one are of no use any more
+            "proposal": "VARCHAR NOT NULL",  # JSON, as the model gave it
+            "read_at": "TIMESTAMP NOT NULL",
+        },
     }
 )
 """Tables of a phonebook: name → column → type."""

@@ -572,6 +572,16 @@ class Book:
         """Forgets a word. Raises StorageError "unknown" where it is not defined."""
         registry.undefine(self._backend, self._row, word)
 
+    # ── the language model ────────────────────────────────────────────────────────────────────────────────────────
+
+    def recall_reading(self, key: str) -> str | None:
+        """What a language model proposed under this key, or None."""
+        return registry.recall_reading(self._backend, self._row, key)
+
+    def keep_reading(self, key: str, proposal: str) -> None:
+        """Keeps what a language model proposed under this key."""
+        registry.keep_reading(self._backend, self._row, key, proposal, self._clock())
+
 
 def _numbered(payloads: Sequence[bytes]) -> list[Record]:
     return [numbered(number, payload) for number, payload in enumerate(payloads, 1)]

@@ -84,6 +84,7 @@ def test_json_of_users(run: Run, shop_store: Path) -> None:
         "sql",
         "warnings",
         "parser",
+        "model_usage",
     ]
     assert answer["kind"] == "users"
     assert answer["count"] == len(answer["visitor_ids"]) == len(answer["rows"])
@@ -129,7 +130,7 @@ def test_not_understood(run: Run, shop_store: Path) -> None:
     done = run("--store", shop_store, "ask", "users who bought a zzyzx gizmo", *NOW, "--format", "json")
     error = json.loads(done.out)["error"]
     assert done.status == 3
-    assert list(error) == ["code", "message", "words", "suggestions", "readings"]
+    assert list(error) == ["code", "message", "words", "suggestions", "readings", "warnings", "model_usage"]
     assert error["code"] == "not_understood"
     assert "zzyzx" in " ".join(error["words"])
 
