@@ -15,11 +15,11 @@ CONTRACTIONS = {
 }  # fmt: skip
 
 SEGMENT_PHRASES = tuple(  # before a segment's name: being in it, coming, going
-    (tuple(phrase.split()), category, how)
-    for category, how, phrases in (
-        ("INSEGMENT", "in", "in|inside|of|part of|belong to|belongs to"),
-        ("MOVED", "entered", "entered|enter|came into|got into"),
-        ("MOVED", "exited", "exited|exit|left|dropped out of|fell out of"),
+    (tuple(phrase.split()), how)
+    for how, phrases in (
+        ("in", "in|inside|of|part of|belong to|belongs to"),
+        ("entered", "entered|enter|came into|got into"),
+        ("exited", "exited|exit|left|dropped out of|fell out of"),
     )
     for phrase in phrases.split("|")
 )

@@ -392,10 +392,10 @@ def _segments(table: _Table, vocabulary: Vocabulary) -> None:
         starts = [start]
         while starts[-1] and lows[starts[-1] - 1] in lexicon.DETERMINERS:
             starts.append(starts[-1] - 1)
-        for phrase, category, how in lexicon.SEGMENT_PHRASES:
+        for phrase, how in lexicon.SEGMENT_PHRASES:
             for begin in (at - len(phrase) for at in starts):
                 if begin >= 0 and tuple(lows[begin : begin + len(phrase)]) == phrase:
-                    table.put(category, begin, after, (segments[folded], how))
+                    table.put("INSEGMENT" if how == "in" else "MOVED", begin, after, (segments[folded], how))
 
 
 _AFTERWARDS = (
