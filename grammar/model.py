@@ -119,9 +119,9 @@ What can be asked, by kind:
 
 _EXAMPLES = """
 English that the program reads:
-users who bought Nike in the last 30 days
+users who bought Fooware in the last 30 days
 how many customers added to cart but did not buy since January
-contacts from Pune who viewed a product and then bought it within 7 days
+contacts from Fooville who viewed a product and then bought it within 7 days
 gold members who never asked for a refund
 users who spent over 5000 this year, and were active last week
 customers whose last order was more than 60 days ago
@@ -129,7 +129,7 @@ users who bought at least 3 times in March by city
 top 10 customers by spend
 users who logged in on mobile and whose plan is pro
 
-Example. Words: 0 Wer, 1 hat, 2 in, 3 den, 4 letzten, 5 30, 6 Tagen, 7 Nike, 8 gekauft. Answer:
+Example. Words: 0 Wer, 1 hat, 2 in, 3 den, 4 letzten, 5 30, 6 Tagen, 7 Fooware, 8 gekauft. Answer:
 {"pieces":[{"kind":"said","words":[0],"english":"who"},{"kind":"said","words":[1,8],"english":"bought"},
 {"kind":"kept","words":[7]},{"kind":"kept","words":[2]},{"kind":"said","words":[3],"english":"the"},
 {"kind":"said","words":[4],"english":"last"},{"kind":"kept","words":[5]},{"kind":"said","words":[6],"english":"days"}],

@@ -355,8 +355,8 @@ def flood() -> Iterator[bytes]:
 
 
 FAULTS: dict[str, tuple[Callable[[Asked], Reply], str]] = {
-    "slow": (lambda _: Reply(wait=20), "did not answer within 1 s"),
-    "a byte at a time": (lambda _: Reply(drip(), wait=0.05), "did not answer within 1 s"),
+    "slow": (lambda _: Reply(wait=20), "did not answer within 3 s"),
+    "a byte at a time": (lambda _: Reply(drip(), wait=0.05), "did not answer within 3 s"),
     "100 MB": (lambda _: Reply(flood()), f"sent more than {LARGEST:,} bytes"),
     "100 MB of an error": (lambda _: Reply(flood(), status=500), f"sent more than {LARGEST:,} bytes"),
     "429": (lambda _: Reply(b'{"error": {"message": "slow down"}}', status=429, headers={"retry-after-ms": "1"}),
@@ -389,8 +389,8 @@ FAULTS: dict[str, tuple[Callable[[Asked], Reply], str]] = {
 @pytest.mark.parametrize("script, what", FAULTS.values(), ids=FAULTS)
 def test_a_fault_of_the_server(ask: Ask, script: Callable[[Asked], Reply], what: str) -> None:
     began = time.monotonic()
-    answer = ask(script, BUYERS, timeout=1.0)
-    assert time.monotonic() - began < 6
+    answer = ask(script, BUYERS, timeout=3.0)
+    assert time.monotonic() - began < 12
     assert (answer.visitor_ids, answer.parser) == (["v1"], "grammar")
     assert what in answer.warnings[-1]
     assert answer.warnings[-1].startswith("The language model ")
