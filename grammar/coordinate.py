@@ -250,7 +250,10 @@ def _share_objects(ctx: Context, clauses: list[Clause]) -> None:
         if (
             not nouns
             and not after.event.tails
-            and not any(t.name == "obj" and t.tree("vlist") is not None for t in after.event.objects)
+            and not any(
+                (t.name == "obj" and t.tree("vlist") is not None) or (t.name == "ref" and _has_items(ctx, draft.hit))
+                for t in after.event.objects
+            )
         ):
             continue
         shared = [t for t in after.event.objects if t.name in _SHARED]
@@ -269,6 +272,11 @@ def _share_objects(ctx: Context, clauses: list[Clause]) -> None:
         draft.objects, draft.tails = list(shared), list(tails)
 
 
+def _has_items(ctx: Context, hit: EventHit) -> bool:
+    """Whether an event is about products, so that "it" can be one of them."""
+    return any(ctx.names.keys(c.event, "item") for c in hit.candidates)
+
+
 def _stems(ctx: Context, event: str) -> tuple[str, ...]:
     return next((e.stems for e in ctx.names.index.events if e.event == event), ())
 
@@ -281,7 +289,7 @@ def _own_nouns(ctx: Context, draft: EventDraft) -> set[str]:
     return set(name.stems) - set(name.verbs) if name is not None else set()
 
 
-_SHARED = ("obj", "keyed", "keyed_bound", "prepared", "value_key", "has_property", "named_thing", "dated")
+_SHARED = ("obj", "ref", "keyed", "keyed_bound", "prepared", "value_key", "has_property", "named_thing", "dated")
 
 
 def _settle_commas(clauses: list[Clause]) -> None:

@@ -587,6 +587,9 @@ class _Parts:
     def duration(self, tree: Tree) -> None:
         """ "watched a video for over 30 minutes": the event's one duration."""
         edge = tree.leaf("DURATION")
+        follows = past_fillers(self.names.lattice, edge.end)
+        if follows < len(self.names.lattice.at) and "OF" in self.names.lattice.at[follows]:
+            raise self.refuse(edge, f'"{self.names.text(edge)}" of them is a sum, not the length of one.')
         keys = duration_keys(self.names, self.event or "")
         if len(keys) != 1:
             raise self.refuse(edge, f"{self.event} has no one duration.", "wrong key")

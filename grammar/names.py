@@ -210,14 +210,19 @@ def find_keys(names: Index, lows: Sequence[str], i: int) -> list[tuple[int, tupl
         return []
     hits: list[tuple[int, tuple[Key, ...]]] = []
     run: list[str] = []
+    plurals: set[str] = set()
     for j in range(i, min(len(lows), i + 5)):
         parts = words_of(lexicon.bare(lows[j]))
         if not parts:
             break
-        run.extend(singular(p) for p in parts)
-        found = names.keys.get(tuple(run))
-        if found:
+        found = names.keys.get((*run, *(singular(p) for p in parts)))
+        if found and not plurals:
             hits.append((j + 1, found))
+        elif found:  # "orders total" is no "order total"
+            own = tuple(k for k in found if plurals <= set(words_of(k.name)))
+            hits.extend([(j + 1, own)] if own else [])
+        run.extend(singular(p) for p in parts)
+        plurals |= {p for p in parts if singular(p) != p}
     return hits
 
 

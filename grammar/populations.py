@@ -31,6 +31,7 @@ from grammar.query import (
     negated,
 )
 from grammar.values import ORDER, place_condition, quant_bound
+from grammar.vocabulary import singular
 
 _VPS = frozenset({"vp", "vp_be", "vp_either", "vp_neither"})
 RESTS = frozenset({"linked", "loose"})
@@ -632,6 +633,12 @@ def _whose(ctx: Context, tree: Tree, link: Link) -> list[Clause]:
             draft = replace(said_event(ctx.names, tree), noun=True)
             return [Clause(link, tree.first, tree.end, who=True, event=draft)]
         case "whose_event":
+            verb = ctx.text(tree.leaf("EV"))
+            for keyed in tree.trees("keyed") if singular(verb) != verb else ():
+                first = keyed.children[0]
+                if isinstance(first, Edge) and "AGG" in ctx.names.lattice.at[first.first]:
+                    # "whose orders total over 500": all of them together
+                    raise refusal(keyed, f'Is "{ctx.text(keyed)}" the sum, or said of one of them?', "vague")
             draft = said_event(ctx.names, tree)
             return [Clause(link, tree.first, tree.end, True, _negation(tree.edge("NEG")), event=draft)]
     return [_whole(tree, link, True, _condition(ctx, tree))]

@@ -241,6 +241,9 @@ MEANT: dict[str, str | None] = {
     "users with total refunds over 100": None,
     "users who added the Moon Orchid to their wishlist and cart": None,
     "users who bought seeds they viewed": None,
+    "customers whose orders total over 500": None,
+    "customers who watched over 10 minutes of grafting videos": 'contacts whose total "watched_minutes" of "video-watched" whose "topic" is "grafting" is more than 10',
+    "customers who bought tools and either reviewed or refunded them": 'contacts with at least 1 "order-completed" with an item whose "category" is "tools" and (with at least 1 "order-refunded" with an item whose "category" is "tools" or at least 1 "product-reviewed" with an item whose "category" is "tools")',
 }  # fmt: skip
 STILL_WRONG = frozenset({"users who opened from urgent ticket"})
 
