@@ -24,7 +24,7 @@ SEGMENT_PHRASES = tuple(  # before a segment's name: being in it, coming, going
     for phrase in phrases.split("|")
 )
 DETERMINERS = frozenset(
-    "a an the their his her its our my your any some this that these those theirs them one's of own".split()
+    "a an the their his her its our my your any some this that these those theirs one's of own".split()
 )
 EVENT_WORDS = frozenset({"event", "events", "action", "actions", "activity", "activities"})
 

@@ -638,13 +638,17 @@ def _named_activity(table: _Table) -> None:
 
 
 def _fillers(table: _Table) -> None:
-    """A filler is none where it says something: an article that no noun follows, a word that the data holds."""
-    for edges in table.at:
+    """A filler is none where it says something: an article that no noun follows, a word that the data holds, all of
+    what was done."""
+    done = {end for edges in table.at for end in edges.get("EV", ())}
+    for i, edges in enumerate(table.at):
         fills = edges.get("FILL", {})
         for end, fill in list(fills.items()):
             follows = table.at[end].keys() if end < len(table.at) else {"END"}
             if fill.meaning in _ARTICLES and not follows.isdisjoint(_NO_NOUN) and follows.isdisjoint(_NOUNS):
                 del fills[end]
+            elif i in done and table.lows[i] == "all":
+                del fills[end]  # "cancelled all their orders"
         if "VALUE" in edges and not any(fill.meaning in _ARTICLES for fill in fills.values()):
             fills.clear()
         if not fills:

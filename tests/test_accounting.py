@@ -244,6 +244,9 @@ MEANT: dict[str, str | None] = {
     "customers whose orders total over 500": None,
     "customers who watched over 10 minutes of grafting videos": 'contacts whose total "watched_minutes" of "video-watched" whose "topic" is "grafting" is more than 10',
     "customers who bought tools and either reviewed or refunded them": 'contacts with at least 1 "order-completed" with an item whose "category" is "tools" and (with at least 1 "order-refunded" with an item whose "category" is "tools" or at least 1 "product-reviewed" with an item whose "category" is "tools")',
+    "users who viewed seeds before adding them to the cart": 'contacts who did "product-viewed" with an item whose "category" is "seeds" and then "add-to-cart" with an item whose "category" is "seeds"',
+    "users who added them to the cart": None,
+    "users who cancelled all their orders": None,
 }  # fmt: skip
 STILL_WRONG = frozenset({"users who opened from urgent ticket"})
 
