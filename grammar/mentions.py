@@ -235,7 +235,8 @@ def _lattice(
     table = _Table(words, lows, [{} for _ in words])
     names = index(vocabulary.event_types(), vocabulary.attributes())
     occurring = frozenset(e.event for e in names.events)
-    values = _values(words, vocabulary)
+    runs = _runs(words)
+    values = _values(words, runs, vocabulary)
     for i, word in enumerate(words):
         if word.quoted:
             _quoted(table, i, values, names, occurring)
@@ -246,7 +247,7 @@ def _lattice(
         _names(table, i, names, occurring)
         _visits(table, i, occurring)
         _adjectives(table, i)
-        _value_runs(table, i, question, values)
+        _value_runs(table, i, question, runs, values)
     _cut_lead(table)
     _labels(table)
     _brackets(table)
@@ -264,26 +265,27 @@ def _lattice(
     return Lattice(question, words[:length], tuple(table.at[:length]), corrections)
 
 
-def _values(words: tuple[Word, ...], vocabulary: Vocabulary) -> dict[str, tuple[Value, ...]]:
+def _values(
+    words: tuple[Word, ...], runs: Mapping[tuple[int, int], str], vocabulary: Vocabulary
+) -> dict[str, tuple[Value, ...]]:
     """The values of the data that runs of the words are, by the folded run."""
-    found = dict(vocabulary.values(_runs(words)))
+    found = dict(vocabulary.values(set(runs.values())))
     _countries(found, words, vocabulary)
     return {run: _not_paths(values) for run, values in found.items()}
 
 
-def _runs(words: tuple[Word, ...]) -> set[str]:
-    """The folded runs of neighbouring words that could be a value."""
-    runs: set[str] = set()
+def _runs(words: tuple[Word, ...]) -> dict[tuple[int, int], str]:
+    """The runs of neighbouring words that could be a value, folded, by where they stand."""
+    runs: dict[tuple[int, int], str] = {}
     for i, word in enumerate(words):
         if word.quoted:
-            runs.add(fold(word.raw))
+            runs[i, i + 1] = fold(word.raw)
             continue
         for j in range(i + 1, min(len(words), i + LONGEST_RUN) + 1):
             if words[j - 1].quoted:
                 break
-            runs.add(fold(" ".join(w.low for w in words[i:j])))
-    runs.discard("")
-    return runs
+            runs[i, j] = fold(" ".join(w.low for w in words[i:j]))
+    return {at: run for at, run in runs.items() if run}
 
 
 def _quoted(
@@ -618,15 +620,16 @@ def _visits(table: _Table, i: int, occurring: frozenset[str]) -> None:
             table.put("ACTIVE", i, stop)
 
 
-def _value_runs(table: _Table, i: int, question: str, values: Mapping[str, tuple[Value, ...]]) -> None:
+def _value_runs(
+    table: _Table, i: int, question: str, runs: Mapping[tuple[int, int], str], values: Mapping[str, tuple[Value, ...]]
+) -> None:
     """The runs from word i that are a whole value."""
     words, lows = table.words, table.lows
     for j in range(min(len(words), i + LONGEST_RUN), i, -1):
-        run = fold(" ".join(lows[i:j]))
+        held = values.get(runs.get((i, j), ""))
         worded = j > i + 1 or not lows[i].replace(".", "").replace(",", "").isdigit()  # a bare number is a number
-        edged = lows[j - 1] in ",;:()" or lows[i] in ",;:()" or any(w.quoted for w in words[i:j])
-        if run in values and worded and not edged:
-            table.put("VALUE", i, j, ValueHit(question[words[i].start : words[j - 1].end], values[run]))
+        if held and worded and lows[j - 1] not in ",;:()" and lows[i] not in ",;:()":
+            table.put("VALUE", i, j, ValueHit(question[words[i].start : words[j - 1].end], held))
 
 
 def _named_activity(table: _Table) -> None:
