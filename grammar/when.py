@@ -724,7 +724,8 @@ def _recent(words: Words, i: int) -> _Noun | None:
         back = 1 if number is None else number[1]
         between = Between(Edge(Calendar(unit[1], back), "start"), Edge(Calendar(unit[1], 1), "end"))
         return _Noun(unit[0], Calendar(unit[1], 1) if back == 1 else between, "calendar" if back == 1 else "rolling")
-    span = span_at(words, at) if _word(words, at) not in ("a", "an") else None
+    article = _word(words, at) in ("a", "an") and _word(words, at + 1) in _SPANS  # "last a month" is no English
+    span = span_at(words, at) if not article else None
     if span is not None:
         end = span[0] + (_word(words, span[0]) in _PERIOD_WORDS)
         return None if _is_cut(words, end) else _Noun(end, Rolling(span[1]), "rolling")
