@@ -29,7 +29,8 @@ _ROWS: tuple[tuple[str, Any, str], ...] = (
     # auxiliaries
     ("HAVE", None, "have|has|had|holds|hold|own|owns"),
     ("BE", None, "is|are|was|were|be|been|being|am|falls|fell|fall|lies|lie"),
-    ("DO", None, "do|does|did|would|will|can|could"),
+    ("DO", None, "do|does|did"),
+    ("MODAL", None, "would|will|can|could"),
     ("NEG", ("simple", "not"), "did not|do not|does not|didnt|dont|doesnt"),
     ("NEG", ("perfect", "not"), "have not|has not|had not|have not been|has not been|had not been|havent|hasnt|have n't|have yet to|has yet to|are yet to|is yet to"),
     ("NEG", ("be", "not"), "is not|are not|was not|were not|isnt|arent|wasnt|werent"),
@@ -77,7 +78,7 @@ _ROWS: tuple[tuple[str, Any, str], ...] = (
     # prepositions, by sense
     ("IN", None, "in|inside|within|at|across"),
     ("FROM", None, "from|based in|residing in|located in|out of|in from"),
-    ("LIVEIN", None, "living in|lives in|live in|lived in|who live in|based out of|residing in|resides in|reside in|located in|based in|based at|hailing from|coming from|who are from|belonging to"),
+    ("LIVEIN", None, "living in|lives in|live in|lived in|based out of|residing in|resides in|reside in|located in|based in|based at|hailing from|coming from|belonging to"),
     ("TO", None, "to|into|towards|toward|onto"),
     ("ON", None, "on|upon"),
     ("VIA", None, "via|through|using|thru|by means of|by way of|by using|with the help of"),
@@ -137,7 +138,7 @@ _ROWS: tuple[tuple[str, Any, str], ...] = (
     ("MOSTLY", None, "mostly|mainly|primarily|predominantly|usually|largely|chiefly"),
     ("ONLY", None, "only|always|exclusively|only ever|solely|invariably|purely"),
     # what is asked for
-    ("HOWMANY", None, "how many|count|count of|number of|the number of|count the|the count of|what is the number of|total number of|what number of|the total number of|how many of the|how many of|how many of our|give me the number of|count how many|tell me how many|show me how many|give me a count of|the number|what count of|count up|a count of|get the count of|get the number of|get a count of|how many different|how many unique|how many distinct"),
+    ("HOWMANY", None, "how many|count|count of|number of|the number of|count the|the count of|what is the number of|total number of|what number of|the total number of|how many of the|how many of|how many of our|give me the number of|count how many|tell me how many|show me how many|give me a count of|the number|what count of|count up|a count of|get the count of|get the number of|get a count of"),
     ("PCT", None, "what percentage of|what percent of|what share of|what % of|percentage of|percent of|share of|the percentage of|the share of|what proportion of|proportion of|what fraction of|% of|what percentage of our|what percentage of the|what percent of our|what percent of the|what share of our|what share of the|what % of our|what % of the|what proportion of our|what proportion of the|what is the percentage of|what is the share of|the percent of"),
     ("PER", None, "by|per|for each|broken down by|break down by|breakdown by|split by|grouped by|group by|by each|in each|for every|segmented by|broken out by|bucketed by|break it down by|break them down by|broken up by|split up by|across each|divided by|broken by|break down per|breakdown per|and break down by|and group by|and break them down by|and split by|wise by|and break it down by|by their|per each|broken down per|split across"),
     ("VERSUS", None, "vs|versus|vs.|compared to|compared with|against"),
@@ -186,6 +187,10 @@ LEADS = frozenset(
     gimme every i'd we'd i'm we're trying interested in those these any whole entire complete full down bring provide break down
     hand over print them that 've""".split()
 )  # fmt: skip
+
+# Of these, a word of what could be is addressed to us ("could you", "I would like"), or it is said of the contacts.
+MODAL_LEADS = frozenset("can could will would should must".split())
+ADDRESSED = frozenset("i we you u please pls plz kindly".split())
 
 # A preposition belongs to the opening words only behind one of its own verbs.
 LEAD_PAIRS: dict[str, frozenset[str]] = {

@@ -51,7 +51,7 @@ def measure_bound(ctx: Context, tree: Tree) -> Condition:
             raise refusal(edge, "A length of time is compared with a duration only.")
         key = next((k for k in ctx.names.keys(measure.events.event or "") if k.name == measure.property.name), None)
         assert key is not None
-        return Has(measure, in_unit(ctx, edge, key))
+        return Has(measure, in_unit(ctx, edge, key, summed=measure.how == "total"))
     if isinstance(measure, AttributeNumber):
         if measure.name.lower() in lexicon.AGE_KEYS:
             return Age(measure.name, bound)
@@ -234,7 +234,9 @@ def lasted(ctx: Context, core: Tree) -> Condition:
             events = ctx.events(draft, window)
         except Refused:
             continue
-        options.extend(Has(Aggregate("total", events, Property(k.name)), in_unit(ctx, edge, k)) for k in keys)
+        options.extend(
+            Has(Aggregate("total", events, Property(k.name)), in_unit(ctx, edge, k, summed=True)) for k in keys
+        )
     if not options:
         raise refusal(edge, "No duration is known of it.", "wrong key")
     return ctx.choose(list(dict.fromkeys(options)), ctx.text(core))

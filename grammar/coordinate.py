@@ -130,6 +130,7 @@ def _fill_gaps(ctx: Context, clauses: list[Clause]) -> None:
             copied.objects = [again]
         elif vlist is None:  # "bought in 2025 but not in 2026": all of it again
             copied.objects, copied.pre = list(model.objects), list(model.pre)
+            clause.contrast = True
         elif prep is not None:
             copied.objects = [Tree("prepared", (Tree("prep", (prep,)), vlist))]
         else:
@@ -388,7 +389,7 @@ def _reach(ctx: Context, run: list[Clause]) -> None:
                 given[id(clause)] = _before(run[0])
     for k in range(len(run) - 1, 0, -1):
         edges = _after(run[k])
-        if not edges:
+        if not edges or run[k].contrast:
             continue
         last = run[k].event
         set_off = last is not None and last.time.set_off

@@ -7,9 +7,10 @@ from dataclasses import replace
 from typing import Literal
 
 from grammar.draft import EventDraft, Quant, Tree, refusal
-from grammar.mentions import Edge, EventHit
+from grammar.mentions import Edge, EventHit, past_fillers
 from grammar.numbers import Amount
 from grammar.values import Names, quant_bound
+from grammar.vocabulary import singular
 
 OBJECTS = ("obj", "ref", "same", "another", "text_object", "distinct_key", "distinct_thing")
 _PARTS = frozenset(  # of a mention; see events
@@ -38,7 +39,7 @@ def said_event(names: Names, tree: Tree) -> EventDraft:
         draft = enp_draft(names, enp)
     else:
         word = tree.leaf("EV", "EN")
-        draft = EventDraft(tree.first, tree.end, word.meaning)
+        draft = replace(_named(names, word), first=tree.first, end=tree.end)
     take_args(names, draft, [t for t in tree.trees() if t is not enp])
     return draft
 
@@ -48,10 +49,14 @@ def head_draft(names: Names, head: Tree) -> EventDraft:
     enp = head.tree("enp", "enp_another")
     if enp is not None:
         return enp_draft(names, enp)
-    verb = head.leaf("EV")
+    return _named(names, head.leaf("EV"))
+
+
+def _named(names: Names, verb: Edge) -> EventDraft:
+    """The event that one verb names, in words that may be a noun too, or name a product."""
     noun = any(verb.end in names.lattice.at[i].get("EN", {}) for i in range(verb.first, verb.end))
     product = any("THING" in names.lattice.at[i] for i in range(verb.first, verb.end))
-    return EventDraft(head.first, head.end, verb.meaning, nominal=noun, about_product=product)
+    return EventDraft(verb.first, verb.end, verb.meaning, nominal=noun, about_product=product)
 
 
 def enp_draft(names: Names, enp: Tree) -> EventDraft:
@@ -67,11 +72,15 @@ def enp_draft(names: Names, enp: Tree) -> EventDraft:
     draft.another = enp.edge("ANOTHER") is not None
     for pre in enp.trees("enpre"):
         child = pre.child()
+        if (isinstance(child, Tree) or child.category == "KEY") and past_fillers(names.lattice, child.end) != child.end:
+            raise refusal(child, f'"{names.text(child)}" stands apart from what it tells of.')  # "5 friends a referral"
         if isinstance(child, Tree):
             draft.pre.append(child)
         elif child.category == "WINADJ":
             draft.time = draft.time.at(replace(child, category="WIN"))
         elif child.category == "KEY":
+            if "AGG" in names.lattice.at[child.first]:
+                raise refusal(child, f'"{names.text(child)}" of what?')  # "total orders"
             draft.objects.append(Tree("has_property", (child,)))
         elif child.category in ("FIRST", "LASTEV"):
             _take_which(names, draft, child)
@@ -83,10 +92,20 @@ def enp_draft(names: Names, enp: Tree) -> EventDraft:
 def take_args(names: Names, draft: EventDraft, args: Sequence[Tree]) -> None:
     """What stands after an event, each phrase into its part of the draft."""
     for arg in args:
+        if arg.name == "amount" and _of_many(names, draft, arg):  # "orders >= 4"
+            alone = not draft.noun and draft.end - draft.first == 1
+            if alone or names.lattice.words[arg.first].low not in _SIGNS:
+                raise refusal(arg, f'"{names.text(arg)}": is it how many, or how much each?', "vague")
+            draft.quant = Quant(quant_bound(arg.leaf("BOUND")))
+            draft.end = arg.end
+            continue
         draft.end = max(draft.end, arg.end)
         leaf = arg.child()
         edge = leaf if isinstance(leaf, Edge) else None
         match arg.name:
+            case "only_items" if not draft.noun and not arg.has("WITH", "OF"):  # "bought only Nike"
+                draft.only = "only"
+                draft.objects.append(Tree("obj", arg.children[1:]))
             case name if name in _PARTS:
                 draft.objects.append(arg)
             case "tail_word":
@@ -135,6 +154,27 @@ def take_args(names: Names, draft: EventDraft, args: Sequence[Tree]) -> None:
                 _take_which(names, draft, edge)
             case _:
                 raise refusal(arg, f'"{names.text(arg)}" has no part here.')
+
+
+_SIGNS = frozenset({"<", ">", "<=", ">=", "="})
+_OF_A_NUMBER = frozenset(
+    "at atleast atmost more fewer less no not exactly precisely minimum maximum min max up upto".split()
+)
+
+
+def _of_many(names: Names, draft: EventDraft, amount: Tree) -> bool:
+    """Whether a comparison right after the plural of an event may be of how many there were ("over" is of how much)."""
+    words = names.lattice.words[draft.first : draft.end]
+    return (
+        amount.first == draft.end
+        and draft.quant is None
+        and draft.times is None
+        and (draft.noun or draft.nominal)
+        and any(singular(word.low) != word.low for word in words)
+        and names.lattice.words[amount.first].low in _SIGNS | _OF_A_NUMBER
+        and not amount.has("PRICED", "MONEYNOUN")
+        and not amount.leaf("BOUND").meaning.currency
+    )
 
 
 def take_pre(names: Names, draft: EventDraft, pre: Tree) -> None:

@@ -44,6 +44,7 @@ from grammar.values import (
     converted,
     currency_filter,
     duration_keys,
+    key_noun,
     key_test,
     key_values,
     money_keys,
@@ -56,6 +57,8 @@ from grammar.values import (
     vlist_groups,
 )
 from grammar.vocabulary import Key, singular, words_of
+
+_POSSESSIVE = frozenset({"their", "his", "her", "its"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -445,6 +448,8 @@ class _Parts:
         options = value_options(self.names, self.event, edge, prep)
         if not options:
             raise unknown(self.names, edge, self.event)
+        if prep == "BY" and all(p.level == "item" and p.name != "brand" for o in options for p in o.properties):
+            raise self.refuse(edge, f'"by {self.names.text(edge)}": a product is no way of doing it.')
         return options
 
     def prepared(self, tree: Tree) -> None:
@@ -603,10 +608,21 @@ class _Parts:
         keys = self.event_keys(key)
         if not tree.has("WITH", "VIA", "WITHOUT", "NONE") and all(k.holds == {"number"} for k in keys):
             raise self.refuse(key, f'"{self.names.text(key)}" is a number, which its noun does not have by itself.')
-        lacks = tree.has("WITHOUT") or tree.has("NONE")
+        none = tree.edge("NONE")
+        lacks = tree.has("WITHOUT") or none is not None
         boolean = all("boolean" in k.holds for k in keys)
         if lacks and boolean:
             raise self.refuse(tree, "Say that it is false, or missing.", "vague")
+        own = any(w.low in _POSSESSIVE for w in self.names.lattice.words[tree.first : key.first])
+        if own and {key_noun(k) for k in keys} & {key_noun(k) for k in self.names.attributes}:
+            raise self.refuse(tree, "An event's property is not compared with an attribute.", "unsupported")
+        word = self.names.text(key).casefold().split()[-1]
+        if lacks and singular(word) != word and all(k.holds == {"number"} for k in keys):  # "no refills"
+            if none is not None and self.names.text(none).casefold() in ("0", "zero"):
+                raise self.refuse(none, "A number stands beside its key.")
+            zero = Filter(properties(keys), Numeric(Bound("=", 0)))
+            self.options.append([(Filter(properties(keys), Known(False)),), (zero,)])
+            return
         self.options.append([(Filter(properties(keys), Truth(True) if boolean else Known(not lacks)),)])
 
     def value_key(self, tree: Tree) -> None:

@@ -334,6 +334,7 @@ SIGNUP_KEYS = (
     "created_at", "created_on", "registered", "registered_at", "registered_on", "registration_date", "member_since", "customer_since",
     "enrolled_on", "enrolled", "onboarded_on", "since",
 )  # fmt: skip
+CHANNEL_KEYS = ("email", "email_address", "phone", "phone_number", "mobile", "mobile_number")
 NAME_KEYS = ("name", "full_name", "fullname", "first_name", "last_name", "display_name")
 GENDER_KEYS = ("gender", "sex")
 MONEY_WORDS = frozenset(

@@ -202,12 +202,12 @@ def need_orders(ctx: Context, node: Tree | Edge) -> None:
         )
 
 
-def in_unit(ctx: Context, edge: Edge, key: Key) -> Bound:
-    """A length of time in the unit of the property; a conversion is said back."""
+def in_unit(ctx: Context, edge: Edge, key: Key, *, summed: bool = False) -> Bound:
+    """A length of time in the unit of the property; a conversion is said back. Of a sum, a bare one is at least."""
     bound = converted(edge, key)
     if bound != edge.meaning.bound:
         ctx.warnings.append(f'"{ctx.text(edge)}" was taken as {bound.value:,g} in the unit of {key.name}.')
-    return bound
+    return replace(bound, comparison=">=") if summed and edge.meaning.bare else bound
 
 
 def in_currency(ctx: Context, measure: Measure, edge: Edge) -> Measure:

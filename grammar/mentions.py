@@ -15,7 +15,7 @@ from typing import Any
 
 from grammar import lexicon, numbers, when
 from grammar import terms as terms_module
-from grammar.closed import CLOSED, CLOSED_LONGEST, CONTENT_LEADS, LEAD_PAIRS, LEADS
+from grammar.closed import ADDRESSED, CLOSED, CLOSED_LONGEST, CONTENT_LEADS, LEAD_PAIRS, LEADS, MODAL_LEADS
 from grammar.names import Candidate, Index, find_booleans, find_events, find_keys, index, phrase_end, stem
 from grammar.query import Rolling, Window
 from grammar.spelling import correction, known_words
@@ -258,7 +258,7 @@ def _lattice(
     _terms(table, vocabulary)
     _segments(table, vocabulary)
     _prune(table)
-    _texts(table)
+    _texts(table, question)
     _written(table)
     _unknown(table)
     length = _without_last_fillers(table)
@@ -324,8 +324,12 @@ def _closed(table: _Table, i: int) -> None:
 
 
 def _leads(lows: list[str], i: int) -> bool:
-    """Whether word i is one of the opening words; a preposition is, behind one of its own verbs."""
+    """Whether word i is one of the opening words: a preposition is behind one of its own verbs, a modal where it is
+    addressed to us."""
     if i >= len(lows) or lows[i] not in LEADS:
+        return False
+    beside = {*lows[max(0, i - 1) : i], *lows[i + 1 : i + 2]}
+    if lows[i] in MODAL_LEADS and ADDRESSED.isdisjoint(beside):
         return False
     return lows[i] not in LEAD_PAIRS or (i > 0 and lows[i - 1] in LEAD_PAIRS[lows[i]])
 
@@ -484,7 +488,7 @@ def _names(table: _Table, i: int, names: Index, occurring: frozenset[str]) -> No
             table.put("BOOLNOUN", i, boolean[0], boolean[1])
 
 
-def _texts(table: _Table) -> None:
+def _texts(table: _Table, question: str) -> None:
     """After a verb of searching, the words up to the next link or window are the text that was searched."""
     words, at = table.words, table.at
     for edges in list(at):
@@ -494,6 +498,8 @@ def _texts(table: _Table) -> None:
         first = max(e.end for e in verbs)
         if first < len(words) and at[first].get("THING"):
             continue  # "searched for something"
+        if first < len(words) and any("CONTAINS" in at[end] for end in at[first].get("KEY", ()) if end < len(words)):
+            continue  # "the search query contains …"
         while first < len(words) and words[first].low in lexicon.DETERMINERS | {"for"}:
             first += 1
         while first < len(words):
@@ -502,7 +508,8 @@ def _texts(table: _Table) -> None:
                 end += 1
             stop = _without_fillers(at, first, end)
             if stop > first:
-                table.put("TEXT", first, stop, " ".join(w.low for w in words[first:stop]))
+                said = question[words[first].start : words[stop - 1].end]
+                table.put("TEXT", first, stop, " ".join(said.casefold().split()))
             first = max(at[end].get("OR", {len(words): None})) if stop > first and end < len(words) else len(words)
             if first < len(words) and ("THING" in at[first] or _ends_text(at[first])):
                 break  # "searched for moss or bought it"

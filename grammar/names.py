@@ -63,6 +63,7 @@ _ENDINGS = (
 
 _SMALL = frozenset("a an and at by for from in of on or the to with".split())
 _INSIDE = frozenset("for to of into in on at with from about".split())  # may stand inside a name: "applied for a loan"
+_ARTICLES = frozenset("a an the their his her my our your".split())
 _PLURAL_PARTICLES = {"ins": "in", "outs": "out", "ups": "up", "offs": "off"}  # "check-ins"
 _PARTICLES = frozenset({"in", "out", "up", "off", "on", "down"})
 _JOINED = {
@@ -277,7 +278,10 @@ def _by_name(names: Index, lows: Sequence[str], i: int) -> Iterable[tuple[int, F
                 if j + 1 < len(lows) and _PLURAL_PARTICLES.get(lows[j + 1], lows[j + 1]) in _PARTICLES:
                     continue
                 return
-        yield from _fitting(names, live or set(), run, j + 1, lows)
+        spoken = i + 1 < j and lows[i + 1] in _ARTICLES and _is_participle(lows[i])
+        for end, form, candidates in _fitting(names, live or set(), run, j + 1, lows):
+            if form != "noun" or not spoken:  # "sent a referral" is no thing
+                yield end, form, candidates
 
 
 def _narrowed(names: Index, stems: Sequence[str]) -> set[int]:

@@ -596,10 +596,11 @@ def several_at(words: Sequence[str], i: int) -> tuple[int, Bound] | None:
 
 @dataclass(frozen=True, slots=True)
 class Duration:
-    """A bound on a length of time in some unit: "at least 180 minutes"."""
+    """A bound on a length of time in some unit: "at least 180 minutes"; bare without a word of comparison."""
 
     bound: Bound
     unit: str
+    bare: bool = False
 
 
 def duration_at(words: Sequence[str], i: int) -> tuple[int, Duration] | None:
@@ -610,7 +611,7 @@ def duration_at(words: Sequence[str], i: int) -> tuple[int, Duration] | None:
         bound = compared[0] + 1, Amount(Bound(compared[1], 1))  # type: ignore[arg-type]
     if bound is None:
         number = number_at(words, i)
-        bound = (number[0], Amount(Bound(">=", number[1]))) if number else None
+        bound = (number[0], Amount(Bound("=", number[1]), bare=True)) if number else None
     if (
         bound is None
         or bound[0] >= len(words)
@@ -618,4 +619,4 @@ def duration_at(words: Sequence[str], i: int) -> tuple[int, Duration] | None:
         or len(words[bound[0]]) < 2
     ):
         return None
-    return bound[0] + 1, Duration(bound[1].bound, lexicon.DURATION_SUFFIXES[words[bound[0]]])
+    return bound[0] + 1, Duration(bound[1].bound, lexicon.DURATION_SUFFIXES[words[bound[0]]], bound[1].bare)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from grammar import lexicon
 from grammar.context import Context
 from grammar.draft import Tree, refusal
 from grammar.event_drafts import enp_draft, first_or_last, plain, same_event, take_args
@@ -42,7 +43,7 @@ from grammar.query import (
     negated,
     nodes,
 )
-from grammar.values import ORDER, properties
+from grammar.values import ORDER, key_noun, properties
 
 _TAILS = frozenset({"per", "sort", "direction", "limit", "show"})
 
@@ -96,9 +97,9 @@ def _asked(ctx: Context, tree: Tree) -> tuple[Condition, Output]:
 def _count_events(ctx: Context, tree: Tree) -> tuple[Condition, Output]:
     enp = tree.part("enp", "enp_another")
     draft = enp_draft(ctx.names, enp)
+    take_args(ctx.names, draft, [t for t in tree.trees() if t is not enp and not t.name.startswith("done_")])
     if draft.quant is not None:
         raise refusal(enp, "A number inside a count has no part.")
-    take_args(ctx.names, draft, [t for t in tree.trees() if t is not enp and not t.name.startswith("done_")])
     done = tree.tree("done_of", "done_did", "done_by")
     population: Condition = Everyone()
     if done is not None:
@@ -219,14 +220,21 @@ def _rows_of(ctx: Context, tree: Tree) -> tuple[Condition, Output]:
     rows = []
     parts = tree.trees()
     last = parts[-1].tree("np")
+    labelled = parts
     if parts[0].name == "value_population" and last is not None and len(parts[0].children) == 1:
         head = last.part("nphead")
         vlist = parts[0].part("vlist")
         shared = Tree("np", (Tree("npre", (vlist,)), head.fresh()))
         parts = [Tree("population", (shared, *(t.fresh() for t in parts[-1].trees() if t is not last))), parts[-1]]
-    for part in parts:
-        values = [leaf for leaf in part.leaves() if leaf.category in ("VALUE", "QUOTED", "GENDER")]
-        label = ctx.names.lattice.text(values[0].first, values[-1].end) if values else ctx.text(part)
+    elif last is not None and [t.name for t in parts[0].trees()] == ["np"] and len(parts[-1].children) > 1:
+        labelled = [parts[0], last]  # "women vs men who bought a phone": said of both
+        both = tuple(t.fresh() for t in parts[-1].trees() if t is not last)
+        parts = [Tree("population", (*parts[0].children, *both)), parts[-1]]
+    elif last is not None and [t.name for t in parts[0].trees()] == ["np"] and last.tree("agebare") is not None:
+        raise refusal(last, f'Is all of "{ctx.text(last)}" said of both?')
+    for part, said in zip(parts, labelled, strict=True):
+        values = [leaf for leaf in said.leaves() if leaf.category in ("VALUE", "QUOTED", "GENDER")]
+        label = ctx.names.lattice.text(values[0].first, values[-1].end) if values else ctx.text(said)
         rows.append(Row(label, population_of(ctx, part)))
     return Everyone(), Rows(tuple(rows))
 
@@ -246,6 +254,8 @@ def _with_tail(ctx: Context, tree: Tree, population: Condition, output: Output) 
     match tree.name:
         case "per":
             key = tree.leaf("KEY")
+            if _by_which_way(ctx, tree, key, population, output):
+                raise refusal(tree, f'"{ctx.text(tree)}": how it was done, or for each {ctx.text(key)}?', "vague")
             return _breakdown_by(ctx, key, population, output)
         case "sort":
             if not isinstance(output, Users) or output.order is not None:
@@ -273,6 +283,9 @@ def _with_tail(ctx: Context, tree: Tree, population: Condition, output: Output) 
         case "show":
             if not isinstance(output, Users):
                 raise refusal(tree, "Columns are shown of contacts only.")
+            own = _own_of_two(ctx, tree, population)
+            if own is not None:
+                raise refusal(own, "An event's property is not compared with an attribute.", "unsupported")
             return replace(output, columns=output.columns + tuple(_sort_column(ctx, t) for t in tree.trees("sortkey")))
     raise refusal(tree, "This ending is not read.", "unsupported")
 
@@ -312,6 +325,32 @@ def _sort_column(ctx: Context, tree: Tree) -> Column:
     if isinstance(measure, AttributeNumber):
         return AttributeColumn(measure.name)
     return MeasureColumn(measure)
+
+
+def _by_which_way(ctx: Context, tree: Tree, key: Edge, population: Condition, output: Output) -> bool:
+    """Whether "by email" after a verb may say how it was done: a property of the event holds it; or contacts are asked
+    for, not their number, and it is a value of others or a way to reach people."""
+    done = {events.event for events in _mentioned(population)}
+    word = tree.edge("PER", "BY")
+    if not done or word is None or ctx.text(word).casefold() != "by" or key.meaning == "product":
+        return False
+    held = ctx.names.lattice.at[key.first].get("VALUE", {}).get(key.end)
+    if held is not None and any(v.key.event in done for v in held.meaning.values):
+        return True
+    reached = any(k.name.lower() in lexicon.CHANNEL_KEYS for k in attribute_keys(key))
+    return isinstance(output, Users) and (held is not None or reached)
+
+
+def _own_of_two(ctx: Context, tree: Tree, population: Condition) -> Edge | None:
+    """In "booked an appointment with their family doctor" the key, where the event has a doctor too: then a column may
+    not be meant."""
+    word = tree.leaf("SHOW")
+    if ctx.text(word).casefold() != "with their":
+        return None
+    done = {events.event for events in _mentioned(population) if events.event}
+    theirs = {key_noun(k) for event in done for k in ctx.names.keys(event) if k.level != "item"}
+    edges = [e for t in tree.trees("sortkey") for e in t.own("KEY")]
+    return next((e for e in edges if any(key_noun(k) in theirs for k in attribute_keys(e))), None)
 
 
 def _mentioned(condition: Condition) -> list[Events]:

@@ -13,7 +13,7 @@ from grammar.context import Context, Head
 from grammar.coordinate import attach_windows
 from grammar.draft import Clause, EventDraft, Link, Negation, Quant, Refused, Tree, refusal
 from grammar.event_drafts import event_draft, said_event, take_args, take_pre
-from grammar.mentions import Edge, everyday
+from grammar.mentions import Edge, ValueHit, everyday
 from grammar.numbers import Amount
 from grammar.predicates import abandoned, activity, event_condition, first_doers, lapsed_buyers, newcomers
 from grammar.profile import age, age_bare, attribute_alternatives, attribute_list, boolean, gender
@@ -30,8 +30,8 @@ from grammar.query import (
     any_of,
     negated,
 )
-from grammar.values import ORDER, place_condition, quant_bound
-from grammar.vocabulary import singular
+from grammar.values import ORDER, place_condition, quant_bound, vlist_groups
+from grammar.vocabulary import Value, singular
 
 _VPS = frozenset({"vp", "vp_be", "vp_either", "vp_neither"})
 RESTS = frozenset({"linked", "loose"})
@@ -251,6 +251,8 @@ def _premodifiers(ctx: Context, np: Tree) -> _Premodifiers:
                 found.newcomer = inner
             case "LAPSED":
                 found.lapsed = inner
+            case "DISTINCT":
+                pass  # "unique visitors": a contact is counted once as it is
             case "AGENT":
                 raise refusal(inner, f'"{ctx.text(inner)}" is no value of an attribute.', "unknown value")
             case _:
@@ -337,6 +339,9 @@ def _values_before(ctx: Context, vlists: list[Tree], events: EventDraft | None) 
     """Values before the noun: attributes of the contact, or filters of the agent noun's event."""
     conditions: list[Condition] = []
     for vlist in vlists:
+        if events is not None and _named_product(ctx, vlist, events):
+            events.pre.append(vlist)
+            continue
         try:
             conditions.append(attribute_list(ctx, vlist))
         except Refused:
@@ -344,6 +349,19 @@ def _values_before(ctx: Context, vlists: list[Tree], events: EventDraft | None) 
                 raise
             events.pre.append(vlist)
     return conditions
+
+
+def _named_product(ctx: Context, vlist: Tree, events: EventDraft) -> bool:
+    """Whether values before an agent noun name what is bought ("Red Shirt buyers"), whatever else is called so."""
+    named = {c.event for c in events.hit.candidates} if events.hit is not None else set()
+    groups, _ = vlist_groups(vlist)
+    return all(
+        any(v.key.level == "item" and v.key.event in named for edge in group for v in _held(edge)) for group in groups
+    )
+
+
+def _held(edge: Edge) -> tuple[Value, ...]:
+    return edge.meaning.values if isinstance(edge.meaning, ValueHit) else ()
 
 
 def _ranked(ctx: Context, tree: Tree) -> Rank:
@@ -434,9 +452,9 @@ def _linked(ctx: Context, tree: Tree) -> list[Clause]:
             )
         ]
     if inner[0].name == "step":
-        if link.kind not in ("then", "after", "before"):
-            raise refusal(unit, f'"{ctx.text(unit)}" has no verb.')
         draft = said_event(ctx.names, inner[0])
+        if link.kind not in ("then", "after", "before") and draft.quant is None:
+            raise refusal(unit, f'"{ctx.text(unit)}" has no verb.')
         return [Clause(link, unit.first, unit.end, event=draft)]
     if inner[0].name == "again":
         return [Clause(link, unit.first, unit.end, gap=Tree("again", (Tree("obj", inner[0].children),)))]
@@ -538,6 +556,9 @@ def _verb_phrase(ctx: Context, tree: Tree, link: Link, who: bool) -> list[Clause
     if tree.name == "vp_neither":
         negation = Negation("simple", False)
     clause = _core(ctx, core, link, who, negation, perfect)
+    modal = next((e for e in auxiliaries if e.category == "MODAL"), None)
+    if modal is not None:
+        raise refusal(modal, f'"{ctx.text(modal)}": only what has happened is known.', "unsupported")
     clause.perfect = perfect
     clause.either = either or tree.has("EITHER")
     clause.first, clause.end = tree.first, tree.end

@@ -179,6 +179,8 @@ def _within_of(ctx: Context, draft: EventDraft, window: Window, negation: Negati
     first = anchor.which == "first"
     if anchor.which == "last":
         raise refusal(tree, "Within some time of the last one is not read.", "unsupported")
+    if draft.which is not None:
+        raise refusal(draft, "Only the event that the time counts from may be the first of its kind.", "unsupported")
     if draft.time.withins:
         raise refusal(tree, "Two gaps in one clause.")
     one, two = ctx.events(anchor, window, "which"), ctx.events(draft, window, "gap", "window")

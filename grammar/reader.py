@@ -29,6 +29,7 @@ LONGEST_QUOTE = 60  # characters of a word that is quoted back
 NEAR = 82  # percent of likeness from which a value is offered for words that are none
 LONGEST_WORD = 200  # characters of a word that is read, but in quotes
 LONGEST = 100  # words; more are refused unread
+_LACKING = frozenset({"incomplete", "unsupported"})  # the sentence stands, but no answer follows from it
 
 
 @dataclass(frozen=True, slots=True)
@@ -340,6 +341,11 @@ def _one(words: Lattice, vocabulary: Vocabulary) -> Read:
     if not resolved:
         raise _refusal(words, failures, vocabulary)
     best = min(rank for rank, _ in resolved.values())
+    lacking = [f for f in failures if f[0][:2] < best[:2] and f[1].code in _LACKING]
+    if (
+        best[1] and lacking and not _capital(words, ordinary)
+    ):  # "made their first order", where a coupon is called First
+        raise _refusal(words, lacking, vocabulary)
     chosen = [one for rank, one in resolved.values() if rank == best]
     if best[1] == 0 and _capital(words, ordinary):  # "bought Today": with a capital, it may be meant as a name
         named = min((rank for rank, _ in resolved.values() if rank[0] == best[0] and rank[1]), default=None)

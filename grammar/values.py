@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from grammar import lexicon
 from grammar.draft import Part, Refused, Tree
 from grammar.mentions import Edge, Lattice, ValueHit
-from grammar.names import Index, index
+from grammar.names import Index, index, stem
 from grammar.numbers import Amount, Duration
 from grammar.query import (
     Attribute,
@@ -276,6 +276,11 @@ def key_test(
     raise Refused("unsupported", cond.first, cond.end, "This comparison is not read.")
 
 
+def key_noun(key: Key) -> str:
+    """The noun of a key's name, as a stem: doctor of family_doctor."""
+    return stem(name_parts(key)[-1])
+
+
 def name_parts(key: Key) -> list[str]:
     """The words of a key's name: shipping.net_total is shipping, net, total."""
     return key.name.lower().replace(".", "_").split("_")
@@ -393,7 +398,9 @@ def quant_bound(edge: Edge) -> Amount:
 def sum_bound(edge: Edge) -> Bound:
     """The bound on a sum: a bare amount is at least so much."""
     bound: Bound = edge.meaning.bound
-    return Bound(">=", bound.value) if edge.category == "NUM" else bound
+    if edge.meaning.bare and bound.value == 0:
+        raise Refused("vague", edge.first, edge.end, "Exactly 0, or at least 0?")
+    return replace(bound, comparison=">=") if edge.meaning.bare else bound
 
 
 def money_keys(names: Names, event: str) -> list[Property]:
