@@ -7,7 +7,7 @@ from dataclasses import replace
 from grammar import lexicon
 from grammar.context import Context
 from grammar.draft import EventDraft, Refused, Tree, refusal
-from grammar.event_drafts import event_draft, head_draft, said_event, same_event, take_args, take_pre
+from grammar.event_drafts import event_draft, head_draft, same_event, take_args, take_pre
 from grammar.measures import MEASURES, in_currency, in_unit, measure_of, money_of, need_orders, rank_measure
 from grammar.mentions import Edge, EventHit
 from grammar.names import Candidate
@@ -248,6 +248,8 @@ def ranking(ctx: Context, tree: Tree, among: Condition) -> Rank:
     chosen = Top(None)
     if top is not None:
         chosen = top.meaning if isinstance(top.meaning, Top) else Top(top.meaning.bound.value)
+    if tree.has("LEAST"):
+        chosen = replace(chosen, bottom=True)
     win = tree.edge("WIN")
     window = ctx.window(win) if win is not None else ALWAYS if tree.has("EVER") else ctx.default_window()
     match tree.name:
@@ -258,13 +260,11 @@ def ranking(ctx: Context, tree: Tree, among: Condition) -> Rank:
             measure = Spend(Events(ORDER, (), window))
         case "rank_most_spent":
             need_orders(ctx, tree)
-            draft = EventDraft(tree.first, tree.end, None)
-            take_args(ctx.names, draft, tree.trees())
-            if draft.objects:
-                raise refusal(tree, "Spending on products is not ranked so.")
-            measure = Spend(Events(ORDER, (), ctx.draft_window(draft)))
+            measure = Spend(Events(ORDER, (), ctx.late(tree.trees("late"))))
         case "rank_most":
-            draft = said_event(ctx.names, tree)
+            verb = tree.leaf("EV")
+            draft = EventDraft(verb.first, tree.end, verb.meaning)
+            take_args(ctx.names, draft, [t for t in tree.trees() if t.first > verb.first])
             measure = Count(ctx.events(draft, ctx.draft_window(draft), "window"))
         case _:
             raise refusal(

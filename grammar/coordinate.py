@@ -28,6 +28,7 @@ def attach_windows(ctx: Context, clauses: list[Clause]) -> None:
     """Everything that moves words from one clause to another, windows last."""
     _attach_keyed(ctx, clauses)
     _fill_gaps(ctx, clauses)
+    _other_times(clauses)
     _check_nor(clauses)
     _check_forms(ctx, clauses)
     _spread_negation(ctx, clauses)
@@ -147,6 +148,32 @@ def _fill_gaps(ctx: Context, clauses: list[Clause]) -> None:
 
 
 _PREPS = ("VIA", "WITH", "ON", "TO", "FROM", "IN", "FOR")
+
+
+def _other_times(clauses: list[Clause]) -> None:
+    """ "bought in March or in May": the event again, in either time."""
+    times = [c for c in clauses[1:] if c.window is not None and c.link.kind == "or"]
+    for clause in times:
+        before = clauses[clauses.index(clause) - 1]
+        others = [c for c in clauses if c is not before and c not in times and not _timeless(c)]
+        draft = before.event
+        if (
+            draft is None
+            or len(draft.time.windows) != 1
+            or draft.time.withins
+            or before.negation is not None
+            or not (before in times or before.link.kind in ("start", "and", "but"))
+            or any(c.link.kind in ("or", "nor", *_ORDERED) or (c.event is not None and not _own(c)) for c in others)
+        ):
+            raise refusal(clause, "Or at this time: it is not clear which verb is meant.", "unsupported")
+        edge = Edge("WIN", clause.first, clause.end, (clause.window,))
+        again = replace(draft, objects=list(draft.objects), pre=list(draft.pre), tails=list(draft.tails))
+        again.time = replace(draft.time, before=(), after=(edge,))
+        before.either = before not in times
+        clause.event, clause.window = again, None
+
+
+_ORDERED = ("then", "after", "before")
 
 
 def _check_nor(clauses: list[Clause]) -> None:
@@ -373,7 +400,7 @@ def _before(clause: Clause) -> list[Edge]:
 
 
 def _chained(clause: Clause) -> bool:
-    return clause.link.kind in ("then", "after", "before") or (
+    return clause.link.kind in _ORDERED or (
         clause.event is not None
         and bool(clause.event.time.withins)
         and isinstance(clause.event.time.withins[0].meaning, Within)

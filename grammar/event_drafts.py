@@ -48,7 +48,7 @@ def head_draft(names: Names, head: Tree) -> EventDraft:
     """The event that a verb names, or a general verb with a noun."""
     enp = head.tree("enp", "enp_another")
     if enp is not None:
-        return enp_draft(names, enp)
+        return done_to(names, head.leaf("GENV"), enp_draft(names, enp))
     return _named(names, head.leaf("EV"))
 
 
@@ -147,6 +147,12 @@ def take_args(names: Names, draft: EventDraft, args: Sequence[Tree]) -> None:
                     and draft.quant is None
                 ):
                     raise refusal(arg, f'"{names.text(arg)}" has no number beside it.')
+            case "nothing":
+                if draft.objects or draft.quant is not None:
+                    raise refusal(arg, "Nothing of what?")
+            case "afterwards":
+                if arg is not args[-1]:
+                    raise refusal(arg, "It is not said after what.")
             case "in_one":
                 draft.in_one = True
             case "first":
@@ -220,6 +226,17 @@ def same_event(names: Names, verb: Edge, draft: EventDraft) -> None:
     if not kept:
         raise refusal(verb, f'"{names.text(verb)}" is another event than the one counted.')
     draft.hit = EventHit(tuple(c for c in draft.hit.candidates if c.event in {k.event for k in kept}))
+
+
+def done_to(names: Names, general: Edge, draft: EventDraft) -> EventDraft:
+    """A noun beside a general verb that is also the verb of one of its events ("raised a ticket"): that event."""
+    assert draft.hit is not None
+    verbs = [e for e in names.lattice.at[general.first].get("EV", {}).values() if e.end == general.end]
+    done = {c.event for verb in verbs for c in verb.meaning.candidates}
+    kept = tuple(c for c in draft.hit.candidates if c.event in done)
+    if kept:
+        draft.hit = EventHit(kept)
+    return draft
 
 
 def plain(names: Names, draft: EventDraft, *allowed: str) -> EventDraft:

@@ -85,6 +85,8 @@ class Mention:
     warnings: tuple[str, ...] = ()
 
 
+SCORES = ("rating", "score", "stars")  # what a rating is called
+
 # ── mentions ──────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
@@ -150,6 +152,7 @@ def _for_event(names: Names, draft: EventDraft, event: str | None, windows: Call
         parts.values(tree, None)
     parts.noun = draft.noun or draft.nominal
     parts.thing = draft.about_product
+    parts.rated = stem(names.lattice.words[draft.first].low) == "rat"
     for n, tree in enumerate(draft.objects):
         follows = past_fillers(names.lattice, tree.end)
         before_noun = any(t.first == follows and not _linked(names, t) for t in draft.tails) or any(
@@ -216,6 +219,7 @@ class _Parts:
         self.warnings: list[str] = []
         self.noun = False
         self.thing = False
+        self.rated = False
 
     def refuse(self, tree: Tree | Edge, reason: str, code: Any = "no place") -> Refused:
         return Refused(code, tree.first, tree.end, reason)
@@ -283,9 +287,11 @@ class _Parts:
             raise self.refuse(thing, f"{self.event} is not about products.")
         if quant is not None:
             self.count_things(quant, tree)
-        for post in tree.trees("objpost"):
+        for post in tree.trees("objpost", "score"):
             text = post.tree("text")
-            if text is not None:
+            if post.name == "score":
+                self.score(post)
+            elif text is not None:
                 self.product_named(text)
             else:
                 self.amount(post, product=True)
@@ -413,6 +419,8 @@ class _Parts:
             return
         if self.joint:
             raise self.refuse(tree, "Two lists stand beside one event.")
+        if joint == "and":
+            tree.has("BOTH")
         together = [list(choice) for choice in combinations(*readings)]
         if joint == "or":
             for choice in together:
@@ -556,9 +564,7 @@ class _Parts:
         if noun is not None and any(category == "TOTALLY" for category, _ in senses):
             raise self.refuse(noun, f'"{self.names.text(noun)}" asks for a sum: the total of a number.')
         if product and self.has("item", "price"):
-            scores = [
-                k.name for k in self.names.keys(self.event or "", "event") if k.name in ("rating", "score", "stars")
-            ]
+            scores = [k.name for k in self.names.keys(self.event or "", "event") if k.name in SCORES]
             if scores and not tree.has("PRICED") and amount.currency is None:
                 raise self.refuse(edge, f"Is it the price or the {scores[0]}?", "vague")
             self.options.append([(Filter((Property("price", "item"),), Numeric(amount.bound)),)])
@@ -580,6 +586,14 @@ class _Parts:
             raise self.refuse(edge, "Any event has no one amount of money.")
         self.options.append([(Filter((prop,), Numeric(amount.bound)),)])
         self.currency(edge)
+
+    def score(self, tree: Tree) -> None:
+        """ "rated a product 5": the one score of the event."""
+        edge = tree.leaf("NUM")
+        scores = [k for k in self.names.keys(self.event or "", "event") if k.name in SCORES and "number" in k.holds]
+        if not self.rated or len(scores) != 1 or edge.meaning.currency is not None:
+            raise self.refuse(edge, f'It is not said what "{self.names.text(edge)}" measures.', "vague")
+        self.options.append([(Filter(properties(scores), Numeric(edge.meaning.bound)),)])
 
     def currency(self, edge: Edge) -> None:
         """A currency word beside an amount filters, where the events carry differing currencies."""
@@ -611,8 +625,6 @@ class _Parts:
         none = tree.edge("NONE")
         lacks = tree.has("WITHOUT") or none is not None
         boolean = all("boolean" in k.holds for k in keys)
-        if lacks and boolean:
-            raise self.refuse(tree, "Say that it is false, or missing.", "vague")
         own = any(w.low in _POSSESSIVE for w in self.names.lattice.words[tree.first : key.first])
         if own and {key_noun(k) for k in keys} & {key_noun(k) for k in self.names.attributes}:
             raise self.refuse(tree, "An event's property is not compared with an attribute.", "unsupported")
@@ -622,6 +634,10 @@ class _Parts:
                 raise self.refuse(none, "A number stands beside its key.")
             zero = Filter(properties(keys), Numeric(Bound("=", 0)))
             self.options.append([(Filter(properties(keys), Known(False)),), (zero,)])
+            return
+        if lacks and boolean:  # without = false or missing
+            either = (Filter(properties(keys), test) for test in (Truth(False), Known(False)))
+            self.options.append([(AnyFilter(tuple(sorted(either, key=repr))),)])
             return
         self.options.append([(Filter(properties(keys), Truth(True) if boolean else Known(not lacks)),)])
 

@@ -85,6 +85,7 @@ IRREGULAR_STEMS = {
     "application": "appl", "applications": "appl", "applied": "appl", "apply": "appl", "applies": "appl", "applying": "appl", "applicant": "appl",
     "replied": "reply", "reply": "reply", "tried": "try", "try": "try", "verified": "verif", "verify": "verif", "verification": "verif",
     "modified": "modif", "modify": "modif", "modification": "modif", "notified": "notif", "notification": "notif", "notify": "notif",
+    "activation": "activat", "deactivation": "deactivat", "reactivation": "reactivat", "termination": "terminat", "validation": "validat", "migration": "migrat", "integration": "integrat", "nomination": "nominat", "participation": "participat", "generation": "generat", "translation": "translat", "authentication": "authenticat",
     "retried": "retry", "copied": "copy", "carried": "carry", "qualified": "qualif", "qualification": "qualif", "identified": "identif",
     "identification": "identif", "simplified": "simplif", "deployment": "deploy", "employment": "employ", "played": "play", "player": "play",
     "stayed": "stay", "delayed": "delay", "viewing": "view", "searcher": "search", "subscriber": "subscrib", "lesson": "lesson",
@@ -223,7 +224,7 @@ def _everyday() -> dict[str, tuple[tuple[Phrase, Form, str], ...]]:
         (
             "order-refunded",
             """got refund|got refunds|get refund|gotten refund|received refund|received refunds|was refunded|were refunded|been refunded|being refunded|refunded|refund|had refund
-            |returned order|returned orders|return order|returning order|got refunded|got money back|requested refund|asked for refund|given refund|is refunded|are refunded""",
+            |returned order|returned orders|return order|returning order|got refunded|got money back|requested refund|asked for refund|getting refund|getting refunds|receiving refund|getting refunded|given refund|is refunded|are refunded""",
             "refund|refunds|order refund|order refunds|return|returns",
             "refunders",
         ),

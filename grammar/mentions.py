@@ -560,6 +560,7 @@ def _prune(table: _Table) -> None:
         for end in edges.get("NEG", {}):
             for inner in range(i + 1, end):
                 at[inner].pop("NEG", None)  # "did not" is one negation
+        _leave_to_values(table, i)
         verbs = edges.get("EV", {}) if not i or "MOST" not in at[i - 1] else {}  # "most paid biller"
         whole = [e for e in verbs.values() if e.meaning.candidates[0].tier in ("full", "everyday")]
         for end, short in list(verbs.items()):
@@ -567,12 +568,36 @@ def _prune(table: _Table) -> None:
             longer = [e for e in whole if e.end > end and e.meaning.candidates[0].tier == "full"]
             if any(named <= {c.event for c in e.meaning.candidates} for e in longer):
                 del verbs[end]  # "took" of "took a quiz"
+            elif any(e.end == end + 1 and _parted(table, end) for e in longer):
+                del verbs[end]  # "logged" of "logged in today"
         light = max(edges.get("GENV", {0: None}))
         nouns = [end for k in (light, light + 1) if light and k < len(at) for end in at[k].get("EN", ())]
         if light and any(e.end > light for e in whole) and max(nouns, default=0) <= max(e.end for e in whole):
             del edges["GENV"]  # "placed an order" is a verb of its own
 
 
+def _leave_to_values(table: _Table, i: int) -> None:
+    """ "recharged Plan 299": a word of an event's name that begins a longer value of that event is the value's."""
+    edges = table.at[i]
+    verbs = list(edges.get("EV", ()))
+    for category in ("EV", "EN", "TAIL"):
+        for end, edge in list(edges.get(category, {}).items()):
+            first = i if category == "TAIL" else min(verbs, default=end)  # the verb stays
+            named = {c.event for c in edge.meaning.candidates}
+            values = (v for k in range(first, end) for v in table.at[k].get("VALUE", {}).values() if v.end > end)
+            if any(v.key.event in named for value in values for v in value.meaning.values):
+                del edges[category][end]
+        if not edges.get(category, True):
+            del edges[category]
+
+
+def _parted(table: _Table, particle: int) -> bool:
+    """Whether a time follows a verb's particle: "logged in | today" is no logging "in today"."""
+    after = table.at[particle + 1] if particle + 1 < len(table.at) else {}
+    return not _PARTED.isdisjoint(after)
+
+
+_PARTED = frozenset("WIN REG TIMES WITHIN EVER".split())
 _NO_NOUN = frozenset(
     "AND OR BUT COMMA WITH WITHOUT FROM WHO WHOSE NEG BE EXCEPT SORT PER WIN WITHIN EVER THEN END".split()
 )

@@ -7,11 +7,11 @@ from dataclasses import replace
 from grammar import lexicon
 from grammar.context import Context
 from grammar.draft import Tree, refusal
-from grammar.event_drafts import enp_draft, first_or_last, plain, same_event, take_args
+from grammar.event_drafts import done_to, enp_draft, first_or_last, plain, same_event, take_args
 from grammar.measures import MEASURES, aggregated, measure_of, measured_events, need_orders, rank_measure, spend_of
 from grammar.mentions import Edge
 from grammar.numbers import Top
-from grammar.populations import NMODS, POPULATIONS, RELATIVES, RESTS, combined, noun_phrase, population_of
+from grammar.populations import NMODS, POPULATIONS, RELATIVES, RESTS, VPS, combined, noun_phrase, population_of
 from grammar.profile import attribute_keys, known_attribute
 from grammar.query import (
     ALWAYS,
@@ -67,11 +67,21 @@ def _asked(ctx: Context, tree: Tree) -> tuple[Condition, Output]:
     match tree.name:
         case "users":
             return population_of(ctx, tree.trees()[0]), Users()
-        case "count_users":
-            return population_of(replace(ctx, counting=True), tree.trees()[0]), CountUsers()
         case "first_users":
-            limit: int = tree.leaf("FIRSTN").meaning
-            return population_of(ctx, tree.trees()[0]), Users(limit=limit)
+            limit, of_whom = tree.leaf("FIRSTN"), tree.part(*POPULATIONS)
+            if of_whom.tree("np") is None and of_whom.name != "value_population":
+                raise refusal(limit, "The first of whom? Only contacts are limited.")
+            return population_of(ctx, of_whom), Users(limit=limit.meaning)
+        case "among":
+            return population_of(ctx, _among(tree)), Users()
+        case "count_among":
+            return population_of(ctx, _among(tree)), CountUsers()
+        case "count_users":
+            first = next(tree.part(*POPULATIONS).leaves())
+            word = ctx.names.lattice.words[first.first].low
+            if first.category in ("EV", "EN") and word.endswith("s") and "EN" in ctx.names.lattice.at[first.first]:
+                raise refusal(first, f'"{ctx.text(first)}" are no contacts: how many users with them?')
+            return population_of(replace(ctx, counting=True), tree.trees()[0]), CountUsers()
         case "count_events":
             return _count_events(ctx, tree)
         case "percentage":
@@ -94,13 +104,26 @@ def _asked(ctx: Context, tree: Tree) -> tuple[Condition, Output]:
     raise refusal(tree, "Such a question is not read.", "unsupported")
 
 
+def _among(tree: Tree) -> Tree:
+    """ "of the people who did A, who did B": those who did A, and who did B."""
+    parts = tree.trees()
+    asked = next(n for n, part in enumerate(parts) if part.name in VPS)
+    for part in parts[asked + 1 :]:
+        unit = part.tree("unit")
+        if part.tree("or_") is not None and unit is not None and unit.tree("who") is not None:
+            raise refusal(part, "Or of those people, or of all?")
+    who = Tree("linked", (Tree("and_", ()), Tree("unit", (Tree("who", (parts[asked],)),))))
+    given = (t if t.name not in RELATIVES else Tree("loose", (t,)) for t in parts[:asked])
+    return Tree("population", (*given, who, *parts[asked + 1 :]))
+
+
 def _count_events(ctx: Context, tree: Tree) -> tuple[Condition, Output]:
     enp = tree.part("enp", "enp_another")
     draft = enp_draft(ctx.names, enp)
     take_args(ctx.names, draft, [t for t in tree.trees() if t is not enp and not t.name.startswith("done_")])
     if draft.quant is not None:
         raise refusal(enp, "A number inside a count has no part.")
-    done = tree.tree("done_of", "done_did", "done_by")
+    done = tree.tree("done_of", "done_did", "done_by", "done_so")
     population: Condition = Everyone()
     if done is not None:
         late = done.trees("late")
@@ -112,9 +135,13 @@ def _count_events(ctx: Context, tree: Tree) -> tuple[Condition, Output]:
                 draft.time = replace(draft.time, ever=True)
             else:
                 raise refusal(edge, f'"{ctx.text(edge)}" has no part in a count of events.')
-        verb = done.edge("EV")
-        if verb is not None and draft.hit is not None:
+        verb, general = done.edge("EV"), done.edge("GENV")
+        if verb is not None:
             same_event(ctx.names, verb, draft)
+        elif general is not None:
+            done_to(ctx.names, general, draft)
+        if done.name == "done_so":
+            take_args(ctx.names, draft, [t for t in done.trees() if t.name != "late"])
         inner = done.tree(*POPULATIONS)
         if inner is not None:
             trailing = inner.children[-1]

@@ -33,7 +33,7 @@ from grammar.query import (
 from grammar.values import ORDER, place_condition, quant_bound, vlist_groups
 from grammar.vocabulary import Value, singular
 
-_VPS = frozenset({"vp", "vp_be", "vp_either", "vp_neither"})
+VPS = frozenset({"vp", "vp_be", "vp_either", "vp_neither"})
 RESTS = frozenset({"linked", "loose"})
 POPULATIONS = ("asked", "population", "bracketed", "value_population")
 RELATIVES = frozenset({"group", "who", "whose_", "bywhom", "except"})
@@ -41,7 +41,7 @@ _EVENT_NMODS = frozenset({"with_event", "without_event", "active"})
 NMODS = frozenset(
     """place age age_bare tagged named has_key lacks_key bound_key measure_bound measure_average with_event
     without_event inactive active basket boolean boolean_not keyed keyed_bound birth when of_object lapsed favourite
-    whose_extreme neither_mods value_key_is signed_up in_segment""".split()
+    whose_extreme versus_nouns neither_mods value_key_is signed_up in_segment""".split()
 )
 
 
@@ -72,7 +72,7 @@ def _populated(ctx: Context, tree: Tree, opening: Tree | None) -> Condition:
     parts = [t for t in tree.trees() if t is not opening]
     np = next((t for t in parts if t.name == "np"), None)
     nmods = [t for t in parts if t.name in NMODS]
-    first = [t for t in parts if t.name in _VPS]
+    first = [t for t in parts if t.name in VPS]
     rest = [t for t in parts if t.name in RESTS]
     several = next((t for t in parts if t.name == "nofpart"), None)
     if tree.name == "value_population":
@@ -366,7 +366,7 @@ def _held(edge: Edge) -> tuple[Value, ...]:
 
 def _ranked(ctx: Context, tree: Tree) -> Rank:
     """A rank, among those that its own noun names."""
-    np = tree.tree("np") if tree.name == "rank_by" else None
+    np = tree.tree("np") if tree.name in ("rank_by", "rank_most", "rank_most_spent") else None
     among = noun_phrase(ctx, np, [t for t in tree.trees() if t.name in NMODS]) if np is not None else Everyone()
     return ranking(ctx, tree, among)
 
@@ -570,6 +570,17 @@ def _core(ctx: Context, core: Tree, link: Link, who: bool, negation: Negation | 
         case "event":
             draft = event_draft(ctx.names, core)
             head = core.tree("evhead")
+            nothing = core.tree("nothing")
+            if nothing is not None:
+                if negation is not None:
+                    raise refusal(nothing, "Two negations in one clause.")
+                if draft.said() - {"window", "gap"}:
+                    raise refusal(nothing, "How often, or nothing?")
+                negation = Negation("simple", False)
+            if core.tree("afterwards") is not None:
+                if link.kind not in ("and", "but"):
+                    raise refusal(core, "It is not said after what.")
+                link = replace(link, kind="then")
             if head is not None and ctx.text(head).casefold() == "seen" and not perfect:
                 raise refusal(head, "Seen by us, or seen by them?")
             return Clause(link, core.first, core.end, who, negation, event=draft)
@@ -585,6 +596,11 @@ def _core(ctx: Context, core: Tree, link: Link, who: bool, negation: Negation | 
             return _active(ctx, core, link, who, negation)
         case "spent":
             return Clause(link, core.first, core.end, who, negation, spent=core)
+        case "neither_be":
+            neither = [_core(ctx, t, link, who, None).condition for t in core.trees()]
+            if negation is not None or any(one is None for one in neither):
+                raise refusal(core, "Such a negation is not read.", "unsupported")
+            return _whole(core, link, who, all_of(*(negated(one) for one in neither if one is not None)))
         case "be_np":
             np = core.part("np")
             condition = noun_phrase(ctx, np, [t for t in core.trees() if t is not np])
@@ -653,6 +669,10 @@ def _whose(ctx: Context, tree: Tree, link: Link) -> list[Clause]:
                 raise refusal(noun, f'"{ctx.text(noun)}" is a key here.')
             draft = replace(said_event(ctx.names, tree), noun=True)
             return [Clause(link, tree.first, tree.end, who=True, event=draft)]
+        case "whose_passive":
+            draft = EventDraft(tree.first, tree.end, tree.leaf("EV").meaning, tails=tree.own("EN", "TAIL"))
+            take_args(ctx.names, draft, tree.trees())
+            return [Clause(link, tree.first, tree.end, who=True, event=draft)]
         case "whose_event":
             verb = ctx.text(tree.leaf("EV"))
             for keyed in tree.trees("keyed") if singular(verb) != verb else ():
@@ -668,9 +688,11 @@ def _whose(ctx: Context, tree: Tree, link: Link) -> list[Clause]:
 def _several(ctx: Context, tree: Tree) -> Condition:
     edge = tree.leaf("NOFALL", "SEVERAL")
     conditions: list[Condition] = []
-    for unit in tree.trees("unit"):
+    for unit in tree.trees("unit", "vgroup"):
         inner = unit.trees()
-        if inner[0].name == "np":
+        if unit.name == "vgroup":
+            conditions.append(attribute_list(ctx, Tree("vlist", (unit,))))
+        elif inner[0].name == "np":
             conditions.append(noun_phrase(ctx, inner[0], inner[1:]))
         else:
             conditions.append(combined(ctx, [inner[0]], []))

@@ -192,7 +192,7 @@ def whose_extreme(ctx: Context, tree: Tree) -> Condition:
     """ "whose first order was over 100": what the first or last of all such events is, or when it was."""
     which = first_or_last(tree.leaf("FIRST", "LASTEV"))
     enp = tree.part("enp", "enp_another")
-    be = tree.edge("BE", "HAVE")
+    be = tree.edge("BE", "HAVE", "NEG")
     draft = enp_draft(ctx.names, enp)
     args = [t for t in tree.trees() if t is not enp]
     inside = [t for t in args if be is None or t.end <= be.first]
@@ -213,9 +213,20 @@ def whose_extreme(ctx: Context, tree: Tree) -> Condition:
         if len(told.variants) != 1 or told.measure != "count" or told.bound != AT_LEAST_ONCE:
             raise refusal(tree, "This is not read of a first or last event.")
         has = told.variants[0]
+    if be is not None and be.category == "NEG":
+        has = _another_value(be, has)
     if window == ALWAYS and not has:
         raise refusal(tree, "It is not said what the first or last one is.", "incomplete")
     return Extreme(which, events, window, has)
+
+
+def _another_value(negation: Edge, has: tuple[EventFilter, ...]) -> tuple[EventFilter, ...]:
+    """ "whose last booking was not X": a last one that has the property with another value."""
+    only = has[0] if len(has) == 1 else None
+    items = isinstance(only, Filter) and any(p.level == "item" for p in only.properties)
+    if not isinstance(only, Filter) or items or not isinstance(only.test, Text) or negation.meaning != ("be", "not"):
+        raise refusal(negation, "Such a negation is not read of a first or last event.", "unsupported")
+    return (replace(only, test=replace(only.test, negated=not only.test.negated)),)
 
 
 def favourite(ctx: Context, tree: Tree) -> Condition:

@@ -208,6 +208,8 @@ def tagged(ctx: Context, tree: Tree) -> Condition:
             ctx.warnings.append(f'No tag is "{said}".')
         texts = tuple(sorted({v.text.strip().casefold() for v in held})) or (said.casefold(),)
         conditions.append(Attribute(tuple(sorted({v.key.name for v in held})) or (tags[0].name,), Text("is", texts)))
+    if joint == "and":
+        vlist.has("BOTH")
     return all_of(*conditions) if joint == "and" else any_of(*conditions)
 
 

@@ -38,6 +38,7 @@ IMPLIED = {
 SHARED = {
     "users who viewed Moon Orchid then bought it within 3 days": "and then = then",
     "users who viewed Moon Orchid and bought it within 3 days": "section 7: A and B within N days = in that order",
+    "users who meet at least two of: ordered in 2026, from Belgium, balcony": "one attribute holds the value",
     "users with a phone number without an email": "but = and before a negation",
     "users who logged in between 9am 5pm": "a span between two clocks",
     "users who bought seeds or tools": "either … or = or",
