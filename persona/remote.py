@@ -16,6 +16,7 @@ from grammar import errors
 from grammar.errors import NotUnderstood, Reading
 from grammar.query import Query
 from persona.answer import Answer
+from persona.errors import refusing
 from persona.shapes import ARROW
 from persona.wire import answer_of
 from storage.errors import StorageError
@@ -82,11 +83,13 @@ class RemotePhonebook:
         """Answers a question in English, or a query; see `Phonebook.ask`."""
         query = question if isinstance(question, str) else json.loads(question.to_json())
         instant = now.isoformat() if isinstance(now, datetime) else now
-        return self._ask({"query": query, "now": instant, "parser": parser})
+        with refusing(question if isinstance(question, str) else ""):
+            return self._ask({"query": query, "now": instant, "parser": parser})
 
     def define(self, term: str, meaning: str) -> None:
         """Says what a word means, for all questions from now on."""
-        self._send("PUT", f"/terms/{quote(term, safe='')}", {"meaning": meaning})
+        with refusing(meaning):
+            self._send("PUT", f"/terms/{quote(term, safe='')}", {"meaning": meaning})
 
     def terms(self) -> pandas.DataFrame:
         """The words that are defined: term, meaning, understood, problem."""

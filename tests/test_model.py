@@ -517,7 +517,7 @@ def test_the_prompt_is_bounded() -> None:
     with persona.connect(":memory:", model=ModelSettings("m", "http://127.0.0.1:1/v1")) as book:
         book.import_contacts([{"visitor_id": "v1"}])
         with pytest.raises(persona.NotUnderstood) as refusal:
-            book.ask("x" * 3000)
+            book.ask("thingumabob" * 10 + " " + " ".join(["thingumabob" * 5] * 50))
         assert "2,000 characters" in refusal.value.warnings[0]
 
 

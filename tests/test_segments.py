@@ -230,6 +230,7 @@ def test_a_store_of_an_earlier_release_gets_the_tables(tmp_path: Path) -> None:
         with old._store._backend.write() as tx:
             for table in ("segment", "stay", "refresh"):
                 tx.run(f"DROP TABLE p1.{table}")
+            tx.run("UPDATE meta.store SET version = 1")
     with persona.connect(path) as new:
         new.segments.save("all", "everyone")
         assert new.segments.refresh("all").size == 6
@@ -250,8 +251,8 @@ def test_one_pass_serves_many(book: persona.Phonebook) -> None:
     backend = book._store._backend
     written = backend.write
 
-    def watched() -> Any:
-        transaction = written()
+    def watched(alone: bool = False) -> Any:
+        transaction = written(alone)
         enter = transaction.__enter__
 
         class Watch:
