@@ -18,11 +18,11 @@ OTHERS = Path(os.environ.get("PERSONA_QUESTION_SETS", HERE.parent.parent / "shar
 OURS = sorted(path.parent for path in HERE.glob("sets/*/questions.jsonl"))
 THEIRS = sorted(path.parent for path in OTHERS.glob("*/questions.jsonl"))
 LEAST_RIGHT = 0.97  # of the questions of a set
-STILL_REFUSED = {"telecom": 0.9, "clinic": 0.94}  # the newest: what they refuse is still to be mended
+STILL_REFUSED = {"telecom": 0.93, "clinic": 0.95}  # the newest: what they refuse is still to be mended
 
 
-def check(folder: Path) -> None:
-    verdicts = judged(folder)
+def check(folder: Path, every: int = 1) -> None:
+    verdicts = judged(folder, every)
     mistakes = [judged for judged in verdicts if judged.verdict in ("wrong", "crashed")]
     assert not mistakes, mistakes
     counts = Counter(judged.verdict for judged in verdicts)
@@ -30,6 +30,12 @@ def check(folder: Path) -> None:
     assert counts["right"] >= STILL_REFUSED.get(folder.name, LEAST_RIGHT) * len(verdicts), (counts, refused)
 
 
+@pytest.mark.parametrize("folder", OURS, ids=lambda folder: folder.name)
+def test_a_third_of_a_set_of_ours(folder: Path) -> None:
+    check(folder, every=3)
+
+
+@pytest.mark.laws
 @pytest.mark.parametrize("folder", OURS, ids=lambda folder: folder.name)
 def test_a_set_of_ours(folder: Path) -> None:
     check(folder)
