@@ -549,7 +549,7 @@ def forget(
     typer.echo(f"{visitor}: removed {', '.join(removed)}")
     if told.mentions:
         name = "names" if told.mentions == 1 else "name"
-        _say(f"{_many(told.mentions, 'record')} or term of others {name} {visitor}: not theirs to remove, so kept")
+        _say(f"{_many(told.mentions, 'record')}, term or segment of others {name} {visitor}: not theirs, so kept")
 
 
 @app.command()
