@@ -178,7 +178,7 @@ def filled(path: Path) -> Store:
         "visitor_id": WHO,
         "event_name": "add-to-cart",
         "event_properties": {},
-    }  # still fails; then it is another's
+    }  # it fails, and is another's again
     for payload in (mended, OTHERS_OWN):
         book.retry(Wanted(number), json.dumps(payload).encode())
     told = [{"query": f"users invited by {WHO}"}, {"term": WHO, "meaning": "users"}, {"deep": [{WHO: 1}]}]
