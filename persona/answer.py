@@ -65,6 +65,7 @@ class Answer:
     _follow: Callable[[str, Answer], Answer] | None = field(default=None, repr=False)
     grounding: tuple[Grounded, ...] = field(default=(), repr=False)
     model_usage: ModelUsage | None = field(default=None, repr=False)
+    _why: Callable[[Answer, str], Why] | None = field(default=None, repr=False)  # of an answer of a service
 
     @property
     def visitor_ids(self) -> list[str]:
@@ -174,6 +175,8 @@ class Answer:
 
         Raises StorageError where there is no such contact.
         """
+        if self._why is not None:
+            return self._why(self, visitor_id)
         book = self._asked()
         zone = ZoneInfo(book.zone)
         proof = book.prove(self.query, visitor_id, self.now)

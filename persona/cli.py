@@ -421,8 +421,9 @@ def serve(
     from persona.server import Limits, serve
 
     given: Settings = context.obj
-    limits = Limits(rate=rate, seconds=seconds)
-    serve(given.store or "persona.duckdb", host, port, limits, allow_origin or (), lambda url: _say(f"serving {url}"))
+    limits, store = Limits(rate=rate, seconds=seconds), given.store or "persona.duckdb"
+    reader = model_settings(os.environ)
+    serve(store, host, port, limits, allow_origin or (), reader, lambda url: _say(f"serving {url}"))
 
 
 @keying.command("create")
@@ -549,7 +550,7 @@ def forget(
     typer.echo(f"{visitor}: removed {', '.join(removed)}")
     if told.mentions:
         name = "names" if told.mentions == 1 else "name"
-        _say(f"{_many(told.mentions, 'record')} or term of others {name} {visitor}: not theirs to remove, so kept")
+        _say(f"{_many(told.mentions, 'record')}, term or segment of others {name} {visitor}: not theirs, so kept")
 
 
 @app.command()
@@ -567,7 +568,7 @@ def why(
     """Why a contact is in an answer or is not: each condition, and the events that decide it."""
     from persona.why import why_json
 
-    with _open_here(context.obj) as book, _refusals(question):
+    with _open(context.obj, must_exist=True) as book, _refusals(question):
         answer = _answered(book, question, now, "auto", reading, remember=False)
         told = answer.why(visitor)
     if format == "json":
@@ -607,7 +608,7 @@ def segment_save(
     ] = None,
 ) -> None:
     """Saves a question under a name."""
-    with _open_here(context.obj) as book, _refusals(question):
+    with _open(context.obj, must_exist=True) as book, _refusals(question):
         answer = _answered(book, question, now, "auto", reading, remember=False)
         saved = book.segments.save(name, answer, static=static, now=now)
         _say(f"{saved.name}: {saved.understood}")
@@ -617,7 +618,7 @@ def segment_save(
 @segments.command("list")
 def segment_list(context: typer.Context, format: Annotated[TableFormat, _FORMAT] = "table") -> None:
     """The saved segments. Times are UTC."""
-    with _open_here(context.obj) as book:
+    with _open(context.obj, must_exist=True) as book:
         rows = [_segment_row(each) for each in book.segments.list()]
     names = ["name", "kind", "size", "refreshed", "understood", "saved_at"]
     _print_records(names, rows, format, "name kind size refreshed understood".split())
@@ -631,7 +632,7 @@ def segment_show(
     format: Annotated[WhyFormat, _FORMAT] = "table",
 ) -> None:
     """A segment: what it says, its SQL, its size now, and its history. Times are UTC."""
-    with _open_here(context.obj) as book:
+    with _open(context.obj, must_exist=True) as book:
         segment, answer = book.segments.get(name), book.segments.ask(name, now=now)
         history = book.segments.history(name)
     rows = _records(history)
@@ -652,7 +653,7 @@ def segment_rename(
     new: Annotated[str, typer.Argument(metavar="NEW", help="Its new name.")],
 ) -> None:
     """Gives a segment another name, also where others speak of it."""
-    with _open_here(context.obj) as book:
+    with _open(context.obj, must_exist=True) as book:
         book.segments.rename(name, new)
         _say(f"{name} is {new} now")
 
@@ -668,7 +669,7 @@ def segment_refresh(
     """Asks live segments now and records who has entered and exited since the last time."""
     if every == (name is not None):
         raise typer.BadParameter("give the name of a segment, or --all", param_hint="NAME")
-    with _open_here(context.obj) as book:
+    with _open(context.obj, must_exist=True) as book:
         found = book.segments.refresh_all(now=now) if name is None else [book.segments.refresh(name, now=now)]
     if format == "json":
         keys = "name at size entered exited".split()
@@ -682,7 +683,7 @@ def segment_members(
     context: typer.Context, name: _SegmentName, now: _Now = None, format: Annotated[AnswerFormat, _FORMAT] = "ids"
 ) -> None:
     """Who is in a segment now."""
-    with _open_here(context.obj) as book:
+    with _open(context.obj, must_exist=True) as book:
         _print_answer(book.segments.ask(name, now=now), format)
 
 
@@ -691,7 +692,7 @@ def segment_history(
     context: typer.Context, name: _SegmentName, format: Annotated[TableFormat, _FORMAT] = "table"
 ) -> None:
     """How many were in a segment at each refresh, and how many entered and exited. Times are UTC."""
-    with _open_here(context.obj) as book:
+    with _open(context.obj, must_exist=True) as book:
         _print_frame(book.segments.history(name), format, "as_of size entered exited")
 
 
@@ -703,7 +704,7 @@ def segment_overlap(
     format: Annotated[TableFormat, _FORMAT] = "table",
 ) -> None:
     """How many contacts are in several segments together."""
-    with _open_here(context.obj) as book:
+    with _open(context.obj, must_exist=True) as book:
         regions = book.segments.overlap(*names, now=now).regions
     rows = [{"segments": list(those), "contacts": count} for those, count in regions]
     _print_records(["segments", "contacts"], rows, format, ["segments", "contacts"])
@@ -719,7 +720,7 @@ def segment_export(
     now: _Now = None,
 ) -> None:
     """Writes who is in a segment now to a file, whole or not at all."""
-    with _open_here(context.obj) as book, _refusals(columns or ""), _bar("rows") as progress:
+    with _open(context.obj, must_exist=True) as book, _refusals(columns or ""), _bar("rows") as progress:
         book.segments.export(name, file, now=now, columns=columns, spreadsheet=spreadsheet, progress=progress)
     _say(f"{name} written to {file}")
 
@@ -727,7 +728,7 @@ def segment_export(
 @segments.command("delete")
 def segment_delete(context: typer.Context, name: _SegmentName) -> None:
     """Forgets a segment and its history."""
-    with _open_here(context.obj) as book:
+    with _open(context.obj, must_exist=True) as book:
         book.segments.delete(name)
         _say(f"{name}: forgotten")
 

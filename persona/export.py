@@ -8,9 +8,10 @@ import json
 import os
 import secrets
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import date
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any, TypeAlias
+from typing import IO, TYPE_CHECKING, Any, Literal, TypeAlias
 
 if TYPE_CHECKING:
     import pyarrow
@@ -18,7 +19,11 @@ if TYPE_CHECKING:
 Progress: TypeAlias = Callable[[int, int | None], None]
 """Told after each batch: how many rows are written, and of how many, where that is known."""
 
+Format: TypeAlias = Literal["csv", "jsonl", "json", "parquet", "arrow"]
+"""What rows can be written as."""
+
 _BATCH = 50_000  # rows held as text at a time
+_PIECE = 64 * 1024  # bytes
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")  # how a cell begins that a spreadsheet would carry out
 
 
@@ -43,16 +48,40 @@ def export(
     cannot be written.
     """
     target = check_path(path, spreadsheet)
+    batches = _told(_even(rows), progress, total)
+    with whole(target) as file:
+        for _ in _WRITERS[target.suffix.lower()](rows.schema, batches, file, spreadsheet):
+            pass
+    return target
+
+
+@contextmanager
+def whole(target: Path) -> Iterator[IO[bytes]]:
+    """A file to write, which takes the place of the target when the block ends, and leaves no trace where it fails."""
     partial = target.with_name(f".{target.name}.{secrets.token_hex(4)}.part")
     try:
         with partial.open("xb") as file:
-            _WRITERS[target.suffix.lower()](rows.schema, _told(_even(rows), progress, total), file, spreadsheet)
+            yield file
             file.flush()
             os.fsync(file.fileno())
         partial.replace(target)
     finally:
         partial.unlink(missing_ok=True)
-    return target
+
+
+def pieces(rows: pyarrow.RecordBatchReader, format: Format, spreadsheet: bool = False) -> Iterator[bytes]:
+    """The bytes of the file that `export` would write, a few at a time, for who sends them on.
+
+    Raises ValueError for `spreadsheet` with another format than csv.
+    """
+    check_path(f"rows.{format}", spreadsheet)
+    file = io.BytesIO()
+    for _ in _WRITERS[f".{format}"](rows.schema, _even(rows), file, spreadsheet):
+        if file.tell() >= _PIECE:
+            yield file.getvalue()
+            file.seek(0)
+            file.truncate()
+    yield file.getvalue()
 
 
 def check_path(path: str | Path, spreadsheet: bool = False) -> Path:
@@ -122,20 +151,22 @@ def _lines(batches: Batches) -> Iterator[str]:
             yield json.dumps(dict(zip(names, row, strict=True)), ensure_ascii=False, default=plain)
 
 
-def _write_jsonl(_: pyarrow.Schema, batches: Batches, file: IO[bytes], __: bool) -> None:
+def _write_jsonl(_: pyarrow.Schema, batches: Batches, file: IO[bytes], __: bool) -> Iterator[None]:
     for line in _lines(batches):
         file.write(line.encode() + b"\n")
+        yield
 
 
-def _write_json(_: pyarrow.Schema, batches: Batches, file: IO[bytes], __: bool) -> None:
+def _write_json(_: pyarrow.Schema, batches: Batches, file: IO[bytes], __: bool) -> Iterator[None]:
     before = b"[\n"
     for line in _lines(batches):
         file.write(before + line.encode())
         before = b",\n"
+        yield
     file.write(b"[]\n" if before == b"[\n" else b"\n]\n")
 
 
-def _write_csv(schema: pyarrow.Schema, batches: Batches, file: IO[bytes], spreadsheet: bool) -> None:
+def _write_csv(schema: pyarrow.Schema, batches: Batches, file: IO[bytes], spreadsheet: bool) -> Iterator[None]:
     text = io.TextIOWrapper(file, encoding="utf-8", newline="")
     writer = csv.writer(text)
     writer.writerow([inert(name) for name in schema.names] if spreadsheet else schema.names)
@@ -145,6 +176,8 @@ def _write_csv(schema: pyarrow.Schema, batches: Batches, file: IO[bytes], spread
             texts = [not _is_number(kind) for kind in schema.types]
             columns = [map(inert, column) if text else column for text, column in zip(texts, columns, strict=True)]
         writer.writerows(zip(*columns, strict=True))
+        text.flush()
+        yield
     text.detach()
 
 
@@ -154,23 +187,26 @@ def _is_number(kind: pyarrow.DataType) -> bool:
     return bool(pyarrow.types.is_integer(kind) or pyarrow.types.is_floating(kind) or pyarrow.types.is_decimal(kind))
 
 
-def _write_parquet(schema: pyarrow.Schema, batches: Batches, file: IO[bytes], __: bool) -> None:
+def _write_parquet(schema: pyarrow.Schema, batches: Batches, file: IO[bytes], __: bool) -> Iterator[None]:
     import pyarrow.parquet
 
     with pyarrow.parquet.ParquetWriter(file, schema) as writer:
         for batch in batches:
             writer.write_batch(batch)
+            yield
 
 
-def _write_arrow(schema: pyarrow.Schema, batches: Batches, file: IO[bytes], __: bool) -> None:
+def _write_arrow(schema: pyarrow.Schema, batches: Batches, file: IO[bytes], __: bool) -> Iterator[None]:
     import pyarrow
 
     with pyarrow.ipc.new_file(file, schema) as writer:
         for batch in batches:
             writer.write_batch(batch)
+            yield
 
 
-_WRITERS: dict[str, Callable[[pyarrow.Schema, Batches, IO[bytes], bool], None]] = {
+# Each gives way after some rows.
+_WRITERS: dict[str, Callable[[pyarrow.Schema, Batches, IO[bytes], bool], Iterator[None]]] = {
     ".csv": _write_csv,
     ".jsonl": _write_jsonl,
     ".json": _write_json,

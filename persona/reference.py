@@ -14,6 +14,9 @@ from persona.wire import STATUS
 COMMON: Final = ("bad_request", "unauthorized", "forbidden", "unknown", "invalid", "too_fast", "failed", "busy")
 WITH_BODY: Final = ("too_late", "too_large", "unsupported_encoding", "not_json")
 
+MEMBERS: Final = ("too_big", "unsupported", "circular")  # where members are asked for
+QUESTION: Final = ("not_understood", "ambiguous", "model_not_configured", "too_long", "too_slow", *MEMBERS)
+
 
 def responses_of(
     shape: type | None, *codes: str, status: int = 200, media: Mapping[str, str] = MappingProxyType({})
@@ -48,6 +51,8 @@ PROBLEM_SHAPE: Final = {
         "words": {"type": "array", "items": {"type": "string"}},
         "suggestions": {"type": "array", "items": {"type": "string"}},
         "readings": {"type": "array", "items": {"type": "object"}},
+        "warnings": {"type": "array", "items": {"type": "string"}},
+        "model_usage": {"type": ["object", "null"]},
     },
 }
 

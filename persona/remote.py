@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
+from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import quote
@@ -17,8 +19,11 @@ from grammar.errors import NotUnderstood, Reading
 from grammar.query import Query
 from persona.answer import Answer
 from persona.errors import refusing
+from persona.export import check_path, whole
+from persona.segments import Now, Refresh, Segment, VisitorIds, asked
 from persona.shapes import ARROW
-from persona.wire import answer_of
+from persona.why import Why, why_from
+from persona.wire import answer_of, usage_of
 from storage.errors import StorageError
 from storage.event import EventError
 from storage.failed import Retried
@@ -30,11 +35,13 @@ if TYPE_CHECKING:
     import pandas
 
     from persona.engine import Parser
+    from persona.insight import Overlap
+    from persona.picture import Picture
 
 _RECORDS: Final = 5_000  # in one request, at most
 _BYTES: Final = 8 * 2**20
 _SECONDS: Final = 120.0
-_TIMES: Final = ["first_seen", "last_seen", "received_at", "event_timestamp", "created_at"]
+_TIMES: Final = ["first_seen", "last_seen", "received_at", "event_timestamp", "created_at", "as_of"]
 
 
 class ServiceError(Exception):
@@ -81,10 +88,10 @@ class RemotePhonebook:
 
     def ask(self, question: str | Query, now: datetime | str | None = None, parser: Parser = "auto") -> Answer:
         """Answers a question in English, or a query; see `Phonebook.ask`."""
-        query = question if isinstance(question, str) else json.loads(question.to_json())
-        instant = now.isoformat() if isinstance(now, datetime) else now
-        with refusing(question if isinstance(question, str) else ""):
-            return self._ask({"query": query, "now": instant, "parser": parser})
+        if isinstance(question, Query):
+            return self._ask({"query": json.loads(question.to_json()), "now": _iso(now)})
+        with refusing(question):
+            return self._ask({"query": question, "now": _iso(now), "parser": parser})
 
     def define(self, term: str, meaning: str) -> None:
         """Says what a word means, for all questions from now on."""
@@ -140,6 +147,11 @@ class RemotePhonebook:
         columns = "event_name event_timestamp created_at event_properties context type message_id"
         return self._frame(f"/contacts/{quote(visitor_id, safe='')}/events", columns, "event_properties", "context")
 
+    @property
+    def segments(self) -> RemoteSegments:
+        """The saved segments: save, list, get, refresh, members, history, export, rename, delete, overlap."""
+        return RemoteSegments(self)
+
     def close(self) -> None:
         """Lets go of the service. Closing it again does nothing."""
         self._client.close()
@@ -174,16 +186,26 @@ class RemotePhonebook:
 
         response = self._response("POST", "/persona", json=body, headers={"Accept": ARROW}, refusals=True)
         if response.status_code == 200:
-            return answer_of(response.content, response.elapsed.total_seconds())
+            return answer_of(response.content, response.elapsed.total_seconds(), self._why)
         refusal = _refusal(response.json())
         if isinstance(refusal, NotUnderstood):
             raise refusal
         readings = refusal.readings
-        raise Ambiguous(
+        several = Ambiguous(
             readings,
             refusal.words,
             lambda reading: self._ask({**body, "reading": readings.index(reading)}),
             lambda reading: self._remember(body, readings.index(reading)),
+        )
+        several.warnings, several.model_usage = refusal.warnings, refusal.model_usage
+        raise several
+
+    def _why(self, answer: Answer, visitor_id: str) -> Why:
+        query = json.loads(answer.query.to_json())
+        return why_from(
+            self._json(
+                "POST", "/persona/why", {"query": query, "visitor_id": visitor_id, "now": answer.now.isoformat()}
+            )
         )
 
     def _remember(self, body: dict[str, Any], reading: int) -> None:
@@ -194,7 +216,7 @@ class RemotePhonebook:
         import pandas
 
         rows: list[dict[str, Any]] = []
-        parameters = {} if path == "/terms" else {"limit": "1000"}
+        parameters = {} if path == "/terms" or path.endswith("/history") else {"limit": "1000"}
         while True:
             page = msgspec.json.decode(self._response("GET", path, params=parameters).content, type=_Page)
             rows += ({name: _value(raw, name in json_columns) for name, raw in row.items()} for row in page.data)
@@ -214,14 +236,25 @@ class RemotePhonebook:
 
     def _response(self, method: str, path: str, refusals: bool = False, **more: Any) -> httpx.Response:
         """The response, where the service did it; a refused question too, where `refusals` are waited for."""
+        with self._responding(method, path, refusals, **more) as response:
+            response.read()
+            return response
+
+    @contextmanager
+    def _responding(self, method: str, path: str, refusals: bool = False, **more: Any) -> Iterator[httpx.Response]:
+        """The same, to be read piece by piece."""
         import httpx
 
         try:
-            response = self._client.request(method, f"{self._url}{path}", **more)
+            with self._client.stream(method, f"{self._url}{path}", **more) as response:
+                yield self._checked(response, refusals)
         except httpx.HTTPError as error:
             raise ServiceError("unreachable", f"{self._url} does not answer: {error}.") from error
+
+    def _checked(self, response: httpx.Response, refusals: bool) -> httpx.Response:
         if response.is_success:
             return response
+        response.read()
         try:
             told = response.json()
             code, message = told["code"], told["message"]
@@ -233,7 +266,130 @@ class RemotePhonebook:
             raise _refusal(told)
         if code == "invalid" and refusals:
             raise ValueError(message)
+        if code == "model_not_configured":
+            from persona.engine import ModelNotConfigured
+
+            raise ModelNotConfigured
         raise ServiceError(code, message)
+
+
+class RemoteSegments:
+    """The saved segments of a phonebook of a service: the verbs of `Segments`, with the same meaning. What it does not
+    do raises ServiceError, with the same code."""
+
+    def __init__(self, book: RemotePhonebook) -> None:
+        self._book = book
+
+    def save(self, name: str, question: str | Query | Answer, static: bool = False, now: Now = None) -> Segment:
+        """Saves a question for contacts under a name; see `Segments.save`."""
+        if isinstance(question, str):
+            question = self._book.ask(question, now)  # what is refused is refused as there
+        query = question.query if isinstance(question, Answer) else question
+        body = {"name": name, "query": json.loads(query.to_json()), "static": static, "now": _iso(now)}
+        return _segment(self._book._json("POST", "/segments", body))
+
+    def list(self) -> Sequence[Segment]:
+        """All segments, by name."""
+        return [_segment(told) for told in self._book._json("GET", "/segments")["data"]]
+
+    def get(self, name: str) -> Segment:
+        """The segment of this name."""
+        return _segment(self._book._json("GET", _place(name)))
+
+    def rename(self, name: str, new: str) -> Segment:
+        """Gives a segment another name, also where other segments and terms speak of it."""
+        return _segment(self._book._json("PATCH", _place(name), {"name": new}))
+
+    def delete(self, name: str) -> None:
+        """Forgets a segment and its history; refused where a segment or a term is defined by it."""
+        self._book._send("DELETE", _place(name))
+
+    def ask(self, name: str, now: Now = None) -> Answer:
+        """The segment as an answer; see `Segments.ask`."""
+        return self._book.ask(asked(self.get(name)), now)
+
+    def members(self, name: str, now: Now = None) -> VisitorIds:
+        """The visitor_ids of the members now (of a static segment: as they were recorded)."""
+        return self.ask(name, now).visitor_ids
+
+    def refresh(self, name: str, now: Now = None) -> Refresh:
+        """Asks a live segment now and records who has entered and who has exited since it was refreshed before."""
+        return _refresh(self._book._json("POST", f"{_place(name)}/refresh", {"now": _iso(now)}))
+
+    def refresh_all(self, now: Now = None) -> Sequence[Refresh]:
+        """Refreshes every live segment, all of them or none."""
+        told = self._book._json("POST", "/segments/refresh", {"now": _iso(now)})
+        return [_refresh(each) for each in told["data"]]
+
+    def history(self, name: str) -> pandas.DataFrame:
+        """The refreshes of a segment, the earliest first: as_of (UTC), size, entered, exited."""
+        return self._book._frame(f"{_place(name)}/history", "as_of size entered exited")
+
+    def export(
+        self,
+        name: str,
+        path: str | Path,
+        now: Now = None,
+        columns: str | Sequence[str] | None = None,
+        spreadsheet: bool = False,
+        progress: Progress | None = None,
+    ) -> Path:
+        """Writes the members now to a file, whole or not at all; see `Segments.export`. What comes are bytes, not rows:
+        `progress` is told nothing."""
+        target = check_path(path, spreadsheet)
+        given = {
+            "format": target.suffix.lower().removeprefix("."),
+            "spreadsheet": str(spreadsheet).lower(),
+            "now": _iso(now),
+            "columns": columns if columns is None or isinstance(columns, str) else (*columns,),
+        }
+        parameters = {key: value for key, value in given.items() if value is not None}
+        with (
+            refusing(str(given["columns"])),
+            self._book._responding("GET", f"{_place(name)}/export", params=parameters) as response,
+            whole(target) as file,
+        ):
+            for piece in response.iter_bytes():
+                file.write(piece)
+        return target
+
+    def overlap(self, *names: str, now: Now = None) -> Overlap:
+        """How many contacts are in each of two to five segments, and in which of them together."""
+        from persona.insight import Overlap
+
+        told = self._book._json("POST", "/segments/overlap", {"names": names, "now": _iso(now)})
+        regions = tuple((tuple(region["segments"]), region["contacts"]) for region in told["regions"])
+        return Overlap(tuple(told["names"]), tuple(told["sizes"]), regions)
+
+    def chart(self, name: str) -> Picture:
+        """The size of a segment over time, with who entered and exited at each refresh."""
+        from persona import picture
+
+        return picture.of_history(self.get(name).name, self.history(name).to_dict("records"))
+
+
+def _place(name: str) -> str:
+    return f"/segments/{quote(name, safe='')}"
+
+
+def _segment(told: Mapping[str, Any]) -> Segment:
+    refreshed = told["refreshed"]
+    return Segment(
+        told["name"],
+        told["understood"],
+        _query(told),
+        told["static"],
+        datetime.fromisoformat(told["saved_at"]),
+        told["size"],
+        None if refreshed is None else datetime.fromisoformat(refreshed),
+    )
+
+
+def _refresh(told: Mapping[str, Any]) -> Refresh:
+    import pyarrow
+
+    moves = (pyarrow.chunked_array([told[what]], pyarrow.string()) for what in ("entered", "exited"))
+    return Refresh(told["name"], datetime.fromisoformat(told["at"]), told["size"], *moves)
 
 
 @dataclass(frozen=True, slots=True)
@@ -251,12 +407,22 @@ def _value(raw: msgspec.Raw, as_text: bool) -> Any:
 
 def _refusal(told: Mapping[str, Any]) -> NotUnderstood | errors.Ambiguous:
     """Why a question was not answered, or a meaning not taken."""
+    refusal: NotUnderstood | errors.Ambiguous
     if told["code"] == "not_understood":
-        return NotUnderstood(told["trouble"], told["words"], told["reason"], told["suggestions"], told["position"])
-    readings = [
-        Reading(one["understood"], Query.from_json(json.dumps(one["query"])), one["count"]) for one in told["readings"]
-    ]
-    return errors.Ambiguous(readings, told["words"])
+        refusal = NotUnderstood(told["trouble"], told["words"], told["reason"], told["suggestions"], told["position"])
+    else:
+        readings = [Reading(one["understood"], _query(one), one["count"]) for one in told["readings"]]
+        refusal = errors.Ambiguous(readings, told["words"])
+    refusal.warnings, refusal.model_usage = tuple(told["warnings"]), usage_of(told["model_usage"])
+    return refusal
+
+
+def _query(told: Mapping[str, Any]) -> Query:
+    return Query.from_json(json.dumps(told["query"]))
+
+
+def _iso(now: Now) -> str | None:
+    return now.isoformat() if isinstance(now, datetime) else now
 
 
 def _parts(records: Records) -> Iterator[tuple[int, list[bytes]]]:

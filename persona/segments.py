@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -12,7 +12,7 @@ from grammar.describe import describe
 from grammar.query import Member, Query, Users
 from grammar.vocabulary import fold
 from persona.answer import Answer, columns_of
-from persona.export import Progress, check_path, export
+from persona.export import Format, Progress, check_path, export, pieces
 
 if TYPE_CHECKING:
     import pandas
@@ -150,7 +150,7 @@ class Segments:
         """The segment as an answer: its members now, with the columns and the order that it was saved with; those of a
         static segment as they were recorded."""
         segment = self.get(name)
-        return self._ask(_asked(segment), now)
+        return self._ask(asked(segment), now)
 
     def members(self, name: str, now: Now = None) -> VisitorIds:
         """The visitor_ids of the members now (of a static segment: as they were recorded)."""
@@ -185,12 +185,21 @@ class Segments:
     ) -> Path:
         """Writes the members now to a file, batch by batch, whole or not at all; see `Answer.export`."""
         check_path(path, spreadsheet)
-        query = _asked(self.get(name))
-        if columns is not None:
-            assert isinstance(query.output, Users)
-            query = replace(query, output=replace(query.output, columns=columns_of(columns, self._book)))
-        with self._book.stream(query, self._instant(now)) as rows:
+        with self._book.stream(self._query(name, columns), self._instant(now)) as rows:
             return export(rows, path, spreadsheet, progress)
+
+    def pieces(
+        self,
+        name: str,
+        format: Format,
+        now: Now = None,
+        columns: str | Sequence[str] | None = None,
+        spreadsheet: bool = False,
+    ) -> Iterator[bytes]:
+        """The bytes of the file that `export` would write, a few at a time: for who sends them on."""
+        query, instant = self._query(name, columns), self._instant(now)
+        with self._book.stream(query, instant) as rows:
+            yield from pieces(rows, format, spreadsheet)
 
     def overlap(self, *names: str, now: Now = None) -> Overlap:
         """How many contacts are in each of two to five segments, and in which of them together."""
@@ -204,8 +213,16 @@ class Segments:
 
         return picture.of_history(self.get(name).name, self._book.segment_history(name).to_pylist())
 
+    def _query(self, name: str, columns: str | Sequence[str] | None) -> Query:
+        """What asks for the members, with other columns than the segment has where some are given."""
+        query = asked(self.get(name))
+        if columns is None:
+            return query
+        assert isinstance(query.output, Users)
+        return replace(query, output=replace(query.output, columns=columns_of(columns, self._book)))
 
-def _asked(segment: Segment) -> Query:
+
+def asked(segment: Segment) -> Query:
     """A live segment by its own words; a static one by its name, in the order of visitor_id."""
     return Query(Member(segment.name)) if segment.static else segment.query
 

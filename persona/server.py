@@ -16,10 +16,11 @@ import logging
 import signal
 import socket
 import sys
+import threading
 import time
 from collections import Counter as Count
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from contextlib import asynccontextmanager, suppress
+from collections.abc import AsyncIterator, Awaitable, Callable, Generator, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass, field, fields, replace
 from datetime import UTC, datetime
 from functools import partial
@@ -43,14 +44,16 @@ import grammar.query
 from grammar.errors import Ambiguous as AnyAmbiguous
 from grammar.errors import NotUnderstood
 from persona import shapes
-from persona.answer import answer_json
+from persona.answer import Answer, answer_json
 from persona.engine import Ambiguous, ModelNotConfigured, Phonebook
-from persona.export import plain
+from persona.export import Format, plain
 from persona.reference import (
     COMMON,
     EVENT,
+    MEMBERS,
     PROBLEM_SCHEMA,
     PROBLEM_SHAPE,
+    QUESTION,
     TRACK,
     WITH_BODY,
     list_of,
@@ -58,7 +61,10 @@ from persona.reference import (
     responses_of,
     takes,
 )
-from persona.shapes import ARROW, CSV, JSON, PROBLEM
+from persona.segments import Refresh, Segment, asked
+from persona.settings import ModelSettings
+from persona.shapes import ARROW, CSV, EXPORTS, JSON, PROBLEM
+from persona.why import why_json
 from persona.wire import (
     STATUS,
     UNREADABLE,
@@ -154,7 +160,9 @@ def _problem_of(error: Exception) -> Problem:
             return Problem("model_not_configured", str(error))
         case StorageError():
             code = error.code.replace(" ", "_")
-            return Problem(code, error.message) if code in STATUS else Problem("failed", _UNEXPECTED)
+            if code == "failed" or code not in STATUS:  # what the engine says of itself is for the log
+                return Problem("failed", _UNEXPECTED)
+            return Problem(code, error.message)
         case ValueError():
             return Problem("invalid", str(error))
         case HTTPException():
@@ -186,6 +194,7 @@ class _Service:
 
     store: Store
     limits: Limits
+    model: ModelSettings | None
     writer: Writer
     meters: _Meters
     keys: dict[str, KeyRow]
@@ -193,6 +202,7 @@ class _Service:
     asking: CapacityLimiter
     reading: CapacityLimiter
     storing: CapacityLimiter  # of its own: who waits to store must not keep others from reading
+    streams: threading.Semaphore  # of answers that are sent piece by piece
     buckets: dict[str, _Bucket] = field(default_factory=dict)
     held: int = 0
     ready: bool = True
@@ -231,6 +241,10 @@ class _Service:
         if name not in self.books:
             raise Problem("unknown", f"There is no phonebook {name!r} yet: PUT makes it.")
         return self.books[name]
+
+    def phonebook(self, name: str) -> Phonebook:
+        """The same as people use it, with the language model that is set up. To be asked in a thread."""
+        return Phonebook(self.store, self.book(name), self.model)
 
     def note(self, key: KeyRow, phonebook: str, action: str, **detail: Any) -> Awaitable[None]:
         """Adds to the audit log; what changes something waits for it."""
@@ -361,18 +375,20 @@ def _wrong(errors: Sequence[EventError]) -> list[shapes.Wrong]:
 # ── questions ─────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-async def _ask(service: _Service, request: Request, book: Book, question: shapes.Question) -> Response:
+async def _ask(service: _Service, request: Request, query: str | dict[str, Any] | None, work: Callable[[Stop], T]) -> T:
     """Answers in a thread, which is stopped when it takes too long or the client goes."""
-    if isinstance(question.query, str) and len(question.query) > service.limits.question:
+    if isinstance(query, str) and len(query) > service.limits.question:
         raise Problem("too_long", f"A question has at most {service.limits.question:,} characters.", key="query")
     if service.asking.statistics().tasks_waiting >= service.limits.patience:
         raise Problem("busy", "Too many questions wait.", {"Retry-After": "1"})
     stop = Stop()
-    accept = request.headers.get("accept", "")
-    work = partial(
-        _answered, service, book, question, ARROW if ARROW in accept else CSV if CSV in accept else JSON, stop
-    )
-    answering = asyncio.ensure_future(to_thread.run_sync(work, limiter=service.asking))
+
+    def answered() -> T:
+        if stop.asked:
+            raise StorageError("stopped", "The question was stopped: nobody waits for it.")
+        return work(stop)
+
+    answering = asyncio.ensure_future(to_thread.run_sync(answered, limiter=service.asking))
     leaving = asyncio.ensure_future(_left(request))
     try:
         await asyncio.wait({answering, leaving}, timeout=service.limits.seconds, return_when=asyncio.FIRST_COMPLETED)
@@ -393,46 +409,88 @@ async def _left(request: Request) -> None:
         pass
 
 
-def _answered(service: _Service, book: Book, question: shapes.Question, media: str, stop: Stop) -> Response:
-    if stop.asked:
-        raise StorageError("stopped", "The question was stopped: nobody waits for it.")
-    offset, now = 0, question.now
-    if question.cursor is not None:
-        offset, now = place(question.cursor, tuple[Annotated[int, msgspec.Meta(ge=0)], str]) or (0, now)
+def _answer(phonebook: Phonebook, question: shapes.Question, now: datetime | str, stop: Stop) -> Answer:
+    """The answer to a question, or to the reading of it that was chosen."""
     query = question.query
-    asked = query if isinstance(query, str) else grammar.query.Query.from_json(msgspec.json.encode(query))
-    instant = datetime.now(UTC) if now is None else now
-    phonebook = Phonebook(service.store, book)
     try:
-        answer = phonebook.ask(asked, instant, question.parser, stop)
-        if question.reading:
-            raise Problem("invalid", "The question has one reading, number 0.", key="reading")
+        if not isinstance(query, str):
+            return phonebook.ask(grammar.query.Query.from_json(msgspec.json.encode(query)), now, stop=stop)
+        answer = phonebook.ask(query, now, question.parser, stop)
     except Ambiguous as several:
         if question.reading is None:
             raise
         try:
-            answer = several.choose(question.reading, question.remember)
+            return several.choose(question.reading, question.remember)
         except IndexError as error:
             raise Problem("invalid", str(error), key="reading") from None
-    at = instant if isinstance(instant, str) else instant.isoformat()
+    if question.reading:
+        raise Problem("invalid", "The question has one reading, number 0.", key="reading")
+    if question.remember and answer.parser == "model":
+        phonebook.remember(query, answer)
+    return answer
+
+
+def _from(cursor: str | None, now: str | None) -> tuple[int, datetime | str]:
+    """Where a page begins, and as of when: the first one says so, those after it as the first."""
+    offset, said = place(cursor, tuple[Annotated[int, msgspec.Meta(ge=0)], str]) or (0, now)
+    return offset, datetime.now(UTC) if said is None else said
+
+
+def _following(whole: int, end: int, now: datetime | str) -> str | None:
+    """The cursor of the page after the one that ends here."""
+    return cursor_of(end, now if isinstance(now, str) else now.isoformat()) if end < whole else None
+
+
+def _answered(phonebook: Phonebook, question: shapes.Question, media: str, most: int, stop: Stop) -> Response:
+    offset, now = _from(question.cursor, question.now)
+    answer = _answer(phonebook, question, now, stop)
     if media == ARROW:
         return Response(arrow(answer), media_type=ARROW)
     if media == CSV:
         table = answer.table if question.limit is None else answer.table.slice(offset, question.limit)
         return StreamingResponse(csv_lines(table), media_type=f"{CSV}; charset=utf-8")
-    limit = question.limit or service.limits.rows
-    whole = len(answer)
+    limit, whole = question.limit or most, len(answer)
     told = answer_json(replace(answer, table=answer.table.slice(offset, limit) if whole > 1 else answer.table))
     if answer.kind == "users":
         told["count"] = whole
-    following = cursor_of(offset + limit, at) if offset + limit < whole else None
-    return _json({**told, "now": at, "next_cursor": following})
+    at = now if isinstance(now, str) else now.isoformat()
+    return _json({**told, "now": at, "next_cursor": _following(whole, offset + limit, now)})
+
+
+async def _sent(service: _Service, pieces: Iterator[bytes], media: str) -> Response:
+    """Sends pieces while they are made, in threads. The first is waited for, so that what goes wrong has a status."""
+
+    def limited() -> Generator[bytes]:
+        if not service.streams.acquire(blocking=False):
+            raise Problem("busy", "Too many exports run at once.", {"Retry-After": "5"})
+        try:
+            yield from pieces
+        finally:
+            service.streams.release()
+
+    made = limited()
+
+    async def next_one() -> bytes:
+        return await to_thread.run_sync(next, made, b"", limiter=service.reading)
+
+    async def all_of_it() -> AsyncIterator[bytes]:
+        piece = first
+        try:
+            while piece:
+                yield piece
+                piece = await next_one()
+        finally:
+            made.close()
+
+    first = await next_one()
+    return StreamingResponse(all_of_it(), media_type=media)
 
 
 # ── the routes ────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
 Limit = Annotated[int, Query(ge=1, le=1000, description="How many of them, at most.")]
+Now = Annotated[str | None, Query(max_length=100, description="As of this instant (ISO 8601); else the clock's.")]
 Cursor = Annotated[str | None, Query(max_length=2000, description="next_cursor of the page before.")]
 _BOOK: Final = "/api/v1/phonebooks/{phonebook}"
 
@@ -579,19 +637,26 @@ def _looking(service: _Service) -> APIRouter:
     async def thread(work: Callable[[], Response]) -> Response:
         return await to_thread.run_sync(work, limiter=service.reading)
 
+    @contextmanager
+    def noted(key: KeyRow, phonebook: str, action: str, **detail: Any) -> Iterator[None]:
+        """Counts the question that is asked inside, and writes it down with what became of it."""
+        outcome = "answered"
+        try:
+            yield
+        except Exception as error:
+            outcome = _problem_of(error).code
+            raise
+        finally:
+            service.meters.questions.labels(outcome).inc()
+            service.note(key, phonebook, action, **detail, outcome=outcome)
+
     @router.post(
         f"{_BOOK}/persona",
         responses=responses_of(
             shapes.Answered,
             *COMMON,
             *WITH_BODY,
-            "not_understood",
-            "ambiguous",
-            "model_not_configured",
-            "too_long",
-            "too_slow",
-            "too_big",
-            "unsupported",
+            *QUESTION,
             media={CSV: "The rows, a heading first.", ARROW: "The rows, exactly typed."},
         ),
         openapi_extra=takes("Question", {"query": "How many users bought in the last 30 days?"}),
@@ -599,19 +664,38 @@ def _looking(service: _Service) -> APIRouter:
     async def persona(request: Request, phonebook: str) -> Response:
         """Gets users based on persona: answers a question in English. With `Accept: text/csv` the rows come as CSV."""
         key = service.enter(request, phonebook, "read")
-        book = service.book(phonebook)
+        book = service.phonebook(phonebook)
         question = await _shape(service, request, shapes.Question)
         if question.remember and key.scope != "admin":
             raise Problem("forbidden", "To remember a reading changes the phonebook: it needs an admin key.")
-        outcome = "answered"
-        try:
-            return await _ask(service, request, book, question)
-        except Exception as error:
-            outcome = _problem_of(error).code
-            raise
-        finally:
-            service.meters.questions.labels(outcome).inc()
-            service.note(key, phonebook, "ask", query=question.query, outcome=outcome)
+        accept = request.headers.get("accept", "")
+        media = ARROW if ARROW in accept else CSV if CSV in accept else JSON
+        with noted(key, phonebook, "ask", query=question.query):
+            return await _ask(
+                service,
+                request,
+                question.query,
+                lambda stop: _answered(book, question, media, service.limits.rows, stop),
+            )
+
+    @router.post(
+        f"{_BOOK}/persona/why",
+        responses=responses_of(shapes.Why, *COMMON, *WITH_BODY, *QUESTION),
+        openapi_extra=takes("WhyQuestion", {"query": "users who bought a Linen Shirt", "visitor_id": "u-17"}),
+    )
+    async def why(request: Request, phonebook: str) -> Response:
+        """Says why a contact is in an answer or is not: each condition, met or not, and the events that decide it."""
+        key = service.enter(request, phonebook, "read")
+        book = service.phonebook(phonebook)
+        told = await _shape(service, request, shapes.WhyQuestion)
+        question = shapes.Question(told.query, told.now, told.parser, reading=told.reading)
+
+        def work(stop: Stop) -> Response:
+            answer = _answer(book, question, _from(None, told.now)[1], stop)
+            return _json({"understood": answer.understood, **why_json(answer.why(told.visitor_id))})
+
+        with noted(key, phonebook, "why", query=told.query, visitor_id=told.visitor_id):
+            return await _ask(service, request, told.query, work)
 
     @router.get(f"{_BOOK}/event-types", responses=pages)
     async def event_types(request: Request, phonebook: str, limit: Limit = 100, cursor: Cursor = None) -> Response:
@@ -739,7 +823,7 @@ def _deciding(service: _Service) -> APIRouter:
     async def terms(request: Request, phonebook: str) -> Response:
         """The words that are defined, with what they mean and whether that still reads."""
         service.enter(request, phonebook, "read")
-        book = Phonebook(service.store, service.book(phonebook))
+        book = service.phonebook(phonebook)
         rows = await thread(lambda: book.terms().to_dict("records"))
         return _json(shapes.Page([{str(name): value for name, value in row.items()} for row in rows], None))
 
@@ -752,7 +836,7 @@ def _deciding(service: _Service) -> APIRouter:
     async def define(request: Request, phonebook: str, term: str) -> Response:
         """Says what a word means in this phonebook."""
         key = service.enter(request, phonebook)
-        book = Phonebook(service.store, service.book(phonebook))
+        book = service.phonebook(phonebook)
         told = await _shape(service, request, shapes.Meaning)
         await thread(lambda: book.define(term, told.meaning))
         await service.note(key, phonebook, "terms.define", term=term, meaning=told.meaning)
@@ -762,7 +846,7 @@ def _deciding(service: _Service) -> APIRouter:
     async def undefine(request: Request, phonebook: str, term: str) -> Response:
         """Forgets a word, or a reading that was remembered."""
         key = service.enter(request, phonebook)
-        book = Phonebook(service.store, service.book(phonebook))
+        book = service.phonebook(phonebook)
         await thread(lambda: book.undefine(term))
         await service.note(key, phonebook, "terms.undefine", term=term)
         return Response(status_code=204)
@@ -848,6 +932,181 @@ def _deciding(service: _Service) -> APIRouter:
     return router
 
 
+def _segments(service: _Service) -> APIRouter:
+    """Questions saved under names, who is in them, and who came and went."""
+    router = APIRouter(tags=["Segments"])
+    base = f"{_BOOK}/segments"
+    one = responses_of(shapes.Segment, *COMMON)
+    pages = responses_of(shapes.Page, *COMMON, *MEMBERS, "too_slow", media={CSV: "All of them, a heading first."})
+    exported = responses_of(None, *COMMON, *MEMBERS, "not_understood", "ambiguous")
+    exported[200]["content"] = {media: {"schema": {}} for media in EXPORTS.values()}
+
+    async def thread(work: Callable[[], T]) -> T:
+        return await to_thread.run_sync(work, limiter=service.storing)
+
+    @router.get(base, responses=responses_of(shapes.Page, *COMMON))
+    async def list_segments(request: Request, phonebook: str) -> Response:
+        """The saved segments, by name, with what their latest refresh found. Times are UTC."""
+        service.enter(request, phonebook, "read")
+        book = service.phonebook(phonebook)
+        return await thread(lambda: _json({"data": list(map(_segment, book.segments.list())), "next_cursor": None}))
+
+    @router.post(
+        base,
+        status_code=201,
+        responses=responses_of(shapes.Segment, *COMMON, *WITH_BODY, *QUESTION, "taken", status=201),
+        openapi_extra=takes("NewSegment", {"name": "VIP", "query": "users who spent over 500"}),
+    )
+    async def save_segment(request: Request, phonebook: str) -> Response:
+        """Saves a question for contacts under a name."""
+        key = service.enter(request, phonebook)
+        book = service.phonebook(phonebook)
+        told = await _shape(service, request, shapes.NewSegment)
+        question = shapes.Question(told.query, told.now, told.parser, reading=told.reading)
+        now = _from(None, told.now)[1]
+        answer = await _ask(service, request, told.query, lambda stop: _answer(book, question, now, stop))
+        saved = await thread(lambda: book.segments.save(told.name, answer, told.static, answer.now))
+        await service.note(key, phonebook, "segments.save", name=told.name, query=told.query, static=told.static)
+        return _json(_segment(saved), 201)
+
+    @router.post(
+        f"{base}/refresh",
+        responses=responses_of(shapes.Page, *COMMON, *WITH_BODY, *MEMBERS, "earlier"),
+        openapi_extra=takes("AsOf", {}, required=False),
+    )
+    async def refresh_segments(request: Request, phonebook: str) -> Response:
+        """Refreshes every live segment, in one pass where one can serve: all of them or none."""
+        key = service.enter(request, phonebook)
+        book = service.phonebook(phonebook)
+        told = await _shape(service, request, shapes.AsOf)
+        done = await thread(lambda: book.segments.refresh_all(told.now))
+        await service.note(key, phonebook, "segments.refresh", names=[each.name for each in done])
+        return await thread(lambda: _json({"data": list(map(_refreshed, done)), "next_cursor": None}))
+
+    @router.post(
+        f"{base}/overlap",
+        responses=responses_of(shapes.Overlap, *COMMON, *WITH_BODY, *MEMBERS, "too_slow"),
+        openapi_extra=takes("Laid", {"names": ["VIP", "Buyers"]}),
+    )
+    async def overlap(request: Request, phonebook: str) -> Response:
+        """How many contacts are in each of two to five segments, and in which of them together."""
+        key = service.enter(request, phonebook, "read")
+        book = service.phonebook(phonebook)
+        told = await _shape(service, request, shapes.Laid)
+        found = await _ask(service, request, None, lambda _: book.segments.overlap(*told.names, now=told.now))
+        service.note(key, phonebook, "segments.overlap", names=told.names)
+        regions = [shapes.Region(list(those), count) for those, count in found.regions]
+        return _json(shapes.Overlap(list(found.names), list(found.sizes), regions))
+
+    @router.post(
+        f"{base}/{{name:path}}/refresh",
+        responses=responses_of(shapes.Refreshed, *COMMON, *WITH_BODY, *MEMBERS, "earlier", "refused"),
+        openapi_extra=takes("AsOf", {}, required=False),
+    )
+    async def refresh_segment(request: Request, phonebook: str, name: str) -> Response:
+        """Asks a live segment now and records who has entered and who has exited since it was refreshed before."""
+        key = service.enter(request, phonebook)
+        book = service.phonebook(phonebook)
+        told = await _shape(service, request, shapes.AsOf)
+        done = await thread(lambda: book.segments.refresh(name, told.now))
+        await service.note(key, phonebook, "segments.refresh", names=[done.name])
+        return await thread(lambda: _json(_refreshed(done)))
+
+    @router.get(f"{base}/{{name:path}}/members", responses=pages)
+    async def members(
+        request: Request, phonebook: str, name: str, limit: Limit = 100, cursor: Cursor = None, now: Now = None
+    ) -> Response:
+        """Who is in a segment now, with the columns that it was saved with. With `Accept: text/csv` all come as CSV."""
+        key = service.enter(request, phonebook, "read")
+        book = service.phonebook(phonebook)
+        service.note(key, phonebook, "segments.members", name=name)
+        if CSV in request.headers.get("accept", ""):
+            return await _sent(service, book.segments.pieces(name, "csv", now), EXPORTS["csv"])
+
+        def work(stop: Stop) -> Response:
+            offset, instant = _from(cursor, now)
+            answer = book.ask(asked(book.segments.get(name)), instant, stop=stop)
+            rows = answer.table.slice(offset, limit).to_pylist()
+            return _json(shapes.Page(rows, _following(len(answer), offset + limit, instant)))
+
+        return await _ask(service, request, None, work)
+
+    @router.get(f"{base}/{{name:path}}/history", responses=responses_of(shapes.Page, *COMMON))
+    async def history(request: Request, phonebook: str, name: str) -> Response:
+        """The refreshes of a segment, the earliest first: as_of (UTC), size, entered, exited."""
+        service.enter(request, phonebook, "read")
+        book = service.book(phonebook)
+        return await thread(lambda: _json(shapes.Page(book.segment_history(name).to_pylist(), None)))
+
+    @router.get(f"{base}/{{name:path}}/export", responses=exported)
+    async def export_segment(
+        request: Request,
+        phonebook: str,
+        name: str,
+        format: Format = "csv",
+        now: Now = None,
+        columns: Annotated[list[str] | None, Query(description="Attributes and measures, in English.")] = None,
+        spreadsheet: Annotated[bool, Query(description="A ' before text in CSV that would be a formula.")] = False,
+    ) -> Response:
+        """The members now as a file, sent while it is made, however many they are."""
+        key = service.enter(request, phonebook, "read")
+        book = service.phonebook(phonebook)
+        service.note(key, phonebook, "segments.export", name=name, format=format, columns=columns)
+        return await _sent(service, book.segments.pieces(name, format, now, columns, spreadsheet), EXPORTS[format])
+
+    @router.get(f"{base}/{{name:path}}", responses=one)
+    async def segment(request: Request, phonebook: str, name: str) -> Response:
+        """A segment: what it says, and what its latest refresh found. Times are UTC."""
+        service.enter(request, phonebook, "read")
+        book = service.phonebook(phonebook)
+        return await thread(lambda: _json(_segment(book.segments.get(name))))
+
+    @router.patch(
+        f"{base}/{{name:path}}",
+        responses=responses_of(shapes.Segment, *COMMON, *WITH_BODY, "taken", "circular"),
+        openapi_extra=takes("NewName", {"name": "VIP 2026"}),
+    )
+    async def rename_segment(request: Request, phonebook: str, name: str) -> Response:
+        """Gives a segment another name, also where other segments and terms speak of it."""
+        key = service.enter(request, phonebook)
+        book = service.phonebook(phonebook)
+        told = await _shape(service, request, shapes.NewName)
+        renamed = await thread(lambda: book.segments.rename(name, told.name))
+        await service.note(key, phonebook, "segments.rename", name=name, new=told.name)
+        return _json(_segment(renamed))
+
+    @router.delete(
+        f"{base}/{{name:path}}",
+        status_code=204,
+        responses=responses_of(None, *COMMON, "in_use", "circular", status=204),
+    )
+    async def delete_segment(request: Request, phonebook: str, name: str) -> Response:
+        """Forgets a segment and its history; refused where a segment or a term is defined by it."""
+        key = service.enter(request, phonebook)
+        book = service.phonebook(phonebook)
+        await thread(lambda: book.segments.delete(name))
+        await service.note(key, phonebook, "segments.delete", name=name)
+        return Response(status_code=204)
+
+    return router
+
+
+def _segment(segment: Segment) -> shapes.Segment:
+    return shapes.Segment(
+        segment.name,
+        segment.understood,
+        json.loads(segment.query.to_json()),
+        segment.static,
+        segment.saved_at.isoformat(),
+        segment.size,
+        segment.refreshed.isoformat() if segment.refreshed else None,
+    )
+
+
+def _refreshed(refresh: Refresh) -> shapes.Refreshed:
+    return shapes.Refreshed(refresh.name, refresh.at.isoformat(), refresh.size, refresh.entered, refresh.exited)
+
+
 def _phonebook(book: Book) -> shapes.Phonebook:
     row = book.row
     return shapes.Phonebook(row.name, row.zone, row.strict, list(row.private), row.unknown_visitors)
@@ -882,11 +1141,13 @@ def _operating(service: _Service) -> APIRouter:
 # ── the application ───────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def application(store: Store, limits: Limits, origins: Sequence[str]) -> ASGIApp:
-    """The service on an open store, which is closed when the service stops. `origins`: web pages that may call it."""
+def application(store: Store, limits: Limits, origins: Sequence[str], model: ModelSettings | None) -> ASGIApp:
+    """The service on an open store, which is closed when the service stops. `origins`: web pages that may call it;
+    `model`: the language model that may read questions, for as long as a question may take."""
     service = _Service(
         store,
         limits,
+        None if model is None else replace(model, timeout=min(model.timeout, limits.seconds)),
         Writer(store),
         _Meters(),
         keys={key.id: key for key in store.made_keys()},
@@ -894,6 +1155,7 @@ def application(store: Store, limits: Limits, origins: Sequence[str]) -> ASGIApp
         asking=CapacityLimiter(limits.asking),
         reading=CapacityLimiter(2 * limits.asking),
         storing=CapacityLimiter(2),
+        streams=threading.Semaphore(limits.asking),
     )
 
     @asynccontextmanager
@@ -913,7 +1175,7 @@ def application(store: Store, limits: Limits, origins: Sequence[str]) -> ASGIApp
         lifespan=lifespan,
         redirect_slashes=False,
     )
-    for router in (_handing_in, _looking, _deciding, _operating):
+    for router in (_handing_in, _looking, _segments, _deciding, _operating):
         app.include_router(router(service))
     for kind in (Exception, HTTPException, RequestValidationError, ClientDisconnect):
         app.add_exception_handler(kind, _on_error)
@@ -1041,7 +1303,13 @@ class _Lines(logging.Formatter):
 
 
 def serve(
-    path: str, host: str, port: int, limits: Limits, origins: Sequence[str], ready: Callable[[str], None]
+    path: str,
+    host: str,
+    port: int,
+    limits: Limits,
+    origins: Sequence[str],
+    model: ModelSettings | None,
+    ready: Callable[[str], None],
 ) -> None:
     """Serves the store at this path until it is told to stop (SIGTERM, or Ctrl+C): then what was accepted is finished.
 
@@ -1062,7 +1330,7 @@ def serve(
     handler.setFormatter(_Lines())
     logging.basicConfig(level=logging.INFO, handlers=[handler], force=True)
     with socket.create_server((host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET) as listening:
-        app = application(Store.open(path), limits, origins)
+        app = application(Store.open(path), limits, origins, model)
         config = uvicorn.Config(
             app,
             http="h11",

@@ -2,21 +2,35 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Annotated, Any, Final, Literal
+from typing import Annotated, Any, Final, Literal, TypeAlias
 
 import msgspec
 from msgspec import Meta
 
 from grammar.errors import Ambiguous, NotUnderstood
 from persona.answer import refusal_json
+from persona.export import Format
 from storage.registry import KeyRow, Scope, UnknownVisitors
 
 ARROW: Final = "application/vnd.apache.arrow.stream"
 CSV: Final = "text/csv"
 JSON: Final = "application/json"
 PROBLEM: Final = "application/problem+json"
+EXPORTS: Final[Mapping[Format, str]] = {
+    "csv": "text/csv; charset=utf-8",
+    "jsonl": "application/x-ndjson",
+    "json": JSON,
+    "parquet": "application/vnd.apache.parquet",
+    "arrow": "application/vnd.apache.arrow.file",
+}
+"""What rows can be exported as, with its media type."""
+
+ParserName: TypeAlias = Literal["auto", "grammar", "model"]
+Number: TypeAlias = Annotated[int, Meta(ge=0, le=1000)]
+SegmentName: TypeAlias = Annotated[str, Meta(min_length=1, max_length=200)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,10 +80,10 @@ class Question:
 
     query: str | dict[str, Any]
     now: str | None = None
-    parser: Literal["auto", "grammar", "model"] = "auto"
+    parser: ParserName = "auto"
     limit: Annotated[int, Meta(ge=1, le=10_000)] | None = None
     cursor: str | None = None
-    reading: Annotated[int, Meta(ge=0, le=1000)] | None = None
+    reading: Number | None = None
     remember: bool = False
 
 
@@ -87,8 +101,106 @@ class Answered:
     sql: str
     warnings: list[str]
     parser: str
+    model_usage: dict[str, Any] | None
     now: str
     next_cursor: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class WhyQuestion:
+    """A question, as it is asked, and the contact of whom it is to be told why it is in the answer, or is not."""
+
+    query: str | dict[str, Any]
+    visitor_id: str
+    now: str | None = None
+    parser: ParserName = "auto"
+    reading: Number | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Why:
+    """Whether a contact is in the answer, and each condition of the question: met or not, what was found, the events
+    behind it, and the conditions inside it."""
+
+    visitor_id: str
+    met: bool
+    understood: str
+    conditions: list[dict[str, Any]]
+
+
+@dataclass(frozen=True, slots=True)
+class NewSegment:
+    """A question for contacts that is to be saved under a name. `static` keeps the members as of `now`, for good."""
+
+    name: SegmentName
+    query: str | dict[str, Any]
+    static: bool = False
+    now: str | None = None
+    parser: ParserName = "auto"
+    reading: Number | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Segment:
+    """A saved segment; size and refreshed are those of its latest refresh, null before the first. Times are UTC."""
+
+    name: str
+    understood: str
+    query: dict[str, Any]
+    static: bool
+    saved_at: str
+    size: int | None
+    refreshed: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class NewName:
+    """The name that a segment is to have."""
+
+    name: SegmentName
+
+
+@dataclass(frozen=True, slots=True)
+class AsOf:
+    """The instant as of which something is done (ISO 8601); null is the clock's."""
+
+    now: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Refreshed:
+    """What a refresh found: how many members there are, and the visitor_ids of those who came and went."""
+
+    name: str
+    at: str
+    size: int
+    entered: list[str]
+    exited: list[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Laid:
+    """Two to five segments that are to be laid over each other, and as of when."""
+
+    names: list[SegmentName]
+    now: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Region:
+    """How many contacts are in exactly these segments."""
+
+    segments: list[str]
+    contacts: int
+
+
+@dataclass(frozen=True, slots=True)
+class Overlap:
+    """How segments overlap: how many contacts each has, and each region that has any, the largest first."""
+
+    names: list[str]
+    sizes: list[int]
+    regions: list[Region]
 
 
 @dataclass(frozen=True, slots=True)
@@ -220,7 +332,7 @@ class State:
 
 SHAPES: Final = (
     Accepted, Page, Question, Answered, Settings, Phonebook, NewKey, Key, MadeKey, Meaning, Selected, Retried, Failure,
-    Taken, State,
+    Taken, State, WhyQuestion, Why, NewSegment, Segment, NewName, AsOf, Refreshed, Laid, Overlap,
 )  # fmt: skip
 """Every shape that a request or an answer has."""
 

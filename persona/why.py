@@ -10,6 +10,7 @@ from zoneinfo import ZoneInfo
 
 from grammar import query as q
 from grammar.describe import describe_condition, describe_event, describe_found
+from persona.export import plain
 
 if TYPE_CHECKING:
     from storage.evidence import Happened, Proof
@@ -94,12 +95,31 @@ def _reason_json(reason: Reason) -> dict[str, Any]:
         "met": reason.met,
         "text": reason.text,
         "found": reason.found,
+        "values": [plain(value) for value in reason.values],
         "events": [
-            {"name": event.name, "at": event.at.isoformat(), "values": dict(event.values), "text": event.text}
+            {
+                "name": event.name,
+                "at": event.at.isoformat(),
+                "values": dict(event.values),
+                "text": event.text,
+                "properties": dict(event.properties),
+                "message_id": event.message_id,
+            }
             for event in reason.events
         ],
         "conditions": [_reason_json(each) for each in reason.conditions],
     }
+
+
+def why_from(told: Mapping[str, Any]) -> Why:
+    """What `why_json` was made of; instants among the values of a reason stay ISO 8601."""
+    return Why(told["visitor_id"], told["met"], tuple(map(_reason_from, told["conditions"])))
+
+
+def _reason_from(told: Mapping[str, Any]) -> Reason:
+    events = (Event(**{**event, "at": datetime.fromisoformat(event["at"])}) for event in told["events"])
+    conditions = tuple(map(_reason_from, told["conditions"]))
+    return Reason(told["met"], told["text"], told["found"], tuple(told["values"]), tuple(events), conditions)
 
 
 def _reason(proof: Proof, zone: ZoneInfo) -> Reason:

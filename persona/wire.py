@@ -8,7 +8,7 @@ import csv
 import io
 import json
 import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from datetime import UTC, datetime
 from hashlib import blake2b
@@ -23,6 +23,9 @@ from persona.export import cell
 if TYPE_CHECKING:
     import pyarrow
 
+    from grammar.model import ModelUsage
+    from persona.why import Why
+
 T = TypeVar("T")
 
 STATUS: Final[Mapping[str, int]] = {
@@ -34,6 +37,10 @@ STATUS: Final[Mapping[str, int]] = {
     "method_not_allowed": 405,
     "too_late": 408,
     "zone": 409,
+    "taken": 409,
+    "in_use": 409,
+    "earlier": 409,
+    "refused": 409,
     "too_large": 413,
     "unsupported_encoding": 415,
     "not_json": 422,
@@ -46,6 +53,7 @@ STATUS: Final[Mapping[str, int]] = {
     "too_big": 422,
     "stopped": 422,
     "unsupported": 422,
+    "circular": 422,
     "too_fast": 429,
     "failed": 500,
     "damaged": 500,
@@ -196,6 +204,7 @@ def arrow(answer: Answer) -> bytes:
         "sql": answer.sql,
         "now": answer.now.isoformat(),
         "grounding": answer.grounding,
+        "model_usage": answer.model_usage,
     }
     table = answer.table.replace_schema_metadata({"persona": encode(told)})
     import pyarrow as pa
@@ -219,8 +228,15 @@ def csv_lines(table: pyarrow.Table) -> Iterator[bytes]:
     yield text.getvalue().encode()
 
 
-def answer_of(content: bytes, elapsed: float) -> Answer:
-    """The answer that `arrow` was made of."""
+def usage_of(told: Mapping[str, Any] | None) -> ModelUsage | None:
+    """What a model was asked, of its JSON."""
+    from grammar.model import ModelUsage
+
+    return None if told is None else ModelUsage(**told)
+
+
+def answer_of(content: bytes, elapsed: float, why: Callable[[Answer, str], Why]) -> Answer:
+    """The answer that `arrow` was made of. `why` asks the service about a contact."""
     import pyarrow as pa
 
     from grammar.reader import Grounded
@@ -239,4 +255,6 @@ def answer_of(content: bytes, elapsed: float) -> Answer:
         now=datetime.fromisoformat(told["now"]),
         table=table.replace_schema_metadata(None),
         grounding=tuple(Grounded(**one) for one in told["grounding"]),
+        model_usage=usage_of(told["model_usage"]),
+        _why=why,
     )

@@ -17,7 +17,8 @@ StorageCode = Literal[
     "too slow",  # a question took longer than the limit
     "too big",  # a question needed more memory than the limit
     "unsupported",  # a query that is not answered here
-    "refused",  # the engine did not carry it out
+    "failed",  # the engine did not carry it out
+    "refused",  # it is not done here
     "unknown",  # no such thing in the store
     "taken",  # the name is in use
     "in use",  # something else is defined by it

@@ -69,6 +69,29 @@ RULES: Final = (  # what must be so, and a query of what is not: {s} is the phon
         "WHERE (every.first, every.last, every.events) IS DISTINCT FROM (s.first, s.last, s.events) "
         "OR abs(every.worth - s.worth) > 1e-9 * abs(s.worth) OR (every.worth IS NULL) <> (s.worth IS NULL)",
     ),
+    (
+        "a stay is of a contact and in a segment",
+        "SELECT contact FROM {s}.stay WHERE contact NOT IN (SELECT contact FROM {s}.contact) "
+        "OR segment NOT IN (SELECT id FROM {s}.segment)",
+    ),
+    ("a refresh is of a segment", "SELECT segment FROM {s}.refresh WHERE segment NOT IN (SELECT id FROM {s}.segment)"),
+    (
+        "a contact is in a segment once at a time",
+        "SELECT contact FROM (SELECT contact, entered, lag(coalesce(exited, 'infinity')) OVER (PARTITION BY segment, "
+        "contact ORDER BY entered, exited NULLS LAST) AS before FROM {s}.stay) WHERE entered < before",
+    ),
+    (
+        "who entered and exited at a refresh are the stays that began and ended then",
+        "WITH moves AS (SELECT segment, entered AS instant, 1 AS came, 0 AS went FROM {s}.stay UNION ALL "
+        "SELECT segment, exited, 0, 1 FROM {s}.stay WHERE exited IS NOT NULL UNION ALL "
+        "SELECT segment, as_of, -entered, -exited FROM {s}.refresh) "
+        "SELECT segment FROM moves GROUP BY segment, instant HAVING sum(came) <> 0 OR sum(went) <> 0",
+    ),
+    (
+        "the size of a segment at a refresh is who entered so far, minus who exited",
+        "SELECT segment FROM (SELECT segment, size, sum(entered - exited) OVER (PARTITION BY segment "
+        "ORDER BY as_of, rowid) AS counted FROM {s}.refresh) WHERE size <> counted",
+    ),
 )
 ONCE: Final = (  # what is there once: table, and the columns that tell one row from another
     ("contact", "contact"),
@@ -86,6 +109,8 @@ ONCE: Final = (  # what is there once: table, and the columns that tell one row 
     ("failed", "id"),
     ("file", "digest, what"),
     ("term", "name"),
+    ("segment", "id"),
+    ("segment", "folded"),
 )
 
 

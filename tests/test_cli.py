@@ -219,7 +219,7 @@ def test_upkeep(run: Run, tmp_path: Path) -> None:
     done = run("forget", "v1")
     assert done.status == 0
     assert done.out == "v1: removed 1 contact, 3 events, 1 failed record, 0 places in segments\n"
-    assert "1 record or term of others names v1" in done.err
+    assert "1 record, term or segment of others names v1" in done.err
     assert run("forget", "v1").status == 1
     assert len(run("activity", "v1").out.splitlines()) == 1
     assert len(run("--store", "copy.duckdb", "activity", "v1").out.splitlines()) == 4

@@ -415,9 +415,9 @@ def test_no_text_is_too_much(noise: str, row: tuple[Query, str], at: int, cut: i
     ids=lambda text: text[:40] if isinstance(text, str) else None,
 )
 def test_a_monstrous_text_is_none_and_quickly(text: str) -> None:
-    started = time.perf_counter()
+    started = time.process_time()  # not the clock: a busy machine is no slow reader
     assert read_canonical(text) is None
-    assert time.perf_counter() - started < 5
+    assert time.process_time() - started < 5
 
 
 def test_lark_is_loaded_when_a_sentence_is_read() -> None:

@@ -4,18 +4,24 @@ from __future__ import annotations
 
 import json
 import random
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 import pytest
 
+from grammar.query import Attribute, Events, Everyone, Query, Rolling, Span, Text, Window, did
 from storage.erase import Forgotten
 from storage.errors import StorageError
+from storage.failed import Wanted
+from storage.registry import AuditRow
 from storage.store import Book, Store
 
 WHO = "zq7-the-one-who-goes-3f"
 OTHERS = ["v1", "v2", "v3"]
+OTHERS_OWN = {"visitor_id": "v1", "event_name": "add-to-cart", "event_properties": {}}  # fails
+NOW = datetime(2026, 6, 1, tzinfo=UTC)
 
 
 def records(seed: int) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
@@ -160,11 +166,26 @@ def filled(path: Path) -> Store:
     }
     book.import_events([event, {**event, "event_name": f"hello {WHO}", "message_id": WHO, "other": WHO}])
     book.import_events(
-        [{**event, "event_name": "add-to-cart"}, {"visitor_id": f" {WHO}"}, {"visitor_id": None, "x": WHO}]
+        [{**event, "event_name": "add-to-cart"}, {"visitor_id": f" {WHO}"}, {"visitor_id": None, "x": WHO}, OTHERS_OWN]
     )
     lines = path.parent / "lines.jsonl"
     lines.write_text(f'{{"visitor_id": "{WHO}"\n{{"visitor_id": "\\u007a{WHO[1:]}", "event_name": 1}}\n')
     book.import_events(lines)
+    book.retry()
+    listed = [row for row in book.failed_events().to_pylist() if row["what"] == "event" and "v1" in row["payload"]]
+    (number,) = [row["id"] for row in listed if json.loads(row["payload"]) == OTHERS_OWN]
+    mended = {
+        "visitor_id": WHO,
+        "event_name": "add-to-cart",
+        "event_properties": {},
+    }  # it fails, and is another's again
+    for payload in (mended, OTHERS_OWN):
+        book.retry(Wanted(number), json.dumps(payload).encode())
+    told = [{"query": f"users invited by {WHO}"}, {"term": WHO, "meaning": "users"}, {"deep": [{WHO: 1}]}]
+    store.record([AuditRow(datetime(2026, 1, 1), "k", "shop", "ask", detail) for detail in told])
+    book.keep_reading("key", json.dumps({"pieces": [WHO]}))
+    book.save_segment("all", Query(Everyone()), False, NOW)
+    book.refresh_segments(["all"], NOW)
     product = {"product_id": WHO, "name": WHO, "variant": WHO, "sku": WHO}
     book.import_events([{**event, "event_name": "seen", "event_properties": {"product": product}}])
     for n in range(3):  # more than one block, and an order that puts them in between
@@ -184,7 +205,7 @@ def test_not_a_byte_is_left(tmp_path: Path) -> None:
     store = Store.open(path)
     book = store.phonebook("shop")
     told = book.forget(WHO)
-    assert (told.contacts, told.events, told.failed, told.mentions) == (1, 6, 5, 0)
+    assert (told.contacts, told.events, told.failed, told.segments, told.mentions) == (1, 6, 5, 1, 0)
     assert in_files(tmp_path) == 0
     assert book.import_events([{"event_name": "signed in", "visitor_id": "v1", "event_properties": {}}]).accepted == 1
     book.compact()
@@ -225,6 +246,61 @@ def test_what_others_say_of_them_is_theirs_and_is_said() -> None:
     assert book.events("v1").num_rows == 2
     assert book.failed_events().num_rows == 1
     assert book.forget("nobody") == Forgotten()
+
+
+def test_segments_and_terms_that_name_them_are_said() -> None:
+    book = Store.open(":memory:").phonebook("shop")
+    book.import_contacts([{"visitor_id": name} for name in (WHO, 'a "b"')])
+    book.import_contacts([{"visitor_id": "v1", "city": "Oslo"}])
+    for number, name in enumerate((WHO, 'a "b"')):
+        asked = Query(Attribute(("city",), Text("is", (name,))))
+        book.define(f"the one {number}", f'users whose visitor_id is "{name}"', asked)
+        book.save_segment(f"only {number}", asked, False, NOW)
+    book.save_segment(f"friends of {WHO}", Query(Everyone()), False, NOW)
+    assert book.forget(WHO).mentions == 3
+    assert book.forget('a "b"').mentions == 2
+    assert book.forget("v1").mentions == 0
+
+
+def test_lines_of_the_audit_log_stay_and_lose_their_texts() -> None:
+    store = Store.open(":memory:")
+    one, two = store.phonebook("one"), store.phonebook("two")
+    one.import_contacts([{"visitor_id": "v1"}])
+    details = [{"query": "who invited v1?"}, {"query": "who invited v12?"}, {"a": ["\u00e9v1", {"v1": 0}]}, {"n": 1}]
+    at = datetime(2026, 1, 1)
+    store.record([AuditRow(at, "k", book.name, "ask", detail) for book in (one, two) for detail in details])
+    one.forget("v1")
+
+    def told(book: Book) -> list[Any]:
+        return [json.loads(row["detail"]) for row in store.audit(book.name, 9).to_pylist()][::-1]
+
+    assert told(one) == [{"forgotten": True}, details[1], {"forgotten": True}, details[3]]
+    assert told(two) == details
+    assert {(row["at"], row["who"], row["action"]) for row in store.audit("one", 9).to_pylist()} == {(at, "k", "ask")}
+
+
+def test_the_history_of_segments_is_as_if_it_had_never_known_them() -> None:
+    def history(known: list[str], gone: list[str]) -> list[Any]:
+        store = Store.open(":memory:")
+        book = store.phonebook("shop")
+        book.import_contacts([{"visitor_id": name} for name in known])
+        lately = Query(did(Events("seen", (), Window(Rolling(Span(10, "day"))))))
+        book.save_segment("lately", lately, False, NOW)
+        for day, who in ((0, [WHO, "v1"]), (5, []), (5, ["v2"]), (12, ["v1"]), (20, [WHO]), (40, ["v3"])):
+            at = NOW + timedelta(days=day)
+            happened = {"event_name": "seen", "event_properties": {}, "event_timestamp": at.isoformat()}
+            book.import_events([{**happened, "visitor_id": name} for name in who if name in known])
+            book.refresh_segments(["lately"], at)
+        for name in gone:
+            assert book.forget(name).segments > 0
+        assert [check for check in store.verify() if check.wrong] == []
+        book.refresh_segments(["lately"], NOW + timedelta(days=60))
+        assert [check for check in store.verify() if check.wrong] == []
+        rows: list[Any] = book.segment_history("lately").to_pylist()
+        return rows
+
+    assert history([WHO, *OTHERS], [WHO]) == history(OTHERS, [])
+    assert history([WHO, *OTHERS], [WHO, *OTHERS])[-1]["size"] == 0
 
 
 def test_other_phonebooks_keep_theirs() -> None:

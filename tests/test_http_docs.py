@@ -37,9 +37,9 @@ def test_every_command_runs(served: tuple[Service, str]) -> None:
         if status not in ("200", "201", "204"):
             failed.append((command, status, answer, done.stderr))
         elif status == "201":
-            number = json.loads(answer)["id"]
+            number = json.loads(answer).get("id", number)
     assert not failed
-    assert len(COMMANDS) > 30
+    assert len(COMMANDS) > 45
 
 
 def test_every_route_has_a_command(served: tuple[Service, str]) -> None:

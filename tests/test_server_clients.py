@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -223,6 +226,96 @@ def test_a_remote_phonebook_is_as_a_near_one(
             assert list(book.events("later")["event_name"]) == ["gadget-turned"] * 2
             with pytest.raises(ValueError, match="name it by its id"):
                 book.retry_failed(payload=late)
+
+
+def test_segments_from_afar_are_as_near_ones(shop_store: Path, tmp_path: Path) -> None:
+    store = tmp_path / "far.duckdb"
+    store.write_bytes(shop_store.read_bytes())
+    key = make_key(store, "default", "other")
+    near_store = tmp_path / "near.duckdb"
+    near_store.write_bytes(shop_store.read_bytes())
+    with (
+        serving(store) as running,
+        persona.connect(near_store) as near,
+        persona.connect(running.url, "default", key=key) as far,
+    ):
+        books = near, far
+        now = sample.NOW
+
+        def both(do: Callable[[Any], Any]) -> Any:
+            one, other = (do(book) for book in books)
+            assert one == other
+            return one
+
+        for book in books:
+            book.segments.save("VIP", "users who spent over 500", now=now)
+            book.segments.save("Buyers", book.ask("buyers in the last 90 days", now=now))
+            book.segments.save("all", Query(Everyone()), static=True, now=now)
+            assert book.segments.rename("all", "a/b c").static
+
+        def plain(segment: persona.Segment) -> persona.Segment:
+            return replace(segment, saved_at=now)
+
+        both(lambda book: book.segments.refresh("vip", now=datetime(2026, 6, 1, tzinfo=UTC)).entered)
+        both(lambda book: [(each.name, each.at, each.counts) for each in book.segments.refresh_all(now=now)])
+        both(lambda book: [plain(each) for each in book.segments.list()])
+        assert len(both(lambda book: book.segments.members("VIP", now=now))) == 87
+        both(lambda book: plain(book.segments.get("a/b c")))
+        both(lambda book: book.segments.members("a/b c"))
+        both(lambda book: book.segments.overlap("VIP", "buyers", now=now))
+        both(lambda book: book.segments.chart("VIP").svg())
+        _alike(*(book.segments.history("VIP") for book in books))
+        for suffix in ("csv", "jsonl", "json", "parquet", "arrow"):
+            for columns in (None, ["name", "spend"], "name and spend"):
+                file = tmp_path / f"out.{suffix}"
+                both(lambda book: book.segments.export("VIP", file, now, columns).read_bytes())  # noqa: B023
+        for visitor in ("v0004", "v0041"):
+            why = both(lambda book: book.segments.ask("VIP", now).why(visitor))  # noqa: B023
+            assert why.conditions
+        for do, code in (
+            (lambda book: book.segments.save("vips", "users"), "taken"),
+            (lambda book: book.segments.get("nobody"), "unknown"),
+            (lambda book: book.segments.refresh("VIP", "2020-01-01"), "earlier"),
+            (lambda book: book.segments.refresh("a/b c"), "refused"),
+            (lambda book: book.segments.export("nobody", tmp_path / "none.csv"), "unknown"),
+            (lambda book: book.ask("users", now=now).why("nobody"), "unknown"),
+        ):
+            for book in books:
+                with pytest.raises((persona.StorageError, persona.ServiceError)) as refused:
+                    do(book)
+                assert refused.value.code == code
+        for book in books:
+            with pytest.raises(persona.NotUnderstood, match="zzyzx"):
+                book.segments.save("x", "users who zzyzx")
+            with pytest.raises(persona.NotUnderstood, match="zzyzx"):
+                book.segments.export("VIP", tmp_path / "none.csv", columns="zzyzx")
+            with pytest.raises(persona.Ambiguous):
+                book.segments.save("x", "users who have added to cart but haven't bought in the last 7 days", now=now)
+            book.segments.delete("Buyers")
+            with pytest.raises(ValueError, match="suffix"):
+                book.segments.export("VIP", tmp_path / "none.xlsx")
+        assert not list(tmp_path.glob("*none*"))
+        both(lambda book: [each.name for each in book.segments.list()])
+
+        def said(*words: str) -> tuple[int, str]:
+            done = subprocess.run(
+                [sys.executable, "-m", "persona", "--url", running.url, "--key", key, *words],
+                capture_output=True,
+                text=True,
+            )
+            return done.returncode, done.stdout or done.stderr
+
+        at = ["--now", now.isoformat()]
+        assert said("segment", "members", "VIP", *at)[1].split() == near.segments.members("VIP", now=now)
+        assert said("segment", "save", "rich", "users who spent over 600")[0] == 0
+        assert said("segment", "save", "rich", "users who spent over 600") == (
+            1, 'persona: There is a segment "rich" already: delete or rename it first.\n',
+        )  # fmt: skip
+        assert said("segment", "export", "rich", str(tmp_path / "rich.csv"), *at)[0] == 0
+        assert (tmp_path / "rich.csv").read_text().startswith("visitor_id")
+        assert said("why", "users who spent over 500", "v0041", *at)[1].startswith("v0041 is not in the answer")
+        assert said("segment", "delete", "rich")[0] == 0
+        assert said("segment", "show", "rich")[0] == 1
 
 
 def _alike(one: pandas.DataFrame, other: pandas.DataFrame) -> None:

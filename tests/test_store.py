@@ -264,7 +264,7 @@ def test_a_query_cannot_get_out(backend: Backend, sql: str) -> None:
     local_frame = duckdb  # noqa: F841  a name that a replacement scan would find
     with pytest.raises(StorageError) as error:
         backend.query(sql)
-    assert error.value.code == "refused"
+    assert error.value.code == "failed"
 
 
 def test_a_query_is_limited_in_time(backend: Backend) -> None:

@@ -6,11 +6,12 @@ import json
 import threading
 import time
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
-from grammar.query import Everyone, Query
+from grammar.query import Events, Everyone, Query, Rolling, Span, Window, did
 from storage import verify
 from storage.errors import StorageError
 from storage.load import Report
@@ -18,6 +19,7 @@ from storage.schema import TABLES
 from storage.store import Store
 
 NOW = "2026-01-05 10:00:00"
+AT = datetime(2026, 1, 6, tzinfo=UTC)
 
 
 @pytest.fixture
@@ -51,6 +53,9 @@ def store(tmp_path: Path) -> Iterator[Store]:
     (tmp_path / "events.jsonl").write_text(json.dumps(order))
     book.import_events(tmp_path / "events.jsonl")
     book.define("all", "everyone", Query(Everyone()))
+    book.save_segment("ordered", Query(did(Events("order-completed", (), Window(Rolling(Span(10, "day")))))), False, AT)
+    book.refresh_segments(["ordered"], AT)
+    book.refresh_segments(["ordered"], AT + timedelta(days=20))
     yield store
     store.close()
 
@@ -98,6 +103,23 @@ PLANTED = [  # a statement that harms a sound store, and what then no longer is 
     (
         "UPDATE p1.value_index SET count = 1 WHERE text = 'Shirt'",
         "the values that can be looked up are those of the events and contacts",
+    ),
+    ("UPDATE p1.stay SET contact = 9", "a stay is of a contact and in a segment"),
+    ("DELETE FROM p1.segment", "a stay is of a contact and in a segment"),
+    ("UPDATE p1.refresh SET segment = 9", "a refresh is of a segment"),
+    ("INSERT INTO p1.stay SELECT * FROM p1.stay", "a contact is in a segment once at a time"),
+    ("DELETE FROM p1.stay", "who entered and exited at a refresh are the stays that began and ended then"),
+    (
+        "UPDATE p1.stay SET exited = NULL",
+        "who entered and exited at a refresh are the stays that began and ended then",
+    ),
+    (
+        "UPDATE p1.refresh SET size = size + 1 WHERE exited > 0",
+        "the size of a segment at a refresh is who entered so far, minus who exited",
+    ),
+    (
+        "DELETE FROM p1.refresh WHERE exited = 0",
+        "the size of a segment at a refresh is who entered so far, minus who exited",
     ),
 ]
 AGAIN = {f"no {table} has the {columns} of another" for table, columns in verify.ONCE}

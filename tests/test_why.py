@@ -198,7 +198,9 @@ def test_conditions_inside_conditions(book: persona.Phonebook) -> None:
     (member,) = [each for each in either.conditions if "segment" in each.text]
     assert [each.text for each in member.conditions] == ['with at least 1 "login"']
     assert (neither.met, neither.conditions[0].met) == (False, True)
-    assert why_json(why)["conditions"][0].keys() == {"met", "text", "found", "events", "conditions"}
+    assert why_json(why)["conditions"][0].keys() == {
+        "met", "text", "found", "values", "events", "conditions",
+    }  # fmt: skip
 
 
 def test_a_limit_is_a_condition(book: persona.Phonebook) -> None:

@@ -221,7 +221,7 @@ class DuckDB:
                 if self._held != held:
                     os.close(held)
                 if isinstance(error, duckdb.Error | OSError):
-                    raise StorageError("refused", f"The store's file was not written anew: {error}") from error
+                    raise StorageError("failed", f"The store's file was not written anew: {error}") from error
                 raise
 
     def _copied(self) -> str:
@@ -379,7 +379,7 @@ def _running_error(error: duckdb.Error, what: str) -> StorageError:
         return StorageError("too big", f"{what} needed more memory than the limit and was stopped.")
     if _is_damaged(text):
         return StorageError("damaged", f"The store is damaged: {text} Restore a copy (`persona backup` makes them).")
-    return StorageError("refused", f"The store did not carry it out: {text}")
+    return StorageError("failed", f"The store did not carry it out: {text}")
 
 
 def _is_full(text: str) -> bool:
