@@ -54,10 +54,10 @@ if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
 
-MANY: Final = 20_000
+MANY: Final = 10_000
 """When so many events of a phonebook wait, they are to be settled though nobody looks."""
 
-_MOST: Final = 5 * MANY  # so many are settled by whoever comes next: memory has an end
+_MOST: Final = 10 * MANY  # so many are settled by whoever comes next: memory has an end
 _PATIENCE: Final = 0.2  # of the time that the last commit took
 
 
