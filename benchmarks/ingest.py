@@ -1,4 +1,5 @@
-"""How fast 100,000 events come in from each kind of source, and how fast a million values are looked up. Prints only.
+"""How fast 100,000 events come in from each kind of source, how fast small calls from several threads are on disk, and
+how fast a million values are looked up. Prints only.
 
 Run it as `python -m benchmarks.ingest`.
 """
@@ -8,6 +9,7 @@ from __future__ import annotations
 import json
 import statistics
 import tempfile
+import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -16,10 +18,12 @@ from typing import Any
 import pandas
 
 from persona import sample
+from storage import load
 from storage.store import Book, Store
 
 EVENTS = 100_000
 VALUES = 1_000_000
+THREADS = 8
 
 
 def sources(events: list[dict[str, Any]], folder: Path) -> dict[str, Any]:
@@ -56,6 +60,50 @@ def imports(folder: Path) -> None:
             f"{report.accepted:,} events ({report.failed} failed), {kind}",
             f"{wall:5.2f} s, {report.accepted / wall:,.0f} events/s ({work:.2f} s of processor time)",
         )
+
+
+def small_calls(folder: Path) -> None:
+    """Calls of few events from eight threads, each answered when it is on disk; beside them the same events when each
+    call goes the ordinary way of an import, in this same run."""
+    shop = sample.shop(people=3200)
+    store = Store.open(folder / "small.duckdb")
+    book = store.phonebook("bench")
+    book.import_contacts(shop.contacts)
+    book.import_events(shop.events[:EVENTS])
+    for size in (1, 10, 80):
+        ordinary = _rate(book, shop.events, size, seconds=3, small=False)
+        inbox = _rate(book, shop.events, size, seconds=6, small=True)
+        line(
+            f"{size} events a call from {THREADS} threads",
+            f"{inbox:,.0f} events/s ({ordinary:,.0f} the ordinary way: {inbox / ordinary:.0f} x)",
+        )
+    store.close()
+
+
+def _rate(book: Book, events: list[dict[str, Any]], size: int, seconds: float, small: bool) -> float:
+    """Events a second, the time that it takes to give them their places included."""
+    least = load.MANY
+    if not small:
+        load.MANY = 0  # type: ignore[misc]
+    payloads = [json.dumps({**event, "message_id": None}).encode() for event in events[:8_000]]
+    done = [0] * THREADS
+    began = time.perf_counter()
+
+    def send(thread: int) -> None:
+        at = 1000 * thread
+        while time.perf_counter() < began + seconds:
+            at = (at + size) % (len(payloads) - size)
+            book.append_events(payloads[at : at + size])
+            done[thread] += size
+
+    threads = [threading.Thread(target=send, args=[thread]) for thread in range(THREADS)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    book.layout()
+    load.MANY = least  # type: ignore[misc]
+    return sum(done) / (time.perf_counter() - began)
 
 
 def look_ups(folder: Path) -> None:
@@ -114,4 +162,5 @@ def line(what: str, figure: str) -> None:
 if __name__ == "__main__":
     with tempfile.TemporaryDirectory() as scratch:
         imports(Path(scratch))
+        small_calls(Path(scratch))
         look_ups(Path(scratch))

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import gc
 import threading
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, fields, replace
@@ -61,7 +61,7 @@ _Batch = TypeVar("_Batch")
 _Ready = TypeVar("_Ready")
 
 _RECORDS: Final = 50_000
-_MANY: Final = 2_000  # from so many events on, planning their SQL costs less than reading them one by one
+MANY: Final = 2_000  # from so many events on, planning their SQL costs less than reading them one by one
 _BYTES: Final = 32 * 2**20
 
 
@@ -88,7 +88,7 @@ class Report:
 
 
 @dataclass(frozen=True, slots=True)
-class _Failure:
+class Failure:
     """A record that was not accepted: its place, what came, and what is wrong with it."""
 
     line: int
@@ -102,30 +102,29 @@ class _Failure:
 
 
 def import_events(
-    backend: Backend, book: PhonebookRow, source: Source, clock: Clock, progress: Progress | None = None
+    backend: Backend, book: PhonebookRow, records: Records, clock: Clock, progress: Progress | None = None
 ) -> Report:
     """Stores the events of a source in the phonebook; see `storage.source.read` for what can be a source."""
-    return _import(backend, book, source, "event", clock, progress)
+    return _import(backend, book, records, "event", clock, progress)
 
 
 def import_contacts(
     backend: Backend, book: PhonebookRow, source: Source, clock: Clock, progress: Progress | None = None
 ) -> Report:
     """Stores the contacts of a source: a known visitor_id is completed, later values replace earlier ones."""
-    return _import(backend, book, source, "contact", clock, progress)
+    return _import(backend, book, read(source, "contact"), "contact", clock, progress)
 
 
 def import_products(
     backend: Backend, book: PhonebookRow, source: Source, clock: Clock, progress: Progress | None = None
 ) -> Report:
     """Completes the product catalog from a source whose records have a product_id and any of a product's fields."""
-    return _import(backend, book, source, "product", clock, progress)
+    return _import(backend, book, read(source, "product"), "product", clock, progress)
 
 
 def _import(
-    backend: Backend, book: PhonebookRow, source: Source, what: What, clock: Clock, progress: Progress | None
+    backend: Backend, book: PhonebookRow, records: Records, what: What, clock: Clock, progress: Progress | None
 ) -> Report:
-    records = read(source, what)
     done = _lines_done(backend, book, records, what)
 
     def reports() -> Iterator[tuple[int, Report]]:
@@ -220,12 +219,12 @@ def _mark_done(tx: Session, book: PhonebookRow, records: Records, what: What, li
         tx.run(f"INSERT INTO {table} VALUES (?, ?, ?, ?)", [records.digest, what, records.name, line])
 
 
-def _keep_failures(
+def keep_failures(
     tx: Session,
     book: PhonebookRow,
     records: Records,
     what: What | Literal["message"],
-    failures: Sequence[_Failure],
+    failures: Sequence[Failure],
     now: datetime,
 ) -> None:
     if not failures:
@@ -239,7 +238,7 @@ def _keep_failures(
             _payload(failure),
             msgspec.json.encode(failure.errors).decode(),
             records.name,
-            None if records is _NOWHERE else failure.line,
+            None if records is NOWHERE else failure.line,
             "failed",
             failure.message_id,
         )
@@ -249,7 +248,7 @@ def _keep_failures(
     tx.run(f"INSERT INTO {book.schema}.failed SELECT * FROM new_failed")
 
 
-def _payload(failure: _Failure) -> str:
+def _payload(failure: Failure) -> str:
     return failure.payload.decode("utf-8", errors="backslashreplace")
 
 
@@ -280,7 +279,7 @@ _UNREADABLE: Final = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 
 
 @dataclass(slots=True)
-class _Told:
+class Told:
     """Events, as equally long columns. `raws` are the records as they came; `…_raw` are parts of them as they came."""
 
     lines: list[int] = field(default_factory=list)
@@ -295,22 +294,29 @@ class _Told:
     message_ids: list[str | None] = field(default_factory=list)
     extras: list[bytes | None] = field(default_factory=list)
 
-    def only(self, rows: Sequence[int]) -> _Told:
+    def __len__(self) -> int:
+        return len(self.lines)
+
+    def only(self, rows: Sequence[int]) -> Told:
         """These events alone."""
-        return _Told(*([getattr(self, column.name)[row] for row in rows] for column in fields(self)))
+        return Told(*([getattr(self, column.name)[row] for row in rows] for column in fields(self)))
+
+
+StoredOf: TypeAlias = Callable[[set[str]], set[str]]
+"""Which of these messages are events already."""
 
 
 @dataclass(frozen=True, slots=True)
-class _Rows:
+class Rows:
     """What is known of a small batch before the store is asked: events with a valid envelope, by type; what is wrong
     with the properties of some of them, by row; the failures; and the objects that contexts are."""
 
     size: int  # records, also those that were done before
     last: int  # the place of the last one
-    told: _Told
+    told: Told
     groups: list[Group]
     faults: dict[int, list[EventError]]
-    failures: list[_Failure]
+    failures: list[Failure]
     contexts: dict[bytes, dict[str, Any]]
 
 
@@ -323,7 +329,7 @@ class _Lines:
     record: Callable[[int], tuple[int, bytes]]  # the place and the bytes of the nth
     scratch: Session
     names: list[str]
-    failures: list[_Failure]
+    failures: list[Failure]
 
 
 def _in_turn(backend: Backend, stack: ExitStack) -> Callable[[], Session]:
@@ -340,23 +346,23 @@ def _in_turn(backend: Backend, stack: ExitStack) -> Callable[[], Session]:
 
 def _prepare_events(
     book: PhonebookRow, done: int, scratch: Callable[[], Session], batch: Block | list[Record]
-) -> _Rows | _Lines:
+) -> Rows | _Lines:
     if isinstance(batch, Block):
         new = batch.after(done)
-        if len(new) >= _MANY:
+        if len(new) >= MANY:
             return _read_block(book, scratch(), new, len(batch) - len(new))
         batch = list(batch.records())
     records = [record for record in batch if record[0] > done] if done else batch
-    if len(records) >= _MANY:
+    if len(records) >= MANY:
         return _read_many(book, scratch(), records, len(batch) - len(records))
     return _read_rows(book, records, len(batch), batch[-1][0] if batch else 0)
 
 
-def _read_rows(book: PhonebookRow, records: Sequence[Record], size: int, last: int) -> _Rows:
+def _read_rows(book: PhonebookRow, records: Sequence[Record], size: int, last: int) -> Rows:
     contexts: dict[bytes, dict[str, Any]] = {}
     told, failures = _read_events(records, book, contexts)
-    groups = _groups(told)
-    return _Rows(size, last, told, groups, _faults(told, groups, book.strict), failures, contexts)
+    groups = groups_of(told)
+    return Rows(size, last, told, groups, _faults(told, groups, book.strict), failures, contexts)
 
 
 def _read_block(book: PhonebookRow, scratch: Session, block: Block, done: int) -> _Lines:
@@ -376,7 +382,7 @@ def _read_block(book: PhonebookRow, scratch: Session, block: Block, done: int) -
 
 
 def _read_many(book: PhonebookRow, scratch: Session, batch: Sequence[Record], done: int) -> _Lines:
-    failures = [_Failure(line, raw, [fault]) for line, raw, fault in batch if fault]
+    failures = [Failure(line, raw, [fault]) for line, raw, fault in batch if fault]
     records = [(line, raw) for line, raw, fault in batch if not fault]
     raws = [raw for _, raw in records]
     told = columns.read_lines(scratch, columns.texts(raws), raws.__getitem__, book.strict, _zone(book))
@@ -384,8 +390,8 @@ def _read_many(book: PhonebookRow, scratch: Session, batch: Sequence[Record], do
     return _Lines(done + len(batch), batch[-1][0], records.__getitem__, scratch, told.names, failures)
 
 
-def _placed(failures: Iterable[columns.Failure], record: Callable[[int], tuple[int, bytes]]) -> list[_Failure]:
-    return [_Failure(*record(failure.pos), failure.errors, failure.visitor, failure.message_id) for failure in failures]
+def _placed(failures: Iterable[columns.Failure], record: Callable[[int], tuple[int, bytes]]) -> list[Failure]:
+    return [Failure(*record(failure.pos), failure.errors, failure.visitor, failure.message_id) for failure in failures]
 
 
 def _zone(book: PhonebookRow) -> tzinfo:
@@ -393,45 +399,61 @@ def _zone(book: PhonebookRow) -> tzinfo:
 
 
 def _import_events(
-    backend: Backend, book: PhonebookRow, records: Records, read_in: _Rows | _Lines, now: datetime
+    backend: Backend, book: PhonebookRow, records: Records, read_in: Rows | _Lines, now: datetime
 ) -> Report:
-    if isinstance(read_in, _Rows) and not read_in.told.lines and not read_in.failures:
+    if isinstance(read_in, Rows) and not read_in.told.lines and not read_in.failures:
         return Report(duplicates=read_in.size)
     with backend.write() as tx:
         match read_in:
-            case _Rows():
+            case Rows():
                 stored, failures = store_rows(tx, book, read_in, now)
                 count = len(stored)
             case _Lines():
                 count, failures = _store_lines(tx, book, read_in, now)
-        _keep_failures(tx, book, records, "event", failures, now)
+        keep_failures(tx, book, records, "event", failures, now)
         _mark_done(tx, book, records, "event", read_in.last)
         bump(tx, book)
     return Report(count, 0, read_in.size - count - len(failures), len(failures))
 
 
-def store_rows(tx: Session, book: PhonebookRow, read_in: _Rows, now: datetime) -> tuple[list[int], list[_Failure]]:
+def store_rows(tx: Session, book: PhonebookRow, read_in: Rows, now: datetime) -> tuple[list[int], list[Failure]]:
     """Stores what is to be stored. Returns the places of that, and what failed, which is left to be kept."""
-    told, groups, faults = read_in.told, read_in.groups, read_in.faults
-    visitors = {*told.visitors, *(failure.visitor for failure in read_in.failures if failure.visitor)}
-    contacts = _known_contacts(tx, book, visitors)
+    contacts = known_contacts(tx, book, visitors_of(read_in))
+    told, failures = sift(tx, book, read_in, contacts, partial(stored_messages, tx, book))
+    if told.lines:
+        groups = read_in.groups if told is read_in.told else groups_of(told)
+        times, received = [time or now for time in told.times], pa.repeat(pa.scalar(now, pa.timestamp("us")), len(told))
+        store_events(tx, book, told, times, received, groups, read_in.contexts, contacts)
+    return told.lines, failures
+
+
+def visitors_of(read_in: Rows) -> set[str]:
+    """Who is named as the visitor of these events, and of those of the failures that name one."""
+    return {*read_in.told.visitors, *(failure.visitor for failure in read_in.failures if failure.visitor)}
+
+
+def sift(
+    tx: Session, book: PhonebookRow, read_in: Rows, contacts: Container[str], stored: StoredOf
+) -> tuple[Told, list[Failure]]:
+    """The events that are to be stored, and the failures that are to be kept.
+
+    Args:
+        contacts: has at least those of the visitors who are contacts.
+        stored: which of these messages are events already.
+    """
+    told, faults = read_in.told, read_in.faults
     failures = [
         replace(failure, errors=failure.errors + _unknown(failure.visitor, contacts)) for failure in read_in.failures
     ]
     for row, visitor in enumerate(told.visitors):
         if row in faults or visitor not in contacts:
             errors = faults.get(row, []) + _unknown(visitor, contacts)
-            failures.append(_Failure(told.lines[row], told.raws[row], errors, visitor, told.message_ids[row]))
-    rows, failures = _sent_once(tx, book, told, sorted(failures, key=lambda failure: failure.line))
-    if len(rows) < len(told.lines):
-        told = told.only(rows)
-        groups = _groups(told)
-    if rows:
-        _store_events(tx, book, told, groups, read_in.contexts, contacts, now)
-    return told.lines, failures
+            failures.append(Failure(told.lines[row], told.raws[row], errors, visitor, told.message_ids[row]))
+    rows, failures = _sent_once(tx, book, told, sorted(failures, key=lambda failure: failure.line), stored)
+    return told if len(rows) == len(told) else told.only(rows), failures
 
 
-def _store_lines(tx: Session, book: PhonebookRow, read_in: _Lines, now: datetime) -> tuple[int, list[_Failure]]:
+def _store_lines(tx: Session, book: PhonebookRow, read_in: _Lines, now: datetime) -> tuple[int, list[Failure]]:
     """As `store_rows`, but returns how many events are stored."""
     import numpy as np
 
@@ -448,15 +470,15 @@ def _store_lines(tx: Session, book: PhonebookRow, read_in: _Lines, now: datetime
     kept = known & ~found["stored"].to_numpy()
     kept &= _firsts(asked["message_id"], kept)
     failures = list(read_in.failures)
-    failing = _known_contacts(tx, book, {failure.visitor for failure in failures if failure.visitor})
+    failing = known_contacts(tx, book, {failure.visitor for failure in failures if failure.visitor})
     failures = [replace(failure, errors=failure.errors + _unknown(failure.visitor, failing)) for failure in failures]
     for row in np.flatnonzero(~known).tolist():
         visitor, message_id = asked["visitor_id"][row].as_py(), asked["message_id"][row].as_py()
-        failures.append(_Failure(*read_in.record(places[row]), _unknown(visitor, {}), visitor, message_id))
+        failures.append(Failure(*read_in.record(places[row]), _unknown(visitor, {}), visitor, message_id))
     failures.sort(key=lambda failure: failure.line)
-    sent = {failure.message_id for failure in failures} - {None}
+    sent = {failure.message_id for failure in failures if failure.message_id is not None}
     if sent:
-        stored = _stored_messages(tx, book, sent) | sent.intersection(
+        stored = stored_messages(tx, book, sent) | sent.intersection(
             asked["message_id"].filter(pa.array(kept)).to_pylist()
         )
         failures = _kept_failures(tx, book, failures, stored)
@@ -524,16 +546,16 @@ def _store_columns(
 
 def _read_events(
     records: Sequence[Record], book: PhonebookRow, contexts: dict[bytes, dict[str, Any]]
-) -> tuple[_Told, list[_Failure]]:
+) -> tuple[Told, list[Failure]]:
     """The events whose envelope is valid (`_faults` judges the properties), and the failures. Many contexts are alike:
     each is read once, into `contexts`."""
     zone = _zone(book)
     found: list[tuple[Any, ...]] = []
-    failures: list[_Failure] = []
+    failures: list[Failure] = []
     names: dict[str, str] = {}
     for line, raw, fault in records:
         if fault:
-            failures.append(_Failure(line, raw, [fault]))
+            failures.append(Failure(line, raw, [fault]))
             continue
         extra: dict[str, msgspec.Raw] = {}
         try:
@@ -543,7 +565,7 @@ def _read_events(
                 # Not an object, or one with other keys: they are kept. Among them is created_at, which is ours to set.
                 payload = _decode(raw)
                 if not isinstance(payload, dict):
-                    failures.append(_Failure(line, raw, validate(payload)))
+                    failures.append(Failure(line, raw, validate(payload)))
                     continue
                 parts = _decode_parts(raw)
                 extra = {key: part for key, part in parts.items() if key not in _KNOWN}
@@ -552,7 +574,7 @@ def _read_events(
             context_raw = bytes(envelope.context)
             context = contexts.get(context_raw) or _decode(context_raw)
         except _UNREADABLE as error:
-            failures.append(_Failure(line, raw, [EventError("", "not_json", f"this is no JSON: {error}")]))
+            failures.append(Failure(line, raw, [EventError("", "not_json", f"this is no JSON: {error}")]))
             continue
         came, visitor, kind, message_id = envelope.event_name, envelope.visitor_id, envelope.type, envelope.message_id
         timestamp = envelope.event_timestamp
@@ -581,7 +603,7 @@ def _read_events(
             came, visitor, kind = text_of(came), text_of(visitor), text_of(kind)
             message_id = text_of(message_id)
             if errors:
-                failures.append(_Failure(line, raw, errors, visitor, message_id or None))
+                failures.append(Failure(line, raw, errors, visitor, message_id or None))
                 continue
         name = names.get(came)
         if name is None:
@@ -605,17 +627,17 @@ def _read_events(
                 msgspec.json.encode(extra) if extra else None,
             )
         )
-    return (_Told(*map(list, zip(*found, strict=True))) if found else _Told()), failures
+    return (Told(*map(list, zip(*found, strict=True))) if found else Told()), failures
 
 
-def _groups(told: _Told) -> list[Group]:
+def groups_of(told: Told) -> list[Group]:
     rows: dict[str, list[int]] = {}
     for row, name in enumerate(told.names):
         rows.setdefault(name, []).append(row)
     return [group(name, mine, told.properties) for name, mine in rows.items()]
 
 
-def _faults(told: _Told, groups: Sequence[Group], strict: bool) -> dict[int, list[EventError]]:
+def _faults(told: Told, groups: Sequence[Group], strict: bool) -> dict[int, list[EventError]]:
     """What is wrong with the properties of events of the default types, by row."""
     faults: dict[int, list[EventError]] = {}
     for mine in groups:
@@ -631,7 +653,7 @@ def _faults(told: _Told, groups: Sequence[Group], strict: bool) -> dict[int, lis
     return faults
 
 
-def _known_contacts(tx: Session, book: PhonebookRow, visitors: Iterable[str]) -> dict[str, int]:
+def known_contacts(tx: Session, book: PhonebookRow, visitors: Iterable[str]) -> dict[str, int]:
     """The contacts of these visitors, as far as they are known."""
     tx.put("asked_visitors", pa.table({"visitor_id": pa.array(list(visitors), pa.string())}))
     return dict(
@@ -639,7 +661,7 @@ def _known_contacts(tx: Session, book: PhonebookRow, visitors: Iterable[str]) ->
     )
 
 
-def _unknown(visitor: str | None, contacts: Mapping[str, int]) -> list[EventError]:
+def _unknown(visitor: str | None, contacts: Container[str]) -> list[EventError]:
     """That no contact has this visitor_id, where none has and there is one."""
     if visitor is None or not visitor.strip() or visitor in contacts:
         return []
@@ -648,28 +670,31 @@ def _unknown(visitor: str | None, contacts: Mapping[str, int]) -> list[EventErro
 
 
 def _sent_once(
-    tx: Session, book: PhonebookRow, told: _Told, failures: Sequence[_Failure]
-) -> tuple[list[int], list[_Failure]]:
+    tx: Session, book: PhonebookRow, told: Told, failures: Sequence[Failure], stored_of: StoredOf
+) -> tuple[list[int], list[Failure]]:
     """Which events (those that did not fail) and failures are to be kept: none whose message_id is stored already or
     came before in the batch, and no failure that was kept before just as it is."""
     failed = {failure.line for failure in failures}
     rows = (
         [row for row, line in enumerate(told.lines) if line not in failed] if failed else list(range(len(told.lines)))
     )
-    sent = {*told.message_ids, *(failure.message_id for failure in failures)} - {None}
+    sent = {message_id for message_id in told.message_ids if message_id is not None}
+    sent.update(failure.message_id for failure in failures if failure.message_id is not None)
     if not sent:
         return rows, list(failures)
-    stored = _stored_messages(tx, book, sent)
+    stored = stored_of(sent)
     kept = []
     for row in rows:
         message_id = told.message_ids[row]
-        if message_id is None or message_id not in stored:
+        if message_id is None:
+            kept.append(row)
+        elif message_id not in stored:
             kept.append(row)
             stored.add(message_id)
     return kept, _kept_failures(tx, book, failures, stored)
 
 
-def _stored_messages(tx: Session, book: PhonebookRow, message_ids: Iterable[str | None]) -> set[str | None]:
+def stored_messages(tx: Session, book: PhonebookRow, message_ids: Iterable[str]) -> set[str]:
     """Those of these messages that are events already."""
     tx.put("sent_messages", pa.table({"message_id": pa.array(list(message_ids), pa.string())}))
     semi = "SEMI JOIN sent_messages USING (message_id)"
@@ -677,9 +702,11 @@ def _stored_messages(tx: Session, book: PhonebookRow, message_ids: Iterable[str 
 
 
 def _kept_failures(
-    tx: Session, book: PhonebookRow, failures: Sequence[_Failure], stored: set[str | None]
-) -> list[_Failure]:
+    tx: Session, book: PhonebookRow, failures: Sequence[Failure], stored: Container[str]
+) -> list[Failure]:
     """The failures that are to be kept: none whose message is an event, none that was kept before just as it is."""
+    if not failures:
+        return []
     sent = pa.array([failure.message_id for failure in failures if failure.message_id], pa.string())
     tx.put("failed_messages", pa.table({"message_id": sent}))
     known = set(
@@ -694,17 +721,18 @@ def _kept_failures(
     return kept
 
 
-def _store_events(
+def store_events(
     tx: Session,
     book: PhonebookRow,
-    told: _Told,
+    told: Told,
+    times: list[datetime],
+    received: pa.Array,
     groups: list[Group],
     contexts: Mapping[bytes, Mapping[str, Any]],
     contacts: Mapping[str, int],
-    now: datetime,
 ) -> None:
-    count = len(told.lines)
-    times = [time or now for time in told.times]
+    """Stores valid events that happened at these times and were received at those."""
+    count = len(told)
     types = record_events(tx, book.schema, Batch(groups, times, told.contexts, contexts))
     first = next_event(tx, book)
     ids = pa.array(range(first, first + count), pa.int64())
@@ -720,7 +748,7 @@ def _store_events(
         "type": kinds,
         "contact": owners,
         "ts": instants,
-        "created_at": pa.repeat(pa.scalar(now, pa.timestamp("us")), count),
+        "created_at": received,
         "properties": _json(told.properties_raw),
         "context": _json(told.contexts),
         "kind": pa.array(told.kinds, pa.string()),
@@ -737,7 +765,7 @@ def _store_events(
         )
 
 
-def _known_columns(told: _Told, groups: Sequence[Group]) -> dict[str, pa.Array]:
+def _known_columns(told: Told, groups: Sequence[Group]) -> dict[str, pa.Array]:
     """The columns of the keys that have one, for all events of the batch."""
     count = len(told.lines)
     values: dict[str, list[Any]] = {}
@@ -815,16 +843,16 @@ def _json(raws: Sequence[bytes | None]) -> pa.Array:
 # ── contacts ──────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-_ReadKeyed: TypeAlias = tuple[list[tuple[str, dict[str, Any]]], list[_Failure]]
+_ReadKeyed: TypeAlias = tuple[list[tuple[str, dict[str, Any]]], list[Failure]]
 """Records that are known by one key, as (that key's text, everything else), and the failures."""
 
 
 def _prepare_keyed(key: str, strict: bool, batch: Sequence[Record]) -> tuple[Sequence[Record], _ReadKeyed]:
     told: list[tuple[str, dict[str, Any]]] = []
-    failures: list[_Failure] = []
+    failures: list[Failure] = []
     for record in batch:
         found = _read_keyed(record, key, strict)
-        if isinstance(found, _Failure):
+        if isinstance(found, Failure):
             failures.append(found)
         else:
             told.append(found)
@@ -867,23 +895,23 @@ def _import_contacts(
             bump(tx, book)
         # The failures of a file that is imported again are there already.
         kept = [failure for failure in failures if failure.line > done]
-        _keep_failures(tx, book, records, "contact", kept, now)
+        keep_failures(tx, book, records, "contact", kept, now)
         _mark_done(tx, book, records, "contact", max(done, batch[-1][0]))
     duplicates += len(failures) - len(kept)
     return Report(len(told) - updated - duplicates + (len(failures) - len(kept)), updated, duplicates, len(kept))
 
 
-def _read_keyed(record: Record, key: str, strict: bool) -> tuple[str, dict[str, Any]] | _Failure:
+def _read_keyed(record: Record, key: str, strict: bool) -> tuple[str, dict[str, Any]] | Failure:
     """A record that is known by one key: that key's text, and everything else of it."""
     line, raw, fault = record
     if fault:
-        return _Failure(line, raw, [fault])
+        return Failure(line, raw, [fault])
     try:
         told = _decode(raw)
     except _UNREADABLE as error:
-        return _Failure(line, raw, [EventError("", "not_json", f"this is no JSON: {error}")])
+        return Failure(line, raw, [EventError("", "not_json", f"this is no JSON: {error}")])
     if not isinstance(told, dict):
-        return _Failure(line, raw, [EventError("", "not_object", "this is no object")])
+        return Failure(line, raw, [EventError("", "not_object", "this is no object")])
     value = told.pop(key, None)
     name = text_of(value)
     wrong: EventError | None = None
@@ -896,7 +924,7 @@ def _read_keyed(record: Record, key: str, strict: bool) -> tuple[str, dict[str, 
     elif strict and not isinstance(value, str):
         wrong = EventError(key, "number_for_string", f"{key} must be a string, not a number")
     if wrong:
-        return _Failure(line, raw, [wrong])
+        return Failure(line, raw, [wrong])
     assert name is not None
     return name, told
 
@@ -959,7 +987,7 @@ def _import_products(
     with backend.write() as tx:
         accepted = record_products(tx, book.schema, pa.table(columns))
         kept = [failure for failure in failures if failure.line > done]
-        _keep_failures(tx, book, records, "product", kept, now)
+        keep_failures(tx, book, records, "product", kept, now)
         _mark_done(tx, book, records, "product", max(done, batch[-1][0]))
     return Report(accepted, len(told) - accepted, len(failures) - len(kept), len(kept))
 
@@ -969,7 +997,7 @@ def _import_products(
 Outcome: TypeAlias = Literal["accepted", "duplicate"] | tuple[EventError, ...]
 """What became of one event: stored, there already, or kept as failed for these reasons."""
 
-_NOWHERE: Final = Records(iter(()))
+NOWHERE: Final = Records(iter(()))
 
 
 def append_events(
@@ -987,13 +1015,17 @@ def append_events(
     read_in = read_events(book, records, messages)
     with backend.write() as tx:
         stored, failures = store_rows(tx, book, read_in, now)
-        _keep_failures(tx, book, _NOWHERE, "event" if messages is None else "message", failures, now)
+        keep_failures(tx, book, NOWHERE, "event" if messages is None else "message", failures, now)
         bump(tx, book)
     return outcomes(records, stored, failures)
 
 
+Append: TypeAlias = Callable[[Sequence[Record], Mapping[int, bytes]], list[Outcome]]
+"""Stores events that were read from these messages (by number), and says what became of each."""
+
+
 def append_messages(
-    backend: Backend, book: PhonebookRow, messages: Mapping[int, bytes], now: datetime
+    backend: Backend, book: PhonebookRow, messages: Mapping[int, bytes], now: datetime, append: Append
 ) -> dict[int, Outcome]:
     """Stores what messages of Segment-compatible clients tell, the contacts first; what became of each, by number."""
     told = sorted_messages(messages, book.unknown_visitors)
@@ -1002,12 +1034,12 @@ def append_messages(
         append_contacts(backend, book, told.contacts + told.visitors, now)
         became.update((number, "accepted") for number, _, _ in told.contacts)
     if told.events:
-        done = append_events(backend, book, told.events, now, messages)
+        done = append(told.events, messages)
         became.update(zip((number for number, _, _ in told.events), done, strict=True))
     return became
 
 
-def read_events(book: PhonebookRow, records: Sequence[Record], messages: Mapping[int, bytes] | None = None) -> _Rows:
+def read_events(book: PhonebookRow, records: Sequence[Record], messages: Mapping[int, bytes] | None = None) -> Rows:
     """What can be known of events before the store is asked.
 
     messages: of each record, by number, the message of a Segment-compatible client that it was read from. It is what is
@@ -1026,7 +1058,7 @@ def _is_open(error: EventError) -> bool:
     return error.code in ("required", "empty") and error.key in OPEN_KEYS
 
 
-def outcomes(records: Sequence[Record], stored: Sequence[int], failures: Sequence[_Failure]) -> list[Outcome]:
+def outcomes(records: Sequence[Record], stored: Sequence[int], failures: Sequence[Failure]) -> list[Outcome]:
     """What became of each record."""
     became: dict[int, Outcome] = dict.fromkeys(stored, "accepted")
     became.update((failure.line, tuple(failure.errors)) for failure in failures)
@@ -1042,7 +1074,7 @@ def append_contacts(
 ) -> tuple[Report, Faults]:
     """Stores contacts in one transaction; what became of them, and which ones failed."""
     read_in = _prepare_keyed("visitor_id", book.strict, records)[1]
-    return _import_contacts(backend, book, _NOWHERE, records, read_in, 0, now), _faults_of(read_in)
+    return _import_contacts(backend, book, NOWHERE, records, read_in, 0, now), _faults_of(read_in)
 
 
 def append_products(
@@ -1050,7 +1082,7 @@ def append_products(
 ) -> tuple[Report, Faults]:
     """Stores products in one transaction; what became of them, and which ones failed."""
     read_in = _prepare_keyed("product_id", book.strict, records)[1]
-    return _import_products(backend, book, _NOWHERE, records, read_in, 0, now), _faults_of(read_in)
+    return _import_products(backend, book, NOWHERE, records, read_in, 0, now), _faults_of(read_in)
 
 
 def keyed_faults(book: PhonebookRow, key: str, records: Sequence[Record]) -> Faults:

@@ -8,7 +8,7 @@ from datetime import datetime
 from types import MappingProxyType
 from typing import Final
 
-VERSION: Final = 2
+VERSION: Final = 3
 """The version of these tables. A store file of a newer one is refused, never guessed at."""
 
 EVERY_TYPE: Final = -1
@@ -208,6 +208,10 @@ TABLES: Final[Mapping[str, Mapping[str, str]]] = MappingProxyType(
             **{f"p_{key}": "DOUBLE" for key in EVENT_NUMBERS},
             **{f"p_{key}": "VARCHAR" for key in EVENT_TEXTS},
             "order_value": "DOUBLE",  # of order-* events: total, else Σ price × quantity of the items that have a price
+        },
+        "inbox": {  # events that were accepted in small calls and are in no other table yet: see storage/inbox.py
+            "count": "INTEGER NOT NULL",
+            "events": "BLOB NOT NULL",  # JSON: a list of so many, in the order in which they came
         },
         "item": {
             "event": "BIGINT NOT NULL",

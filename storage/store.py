@@ -5,28 +5,30 @@ from __future__ import annotations
 import logging
 import threading
 from collections import Counter
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from itertools import chain, islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
 from grammar.query import Condition, Member, Query, Term, nodes
 from grammar.vocabulary import fold
-from storage import compact, erase, failed, load, registry
-from storage.backends import Backend, Snapshot, Stop
+from storage import compact, erase, failed, inbox, load, registry
+from storage.backends import Snapshot, Stop
 from storage.catalog import StoreVocabulary, layout
 from storage.compact import Compacted
 from storage.erase import Forgotten
 from storage.errors import StorageError
 from storage.failed import EVERYTHING, Retried, Wanted
+from storage.inbox import Inbox
 from storage.load import Clock, Faults, Outcome, Progress, Report
 from storage.registry import AuditRow, KeyRow, PhonebookRow, Scope, TermRow, UnknownVisitors
 from storage.schema import PRODUCT_FIELDS, VARIANT_FIELDS, Layout
-from storage.source import Record, Source, numbered
+from storage.source import Record, Records, Source, numbered, read
 from storage.verify import Check, verify
 
 if TYPE_CHECKING:
@@ -54,7 +56,7 @@ def _utc_now() -> datetime:
 class Store:
     """An open store: phonebooks that know nothing of each other. Made by `Store.open`."""
 
-    def __init__(self, backend: Backend, clock: Clock) -> None:
+    def __init__(self, backend: Inbox, clock: Clock) -> None:
         self._backend = backend
         self._clock = clock
         self._keeper = _Keeper(backend, clock)
@@ -77,10 +79,10 @@ class Store:
         try:
             registry.prepare(backend, str(path))
             erase.renew(backend)
+            return Store(Inbox(backend), clock)
         except BaseException:
             backend.close()
             raise
-        return Store(backend, clock)
 
     def phonebook(self, name: str, zone: str | None = None, strict: bool | None = None) -> Book:
         """The phonebook of this name, made where it is missing.
@@ -93,7 +95,7 @@ class Store:
         Raises:
             StorageError: "zone" where there is no such zone or it has another; "refused" where `strict` differs.
         """
-        row = registry.phonebook(self._backend, name, zone, strict, self._clock())
+        row = registry.phonebook(self._backend.engine, name, zone, strict, self._clock())
         return Book(self._backend, row, self._clock, self._keeper)
 
     def verify(self) -> list[Check]:
@@ -138,7 +140,7 @@ class Store:
 
     def record(self, rows: Sequence[AuditRow]) -> None:
         """Adds to the audit log."""
-        with self._backend.write() as tx:
+        with self._backend.engine.write() as tx:
             registry.record(tx, rows)
 
     def audit(self, phonebook: str, limit: int, below: int | None = None) -> pa.Table:
@@ -155,15 +157,16 @@ class Store:
 
 
 class _Keeper:
-    """Compacts the phonebooks of a store by itself, one at a time, when enough events have come."""
+    """Settles and compacts the phonebooks of a store by itself, one at a time, when enough events have come."""
 
-    def __init__(self, backend: Backend, clock: Clock) -> None:
+    def __init__(self, backend: Inbox, clock: Clock) -> None:
         self._backend = backend
         self._clock = clock
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="compaction")
         self._lock = threading.Lock()
         self._came: dict[int, int] = {}
         self._asked: dict[int, Counter[tuple[str, str]]] = {}
+        self._settling = False
 
     def came(self, row: PhonebookRow, events: int) -> None:
         """Told how many events came into a phonebook. Looks at the store only once in so many."""
@@ -172,6 +175,9 @@ class _Keeper:
             self._came[row.id] = total if total < compact.LEAST else 0
         if total >= compact.LEAST and compact.due(self._backend, row):
             self._thread.submit(self._compact, row)
+        if self._backend.waiting(row) >= inbox.MANY and not self._settling:
+            self._settling = True
+            self._thread.submit(self._settle)
 
     def asked(self, row: PhonebookRow, keys: Sequence[tuple[str, str]]) -> None:
         """Told which keys a question read from JSON: those often asked for get a column with the next compaction."""
@@ -193,11 +199,19 @@ class _Keeper:
         except StorageError as error:  # the events are stored; the next compaction does what this one did not
             logging.getLogger(__name__).warning("The phonebook %r was not compacted: %s", row.name, error)
 
+    def _settle(self) -> None:
+        try:
+            self._backend.settle()
+        except StorageError as error:  # they are on disk; who looks next, or the next call, tries again
+            logging.getLogger(__name__).warning("The inbox was not settled: %s", error)
+        finally:
+            self._settling = False
+
 
 class Book:
     """One phonebook of an open store. Made by `Store.phonebook`."""
 
-    def __init__(self, backend: Backend, row: PhonebookRow, clock: Clock, keeper: _Keeper) -> None:
+    def __init__(self, backend: Inbox, row: PhonebookRow, clock: Clock, keeper: _Keeper) -> None:
         self._backend = backend
         self._row = row
         self._clock = clock
@@ -240,7 +254,17 @@ class Book:
         Raises:
             StorageError: "source", where nothing can be read from it.
         """
-        report = load.import_events(self._backend, self._row, source, self._clock, progress)
+        records = read(source, "event")
+        if records.digest is None:
+            first = list(islice(records.records, load.MANY))
+            if len(first) < load.MANY:
+                became = self._append(first, origin=records)
+                if progress and first:
+                    progress(len(first), records.total)
+                accepted, duplicates = became.count("accepted"), became.count("duplicate")
+                return Report(accepted, 0, duplicates, len(became) - accepted - duplicates)
+            records = replace(records, records=chain(first, records.records))
+        report = load.import_events(self._backend, self._row, records, self._clock, progress)
         self._keeper.came(self._row, report.accepted)
         return report
 
@@ -263,15 +287,26 @@ class Book:
     def append_events(self, payloads: Sequence[bytes]) -> list[Outcome]:
         """Stores events, each the JSON of one, in one transaction that is on disk when this returns; what became of
         each. What fails is kept with its reasons."""
-        became = load.append_events(self._backend, self._row, _numbered(payloads), self._clock())
+        return self._append(_numbered(payloads))
+
+    def _append(
+        self, records: Sequence[Record], messages: Mapping[int, bytes] | None = None, origin: Records = load.NOWHERE
+    ) -> list[Outcome]:
+        """Stores events that are in memory: few by way of the inbox."""
+        now = self._clock()
+        if not records:
+            return []
+        if len(records) < load.MANY:
+            became = self._backend.append(self._row, records, now, messages, origin)
+        else:
+            became = load.append_events(self._backend, self._row, records, now, messages)
         self._keeper.came(self._row, became.count("accepted"))
         return became
 
     def append_messages(self, messages: Sequence[bytes]) -> list[Outcome]:
         """Stores what messages of Segment-compatible clients tell; what became of each. What fails is kept."""
         numbered = dict(enumerate(messages, 1))
-        became = load.append_messages(self._backend, self._row, numbered, self._clock())
-        self._keeper.came(self._row, len(became))
+        became = load.append_messages(self._backend, self._row, numbered, self._clock(), self._append)
         return [became[number] for number in numbered]
 
     def append_contacts(self, payloads: Sequence[bytes]) -> tuple[Report, Faults]:
@@ -311,7 +346,7 @@ class Book:
         """The words of the phonebook, as of now."""
         version = f"{self._row.name}:{registry.version(self._backend, self._row)}"
         if self._vocabulary is None or self._vocabulary.version != version:
-            self._vocabulary = StoreVocabulary(self._backend, self._row.schema, version)
+            self._vocabulary = StoreVocabulary(self._backend.engine, self._row.schema, version)
         return self._vocabulary
 
     def compact(self, progress: compact.Progress | None = None) -> Compacted:
@@ -479,7 +514,7 @@ class Book:
         """The saved segments by name, each with its terms as they are defined now."""
         from storage.segments import segments
 
-        return segments(self._backend, self._row, self._meanings())
+        return segments(self._backend.engine, self._row, self._meanings())
 
     def segment(self, name: str) -> SegmentRow:
         """The segment of this name. Raises StorageError "unknown" where there is none."""
@@ -566,7 +601,7 @@ class Book:
 
     def terms(self) -> tuple[TermRow, ...]:
         """The words that are defined here."""
-        return registry.terms(self._backend, self._row)
+        return registry.terms(self._backend.engine, self._row)
 
     def undefine(self, word: str) -> None:
         """Forgets a word. Raises StorageError "unknown" where it is not defined."""
@@ -576,11 +611,11 @@ class Book:
 
     def recall_reading(self, key: str) -> str | None:
         """What a language model proposed under this key, or None."""
-        return registry.recall_reading(self._backend, self._row, key)
+        return registry.recall_reading(self._backend.engine, self._row, key)
 
     def keep_reading(self, key: str, proposal: str) -> None:
         """Keeps what a language model proposed under this key."""
-        registry.keep_reading(self._backend, self._row, key, proposal, self._clock())
+        registry.keep_reading(self._backend.engine, self._row, key, proposal, self._clock())
 
 
 def _numbered(payloads: Sequence[bytes]) -> list[Record]:

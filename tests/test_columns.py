@@ -155,7 +155,7 @@ def stored(book: Book) -> dict[str, list[dict[str, Any]]]:
 
 
 def imported(path: Path, zone: str, strict: bool, many: int, patch: pytest.MonkeyPatch) -> dict[str, Any]:
-    patch.setattr(load, "_MANY", many)
+    patch.setattr(load, "MANY", many)
     store = Store.open(":memory:", clock=lambda: NOW)
     book = store.phonebook("test", zone, strict)
     book.import_contacts([{"visitor_id": "v1"}, {"visitor_id": "v2"}])

@@ -19,7 +19,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from storage import load
+from storage import inbox, load
 from storage import source as sources
 from storage.errors import StorageError
 from storage.event import DEFAULT_EVENTS, ErrorCode
@@ -524,14 +524,21 @@ def test_an_interrupted_import_goes_on(book: Book, tmp_path: Path, monkeypatch: 
     assert book.event_types().column("count").to_pylist() == [10]
 
 
-def test_a_batch_is_stored_whole_or_not_at_all(book: Book, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("small", [True, False])
+def test_a_batch_is_stored_whole_or_not_at_all(
+    small: bool, book: Book, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def fail(*_: Any) -> None:
         raise RuntimeError("the disk is full")
 
+    told = [event(properties={"a": "x"}), event(visitor="nobody")]
+    path = tmp_path / "e.jsonl"
+    path.write_text("\n".join(map(json.dumps, told)))
     with monkeypatch.context() as patch:
         patch.setattr(load, "_mark_done", fail)
+        patch.setattr(inbox, "outcomes", fail)
         with pytest.raises(RuntimeError, match="disk"):
-            book.import_events([event(properties={"a": "x"}), event(visitor="nobody")])
+            book.import_events(told if small else path)
     assert [rows(book, table) for table in ("event", "event_type", "event_key", "failed")] == [[], [], [], []]
     assert "x" not in book.vocabulary().values(["x"])
     assert book.import_events([event(properties={"a": "x"})]) == Report(accepted=1)
