@@ -235,12 +235,15 @@ class Phonebook:
             return self._answer(question, instant, began, stop=stop)
         if parser not in ("auto", "grammar", "model"):
             raise ValueError(f"parser is 'auto', 'grammar' or 'model', not {parser!r}")
-        try:
-            with refusing(question):
-                said = self._read(question, parser)
-        except errors.Ambiguous as refusal:
-            return self._only_reading(question, refusal, instant, began, stop)
-        return self._answer(said.query, instant, began, said.warnings, said.parser, said.grounding, said.usage, stop)
+        with self._book.question():
+            try:
+                with refusing(question):
+                    said = self._read(question, parser)
+            except errors.Ambiguous as refusal:
+                return self._only_reading(question, refusal, instant, began, stop)
+            return self._answer(
+                said.query, instant, began, said.warnings, said.parser, said.grounding, said.usage, stop
+            )
 
     def prompt(self, question: str) -> list[dict[str, str]]:
         """The messages that would be sent to a language model for this question, whole: all that leaves this machine.

@@ -176,6 +176,7 @@ class Inbox:
         self._group, self._took = 1, 0.0  # how many calls the last commit was for, and its seconds
         self._known: dict[int, _Known] = {}
         self._asides = 0
+        self._question = threading.local()  # full: where the thread is in a question, whether there was no room
         self._holds: dict[int, tuple[PhonebookRow, int]] = {}  # phonebooks with events in the inbox, and how many
         for row in phonebooks(engine):
             self._count(row)
@@ -371,8 +372,22 @@ class Inbox:
         with self.snapshot() as snapshot:
             return snapshot.rows(sql, parameters)
 
+    @contextmanager
+    def question(self) -> Iterator[None]:
+        """What this thread reads inside the block is one question: it sees what was there when it began, and settles
+        once, however often it looks."""
+        before = self._question.__dict__.copy()
+        self._question.full = self._is_full()
+        try:
+            yield
+        finally:
+            self._question.__dict__.clear()
+            self._question.__dict__.update(before)
+
     def _is_full(self) -> bool:
-        """Settles; whether there is no room on the disk for that."""
+        """Settles, but once in a question; whether there is no room on the disk for that."""
+        if hasattr(self._question, "full"):
+            return bool(self._question.full)
         try:
             self.settle()
         except StorageError as error:

@@ -7,7 +7,7 @@ import threading
 from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from itertools import chain, islice
@@ -353,6 +353,11 @@ class Book:
         """Puts events that came since the last time in order, so that questions stay quick; see `storage.compact`. It
         happens by itself, too, when enough have come."""
         return self._keeper.compact(self._row, progress)
+
+    def question(self) -> AbstractContextManager[None]:
+        """Inside the block this thread asks one question by several calls: what was stored before it began is seen, and
+        is looked for once."""
+        return self._backend.question()
 
     def answer(self, query: Query, now: datetime, stop: Stop | None = None) -> Result:
         """What the query finds as of `now` (aware). `stop` can stop it from another thread.

@@ -199,6 +199,21 @@ def test_what_waits_when_the_process_ends_is_there(tmp_path: Path) -> None:
     store.close()
 
 
+def test_a_question_is_settled_once() -> None:
+    store = opened()
+    book = store.phonebook("test")
+    book.import_contacts([{"visitor_id": "v1"}])
+    book.append_events([told(1)])
+    with book.question():
+        assert numbers(book) == [1]
+        other = threading.Thread(target=lambda: book.append_events([told(2)]))
+        other.start()
+        other.join()
+        assert numbers(book) == [1]
+        assert store._backend.waiting(book.row) == 1
+    assert numbers(book) == [1, 2]
+
+
 def test_many_are_settled_though_nobody_looks(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(inbox, "MANY", 20)
     store = opened()
