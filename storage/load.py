@@ -227,6 +227,7 @@ def keep_failures(
     failures: Sequence[Failure],
     now: datetime,
 ) -> None:
+    """Keeps what failed, as it came, with its reasons; `what` it was to be."""
     if not failures:
         return
     first = tx.rows(f"SELECT coalesce(max(id), -1) + 1 FROM {book.schema}.failed")[0][0]
@@ -631,6 +632,7 @@ def _read_events(
 
 
 def groups_of(told: Told) -> list[Group]:
+    """The events by type, column by column."""
     rows: dict[str, list[int]] = {}
     for row, name in enumerate(told.names):
         rows.setdefault(name, []).append(row)
