@@ -276,7 +276,8 @@ def _roll_back(connection: duckdb.DuckDBPyConnection) -> None:
 
 def _quiet(connection: duckdb.DuckDBPyConnection) -> None:
     """Without the bar that the engine draws for what takes long: standard output is for data."""
-    connection.execute("SET enable_progress_bar = false")
+    with suppress(duckdb.InvalidInputException):  # in a notebook without ipywidgets, where the engine draws none
+        connection.execute("SET enable_progress_bar = false")
 
 
 def _snapshot(cursor: duckdb.DuckDBPyConnection, milliseconds: int) -> _Snapshot:
