@@ -368,8 +368,9 @@ class Book:
         """
         from storage.sql import spell
 
+        segments = self._segments_for(query)
         with self._backend.snapshot() as snapshot:
-            planned = self._planned(query, now, snapshot)
+            planned = self._planned(query, now, snapshot, segments)
             sql = spell(planned)
             found = Result(snapshot.query(sql, stop=stop), sql)
         self._keeper.asked(self._row, planned.read)
@@ -385,8 +386,9 @@ class Book:
         """
         from storage.sql import spell
 
+        segments = self._segments_for(query)
         with self._backend.survey() as survey:
-            yield survey.batches(spell(self._planned(query, now, survey)))
+            yield survey.batches(spell(self._planned(query, now, survey, segments)))
 
     def prove(self, query: Query, visitor_id: str, now: datetime) -> Proof:
         """Whether a contact is in the population of a query as of `now` (aware), and by which conditions and events.
@@ -406,15 +408,15 @@ class Book:
             layout = self._layout_of(snapshot)
             return prove(snapshot, query.population, found[0][0], now, zone, layout, segments)
 
-    def _planned(self, query: Query, now: datetime, snapshot: Snapshot) -> Plan:
+    def _planned(self, query: Query, now: datetime, snapshot: Snapshot, segments: Sequence[SegmentRow]) -> Plan:
         from storage.plan import plan
         from storage.segments import as_saved
 
-        segments = as_saved(self._segments_for(query))
-        return plan(query, now, ZoneInfo(self._row.zone), self._layout_of(snapshot), segments)
+        return plan(query, now, ZoneInfo(self._row.zone), self._layout_of(snapshot), as_saved(segments))
 
     def _segments_for(self, query: Query) -> tuple[SegmentRow, ...]:
-        """The saved segments, where the query speaks of any."""
+        """The saved segments, where the query speaks of any. To be asked before a snapshot is opened: two of one thread
+        would wait for each other where the store's file is about to be written anew."""
         return self.segments() if any(isinstance(node, Member) for node in nodes(query)) else ()
 
     def layout(self) -> Layout:

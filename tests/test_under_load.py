@@ -20,6 +20,7 @@ import persona
 from grammar.query import CountEvents, CountUsers, Events, Everyone, Query, all_of, did, negated
 from storage.backends.duckdb import DuckDB
 from storage.errors import StorageError
+from storage.inbox import Inbox
 from storage.registry import prepare
 from storage.store import Store
 
@@ -129,7 +130,7 @@ def test_a_question_that_is_stopped_is_nobody_elses_trouble() -> None:
     """A clear error for the one who asked; others read and write on, and so does this connection."""
     backend = DuckDB(":memory:", memory="300MB", seconds=0.5)
     prepare(backend, ":memory:")
-    book = Store(backend, lambda: datetime(2026, 6, 30)).phonebook("shop")
+    book = Store(Inbox(backend), lambda: datetime(2026, 6, 30)).phonebook("shop")
     book.import_contacts([{"visitor_id": "v1"}])
     long = "SELECT count(*) FROM range(10000000) a, range(100000) b WHERE a.range % 7 = b.range % 5"
     codes: list[str] = []
