@@ -264,8 +264,8 @@ def _read(
     strict: bool,
     trusted: bool,
 ) -> None:
-    """Makes the tables `fields` (an event each), `listed` (a line item each, but for those that are events themselves)
-    and `extras` of these lines. Event types that are new are added to `names`."""
+    """Makes the tables `fields` (an event each) and `listed` (a line item each, but for those that are events
+    themselves) of these lines. Event types that are new are added to `names`."""
     scratch.put("lines", pa.table({"pos": pa.array(places, pa.int32()), "raw": raws}))
     scratch.run(_envelope_sql(strict, trusted, zone is UTC))
     scratch.put("names", _names(scratch, names))
@@ -353,7 +353,7 @@ _FIELDS: Final = (
 
 _LISTED: Final = (
     "CREATE OR REPLACE TEMP TABLE entries AS SELECT * EXCLUDE (list), unnest(list)::VARCHAR AS entry, "
-    "generate_subscripts(list, 1) - 1 + top::INTEGER AS line FROM ("
+    "generate_subscripts(list, 1) AS nth FROM ("
     "SELECT pos, type, known, top, CASE WHEN known IS NULL THEN 'product' ELSE 'products' END AS path, "
     "json_extract(CASE WHEN known IS NOT NULL THEN CASE WHEN is_list(k_products) THEN k_products END "
     "WHEN is_list(k_product) THEN k_product WHEN is_object(k_product) THEN '[' || k_product || ']' END, '$[*]') "
@@ -361,7 +361,9 @@ _LISTED: Final = (
     "CREATE OR REPLACE TEMP TABLE listed AS SELECT * EXCLUDE (given), len(keys) > given AS more FROM ("
     f"SELECT *, {_given(_ITEM, 'i_')} AS given FROM ("
     f"SELECT pos, type, known, path, line, entry AS item, keys, {_object(_ITEM, 'i_')} FROM ("
-    f"SELECT *, json_keys(entry) AS keys, json_transform(entry, '{_structure(_ITEM)}') AS told "
+    # What is no object is no line item, and has no number among them.
+    "SELECT *, row_number() OVER (PARTITION BY pos ORDER BY nth) - 1 + top::INTEGER AS line, "
+    f"json_keys(entry) AS keys, json_transform(entry, '{_structure(_ITEM)}') AS told "
     "FROM entries WHERE is_object(entry))))",
 )
 

@@ -198,6 +198,21 @@ def test_both_ways_agree(zone: str, strict: bool, tmp_path: Path, monkeypatch: p
     check(path, zone, strict, monkeypatch)
 
 
+def test_line_items_are_numbered_without_what_is_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Both ways, and as `verify` wants them."""
+    mixed = ["x", {"product_id": "p1"}, 7, {"product_id": "p2"}]
+    told = [("wrapped", {"product": mixed}), ("product-viewed", {"product_id": "p9", "products": mixed})]
+    events = [{"event_name": name, "visitor_id": "v1", "event_properties": properties} for name, properties in told]
+    path = tmp_path / "e.jsonl"
+    path.write_text("\n".join(map(json.dumps, events)))
+    for many in (10**9, 0):
+        found = imported(path, "UTC", False, many, monkeypatch)
+        assert [(row["event"], row["line"], row["product_id"]) for row in found["item"]] == [
+            *((0, 0, "p1"), (0, 1, "p2")),
+            *((1, 0, "p9"), (1, 1, "p1"), (1, 2, "p2")),
+        ]
+
+
 @pytest.mark.laws
 @pytest.mark.parametrize("seed", range(10))
 def test_both_ways_agree_on_100000(seed: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
