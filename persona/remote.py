@@ -28,7 +28,7 @@ from storage.errors import StorageError
 from storage.event import EventError
 from storage.failed import Retried
 from storage.load import Progress, Report
-from storage.source import Records, Source, read
+from storage.source import UNREADABLE, Records, Source, read
 
 if TYPE_CHECKING:
     import httpx
@@ -444,6 +444,6 @@ def _parts(records: Records) -> Iterator[tuple[int, list[bytes]]]:
 def _is_json(raw: bytes) -> bool:
     try:
         msgspec.json.decode(raw, type=msgspec.Raw)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+    except UNREADABLE:
         return False
     return True

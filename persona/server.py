@@ -67,7 +67,6 @@ from persona.shapes import ARROW, CSV, EXPORTS, JSON, PROBLEM
 from persona.why import why_json
 from persona.wire import (
     STATUS,
-    UNREADABLE,
     Problem,
     after,
     arrow,
@@ -93,6 +92,7 @@ from storage.failed import Wanted
 from storage.load import Faults, Outcome, Report
 from storage.registry import AuditRow, KeyRow, parts_of
 from storage.registry import Scope as KeyScope
+from storage.source import UNREADABLE
 from storage.store import Book, Store
 
 T = TypeVar("T")

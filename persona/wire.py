@@ -19,6 +19,7 @@ import msgspec
 from grammar.query import Query
 from persona.answer import Answer
 from persona.export import cell
+from storage.source import UNREADABLE
 
 if TYPE_CHECKING:
     import pyarrow
@@ -90,9 +91,6 @@ def unpacked(body: bytearray, limit: int) -> bytearray:
     if not unpacker.eof or unpacker.unused_data:
         raise Problem("bad_request", "The body is not one whole gzip.")
     return bytearray(unpacked)
-
-
-UNREADABLE: Final = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 
 
 def records(body: bytearray, key: str, limit: int) -> list[bytes]:

@@ -31,14 +31,12 @@ from storage.event import (
     validate,
 )
 from storage.schema import (
-    EVENT_NUMBERS,
-    ITEM_NUMBERS,
-    ITEM_TEXTS,
-    NUMBER_STRIP,
-    NUMBER_TEXT,
-    PRODUCT_KEYS,
+    ITEM_COLUMNS,
+    NUMBERS,
     event_columns,
+    number_in_sql,
 )
+from storage.source import UNREADABLE
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,8 +84,6 @@ _PROPERTIES: Final = tuple(
 )
 """The properties that are read into columns; any other is looked for where an object has more keys than these."""
 
-_ITEM: Final = tuple(dict.fromkeys((*ITEM_TEXTS, *ITEM_NUMBERS, *PRODUCT_KEYS)))
-_NUMBERS: Final = frozenset((*EVENT_NUMBERS, *ITEM_NUMBERS))
 
 # What DuckDB reads and JSON does not have: NaN, Infinity, a comma too many, numbers past a double's range. Text that
 # only looks like it costs a second reading.
@@ -108,8 +104,7 @@ _MACROS: Final = (
         WHEN NOT is_list(j) AND NOT is_object(j) THEN j END""",
     f"""CREATE OR REPLACE TEMP MACRO number_told(t) AS CASE
         WHEN regexp_full_match(t, '-?[0-9]+([.][0-9]+)?') THEN TRY_CAST(t AS DOUBLE)
-        WHEN regexp_full_match(regexp_replace(t, '{NUMBER_STRIP}', '', 'g'), '{NUMBER_TEXT}')
-        THEN TRY_CAST(replace(regexp_replace(t, '{NUMBER_STRIP}', '', 'g'), ',', '') AS DOUBLE) END""",
+        ELSE {number_in_sql("t")} END""",
     """CREATE OR REPLACE TEMP MACRO number_in(j) AS CASE WHEN is_number(j) THEN TRY_CAST(j AS DOUBLE)
         WHEN is_text(j) THEN number_told(text_in(j)) END""",
     # Whatever a payload has beside the envelope's keys, and the event's name where it was spelled otherwise.
@@ -179,8 +174,6 @@ _NAME_ROW: Final = pa.schema(
     [("came", pa.string()), ("type", pa.int32()), ("known", pa.string()), ("renamed", pa.string())]
 )
 _TIME_ROW: Final = pa.schema([("came", pa.string()), ("ts", pa.timestamp("us"))])
-UNREADABLE: Final = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
-"""What msgspec raises for what is no JSON."""
 
 
 # ── lines to tables ───────────────────────────────────────────────────────────────────────────────────────────────
@@ -359,11 +352,11 @@ _LISTED: Final = (
     "WHEN is_list(k_product) THEN k_product WHEN is_object(k_product) THEN '[' || k_product || ']' END, '$[*]') "
     "AS list FROM fields WHERE k_products IS NOT NULL OR k_product IS NOT NULL)",
     "CREATE OR REPLACE TEMP TABLE listed AS SELECT * EXCLUDE (given), len(keys) > given AS more FROM ("
-    f"SELECT *, {_given(_ITEM, 'i_')} AS given FROM ("
-    f"SELECT pos, type, known, path, line, entry AS item, keys, {_object(_ITEM, 'i_')} FROM ("
+    f"SELECT *, {_given(ITEM_COLUMNS, 'i_')} AS given FROM ("
+    f"SELECT pos, type, known, path, line, entry AS item, keys, {_object(ITEM_COLUMNS, 'i_')} FROM ("
     # What is no object is no line item, and has no number among them.
     "SELECT *, row_number() OVER (PARTITION BY pos ORDER BY nth) - 1 + top::INTEGER AS line, "
-    f"json_keys(entry) AS keys, json_transform(entry, '{_structure(_ITEM)}') AS told "
+    f"json_keys(entry) AS keys, json_transform(entry, '{_structure(ITEM_COLUMNS)}') AS told "
     "FROM entries WHERE is_object(entry))))",
 )
 
@@ -402,14 +395,14 @@ def columns(scratch: Session, names: Sequence[str]) -> Columns:
 
 
 def _column(key: str, j: str) -> str:
-    return f"number_in({j})" if key in _NUMBERS else f"text_in({j})"
+    return f"number_in({j})" if key in NUMBERS else f"text_in({j})"
 
 
 _ITEMS: Final = (
     "CREATE OR REPLACE TEMP TABLE items AS SELECT pos, type, line, "
-    + ", ".join(f'{_column(key, f"i_{key}")} AS "{key}"' for key in _ITEM)
+    + ", ".join(f'{_column(key, f"i_{key}")} AS "{key}"' for key in ITEM_COLUMNS)
     + ", item FROM listed UNION ALL SELECT pos, type, 0, "
-    + ", ".join(_column(key, _TOP_ITEM[key]) for key in _ITEM)
+    + ", ".join(_column(key, _TOP_ITEM[key]) for key in ITEM_COLUMNS)
     + ", '{' || concat_ws(',', "
     + ", ".join(f"'\"{key}\":' || {told}" for key, told in _TOP_ITEM.items())
     + ") || '}' FROM fields WHERE top"
@@ -455,7 +448,7 @@ def _distinct(table: str, source: str, prefix: str, keys: Iterable[str], by: str
 
 
 _SEEN_PROPERTIES: Final = _distinct("fields", "properties", "k_", _PROPERTIES, "type", "count(*)")
-_SEEN_ITEMS: Final = _distinct("listed", "item", "i_", _ITEM, "type, path", "count(*), count(DISTINCT pos)")
+_SEEN_ITEMS: Final = _distinct("listed", "item", "i_", ITEM_COLUMNS, "type, path", "count(*), count(DISTINCT pos)")
 _SEEN_CONTEXTS: Final = "SELECT type, context, count(*) FROM fields WHERE context IS NOT NULL GROUP BY ALL"
 
 

@@ -20,7 +20,15 @@ import pyarrow as pa
 
 from storage.backends import Backend, Session, Snapshot
 from storage.registry import PhonebookRow
-from storage.schema import EVENT_NUMBERS, EVENT_TEXTS, EVERY_TYPE, ITEM_NUMBERS, ITEM_TEXTS, NUMBER_STRIP, NUMBER_TEXT
+from storage.schema import (
+    EVENT_NUMBERS,
+    EVENT_TEXTS,
+    EVERY_TYPE,
+    ITEM_NUMBERS,
+    ITEM_TEXTS,
+    json_path,
+    number_in_sql,
+)
 
 Clock: TypeAlias = Callable[[], datetime]
 """Naive UTC."""
@@ -66,12 +74,7 @@ class _Promoted:
         """What the column holds of a row, as SQL and its parameters."""
         whole = {"item": "item", "event": "properties", "context": "context"}[self.level]
         text = f"json_extract_string({whole}, ?)"
-        escaped = self.key.replace("\\", "\\\\").replace('"', '\\"')
-        path = f'$."{escaped}"'
-        if not self.number:
-            return text, [path]
-        bare = f"regexp_extract(regexp_replace({text}, ?, '', 'g'), ?)"
-        return f"TRY_CAST(replace({bare}, ',', '') AS DOUBLE)", [path, NUMBER_STRIP, f"^(?:{NUMBER_TEXT})$"]
+        return number_in_sql(text) if self.number else text, [json_path([self.key])]
 
 
 def _filled(promoted: Sequence[_Promoted], table: str) -> tuple[str, list[str]]:

@@ -48,8 +48,8 @@ from storage.event import (
 )
 from storage.messages import OPEN_KEYS, sorted_messages
 from storage.registry import PhonebookRow, bump
-from storage.schema import EVENT_NUMBERS, ITEM_NUMBERS, ITEM_TEXTS, PRODUCT_KEYS, TABLES, event_columns
-from storage.source import Block, Record, Records, Source, What, read
+from storage.schema import ITEM_COLUMNS, NUMBERS, PRODUCT_KEYS, TABLES, event_columns
+from storage.source import UNREADABLE, Block, Record, Records, Source, What, read
 
 Progress: TypeAlias = Callable[[int, int | None], None]
 """Told after each batch: how many records of the source are done, and of how many, where that is known."""
@@ -270,13 +270,10 @@ _Envelope: Any = msgspec.defstruct(
     gc=False,
 )
 _EVENT_COLUMNS: Final = event_columns()
-_ITEM_COLUMNS: Final = dict.fromkeys((*ITEM_TEXTS, *ITEM_NUMBERS, *PRODUCT_KEYS))
-_NUMBERS: Final = frozenset((*EVENT_NUMBERS, *ITEM_NUMBERS))
 _KNOWN: Final = frozenset(_Envelope.__struct_fields__)
 _decode_envelope: Final = msgspec.json.Decoder(_Envelope).decode
 _decode_parts: Final = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 _decode: Final = msgspec.json.Decoder().decode
-_UNREADABLE: Final = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 
 
 @dataclass(slots=True)
@@ -574,7 +571,7 @@ def _read_events(
             properties = _decode(envelope.event_properties)
             context_raw = bytes(envelope.context)
             context = contexts.get(context_raw) or _decode(context_raw)
-        except _UNREADABLE as error:
+        except UNREADABLE as error:
             failures.append(Failure(line, raw, [EventError("", "not_json", f"this is no JSON: {error}")]))
             continue
         came, visitor, kind, message_id = envelope.event_name, envelope.visitor_id, envelope.type, envelope.message_id
@@ -792,7 +789,7 @@ def _item_columns(groups: Sequence[Group]) -> tuple[list[int], dict[str, pa.Arra
             about_product = mine.default is not None and mine.default.about_product
             # Where it is about a product, the columns of the event are those of its top-level item.
             there = mine.item_columns[path] if path else mine.columns if about_product else dict.fromkeys(ITEM_KEYS, ())
-            for key in there.keys() & _ITEM_COLUMNS.keys():
+            for key in there.keys() & set(ITEM_COLUMNS):
                 column = values.setdefault(key, [])
                 column += [None] * (len(rows) - len(column))
                 column += there[key] if len(there[key]) == len(entries) else [entry.get(key) for entry in entries]
@@ -801,7 +798,7 @@ def _item_columns(groups: Sequence[Group]) -> tuple[list[int], dict[str, pa.Arra
             items += entries
     for column in values.values():
         column += [None] * (len(rows) - len(column))
-    columns = {key: _column(key, values.get(key), len(rows)) for key in _ITEM_COLUMNS}
+    columns = {key: _column(key, values.get(key), len(rows)) for key in ITEM_COLUMNS}
     columns["line"] = pa.array(lines, pa.int32())
     columns["item"] = _json(list(map(msgspec.json.encode, items)))
     return rows, columns
@@ -809,7 +806,7 @@ def _item_columns(groups: Sequence[Group]) -> tuple[list[int], dict[str, pa.Arra
 
 def _column(key: str, values: list[Any] | None, count: int) -> pa.Array:
     """A column of a known key, numbers or texts; None for one that nothing has."""
-    number = key in _NUMBERS
+    number = key in NUMBERS
     if values is None:
         return pa.nulls(count, pa.float64() if number else pa.string())
     if not set(map(type, values)) <= {float if number else str, type(None)}:
@@ -910,7 +907,7 @@ def _read_keyed(record: Record, key: str, strict: bool) -> tuple[str, dict[str, 
         return Failure(line, raw, [fault])
     try:
         told = _decode(raw)
-    except _UNREADABLE as error:
+    except UNREADABLE as error:
         return Failure(line, raw, [EventError("", "not_json", f"this is no JSON: {error}")])
     if not isinstance(told, dict):
         return Failure(line, raw, [EventError("", "not_object", "this is no object")])

@@ -12,7 +12,7 @@ import msgspec
 
 from storage.event import DEFAULT_EVENTS, ITEM_KEYS, EventError, default_event, text_of
 from storage.registry import UnknownVisitors
-from storage.source import Record, numbered
+from storage.source import UNREADABLE, Record, numbered
 
 EVENT_NAMES: Final[Mapping[str, str]] = MappingProxyType(
     {
@@ -83,7 +83,7 @@ def told_by(raw: bytes) -> Told:
     """
     try:
         message = msgspec.json.decode(raw)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+    except UNREADABLE as error:
         return EventError("", "not_json", f"this is no JSON: {error}")
     if not isinstance(message, dict):
         return EventError("", "not_object", "a message is an object")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from types import MappingProxyType
@@ -63,6 +63,12 @@ ITEM_TEXTS: Final = (
 ITEM_NUMBERS: Final = ("price", "quantity")
 PRODUCT_FIELDS: Final = ("name", "description", "category", "brand", "sku", "price", "stock", "url", "image_url")
 PRODUCT_KEYS: Final = ("product_id", *PRODUCT_FIELDS, "variant", "variant_id")
+ITEM_COLUMNS: Final = tuple(dict.fromkeys((*ITEM_TEXTS, *ITEM_NUMBERS, *PRODUCT_KEYS)))
+"""What is read of a line item into columns: its own, and those that tell of its product."""
+
+NUMBERS: Final = frozenset((*EVENT_NUMBERS, *ITEM_NUMBERS))
+"""The known keys whose columns hold numbers."""
+
 VARIANT_FIELDS: Final = ("name", "sku", "price")
 
 ATTRIBUTE_COLUMNS: Final = 200
@@ -135,6 +141,18 @@ NUMBER_TEXT: Final = (
     "[+-]?(?:(?:[0-9]+|[0-9]{1,3}(?:,[0-9]{2,3})*,[0-9]{3})(?:[.][0-9]+)?|[.][0-9]+)(?:[eE][+-]?[0-9]{1,2})?"
 )
 """What is left must match this whole; then the commas go and it is a number ("₹1,299.00" → 1299; "12,50" is none)."""
+
+
+def number_in_sql(text: str) -> str:
+    """The SQL of the number that a text (SQL too) holds, as `event.number_in` reads it; NULL, where it holds none."""
+    bare = f"regexp_extract(regexp_replace({text}, '{NUMBER_STRIP}', '', 'g'), '^(?:{NUMBER_TEXT})$')"
+    return f"TRY_CAST(replace({bare}, ',', '') AS DOUBLE)"
+
+
+def json_path(keys: Iterable[str]) -> str:
+    """The JSON path of these keys, one below the other, each quoted: `$."size"."shoe"`."""
+    escaped = (key.replace("\\", "\\\\").replace('"', '\\"') for key in keys)
+    return "$" + "".join(f'."{key}"' for key in escaped)
 
 
 # ── tables ────────────────────────────────────────────────────────────────────────────────────────────────────────

@@ -21,6 +21,9 @@ Source: TypeAlias = Any
 
 What: TypeAlias = Literal["event", "contact", "product"]
 
+UNREADABLE: Final = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+"""What msgspec raises for what is no JSON."""
+
 SUFFIXES: Final = (".jsonl", ".ndjson", ".csv", ".parquet", ".json")
 _ROWS: Final = 2_000  # rows of a table that are in memory as objects at once
 _BLOCK: Final = 24 * 2**20  # bytes of a file of lines that are in memory at once
@@ -200,7 +203,7 @@ def _payload(content: bytes) -> Iterator[Record]:
             else:
                 yield (1, content, EventError("data", "not_array", "data must be an array"))
                 return
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+    except UNREADABLE as error:
         yield (1, content, EventError("", "not_json", f"the file is no JSON: {error}"))
         return
     for number, entry in enumerate(entries, 1):
@@ -353,7 +356,7 @@ def _parsed(cell: Any) -> Any:
     if type(cell) is str and cell[:1] in ("{", "["):
         try:
             return msgspec.json.decode(cell)
-        except (msgspec.DecodeError, UnicodeDecodeError, UnicodeEncodeError, RecursionError):
+        except (*UNREADABLE, UnicodeEncodeError):
             return cell
     return cell
 

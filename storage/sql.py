@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
 from typing import TypeAlias, assert_never
@@ -12,7 +12,7 @@ from sqlglot import exp
 
 from grammar import query as q
 from storage import plan as p
-from storage.schema import EVERY_TYPE, NUMBER_STRIP, NUMBER_TEXT
+from storage.schema import EVERY_TYPE, NUMBER_STRIP, NUMBER_TEXT, json_path
 
 Describe: TypeAlias = Callable[[p.Node], str]
 Expr: TypeAlias = exp.Expression
@@ -225,12 +225,6 @@ def _number_in(text: Expr) -> Expr:
     return _try_cast(_call("replace", whole, _string(","), _string("")), exp.DType.DOUBLE)
 
 
-def _path(keys: Iterable[str]) -> str:
-    """A JSON path of these keys, each quoted."""
-    escaped = (key.replace("\\", "\\\\").replace('"', '\\"') for key in keys)
-    return "$" + "".join(f'."{key}"' for key in escaped)
-
-
 def _is_list(text: Expr) -> Expr:
     """Whether the text of a JSON value is a list. The first letter is looked at first: it is cheap."""
     return exp.And(this=_call("starts_with", text, _string("[")), expression=_call("json_valid", text.copy()))
@@ -286,11 +280,11 @@ def _json_text(cell: p.Json) -> Expr:
     """A JSON value as text. A dotted key is a path, or one key with a dot in it, or the key of a list's objects."""
     whole = _column(cell.column)
     name = ".".join(cell.keys)
-    paths = [_path(keys) for keys in dict.fromkeys([cell.keys, (name,)]) if all(keys)]  # no path has an empty key
+    paths = [json_path(keys) for keys in dict.fromkeys([cell.keys, (name,)]) if all(keys)]  # no path has an empty key
     found: list[Expr] = [exp.JSONExtractScalar(this=whole.copy(), expression=_string(path)) for path in paths]
     if len(cell.keys) > 1 and all(cell.keys):
-        parent = _path(cell.keys[:-1])
-        inside = _call("json_extract", whole.copy(), _string(f"{parent}[*]{_path(cell.keys[-1:])[1:]}"))
+        parent = json_path(cell.keys[:-1])
+        inside = _call("json_extract", whole.copy(), _string(f"{parent}[*]{json_path(cell.keys[-1:])[1:]}"))
         is_list = exp.EQ(this=_call("json_type", whole, _string(parent)), expression=_string("ARRAY"))
         found.append(_case(is_list, _cast(_call("to_json", inside), exp.DType.VARCHAR)))
     if not found:
@@ -357,7 +351,7 @@ class _Rows:
         text = self.text(cell)
         if not isinstance(cell, p.Json) or not all(cell.keys):
             return text
-        kind = _call("json_type", self.sources[cell.table].column(cell.column), _string(_path(cell.keys)))
+        kind = _call("json_type", self.sources[cell.table].column(cell.column), _string(json_path(cell.keys)))
         double = exp.And(
             this=_call("ends_with", text, _string(".0")), expression=exp.EQ(this=kind, expression=_string("DOUBLE"))
         )
