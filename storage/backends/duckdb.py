@@ -29,7 +29,7 @@ _CONFIG: dict[str, str | bool | int | float | list[str]] = {
 }
 _COPY_FILES = ("", ".wal", ".wal.checkpoint", ".wal.recovery")  # what the engine makes beside a database
 
-_STREAMED = 50_000  # rows of a batch that is streamed
+_STREAMED = 10_000  # rows of a batch that is streamed
 
 
 class DuckDB:
