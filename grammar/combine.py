@@ -5,7 +5,7 @@ clauses, after coordinate ── sequences and references (section 7) ── and
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 
 from grammar.context import Context
@@ -38,6 +38,7 @@ from grammar.query import (
 )
 from grammar.query import Sequence as Chain
 from grammar.values import sum_bound
+from grammar.vocabulary import Key
 from grammar.when import Within
 
 # ── sequences and references ──────────────────────────────────────────────────────────────────────────────────────
@@ -168,7 +169,8 @@ def _sequence(ctx: Context, chain: list[Clause], mentions: list[tuple[Clause, Me
 
 
 def _referred(ctx: Context, mention: Mention, mentions: Sequence[tuple[Clause, Mention]], draft: EventDraft) -> Mention:
-    """ "it": the object of the nearest earlier clause that has one; without a value, the same one (product None)."""
+    """ "it": the object of the nearest earlier clause that has one; without a value, or where this event does not hold
+    that, the same one (product None)."""
     if not mention.refers:
         return mention
     for _, earlier in reversed(mentions):
@@ -182,6 +184,8 @@ def _referred(ctx: Context, mention: Mention, mentions: Sequence[tuple[Clause, M
                     any(k.name == p.name and (k.level == p.level or p.level == "order value") for k in keys)
                     for p in names
                 ):
+                    if earlier is mentions[-1][1] and _shared_id(ctx, mention, earlier) is not None:
+                        return replace(mention, product=None)
                     raise refusal(draft, f"{mention.event} does not have what it refers to.", "wrong key")
             where = filters(*mention.variants[0], *earlier.product)
             return replace(mention, variants=(where,), refers=False, product=earlier.product)
@@ -197,24 +201,13 @@ def _shared_property(ctx: Context, mention: Mention, partner: Mention | None, dr
     mine, theirs = ctx.names.keys(mention.event or ""), ctx.names.keys(partner.event or "")
 
     def common(name: str) -> Property | None:
-        levels: tuple[Level, ...] = ("item", "event")
-        for level in levels:
-            if any(k.name == name and k.level == level for k in mine) and any(
-                k.name == name and k.level == level for k in theirs
-            ):
-                return Property(name, level)
-        return None
+        return _common(name, mine, theirs)
 
     wanted = mention.same or "product"
     if wanted == "product":
-        found = common("product_id")
+        found = common("product_id") if mention.same else _shared_id(ctx, mention, partner)
         if found is not None:
             return found
-        ids = sorted({k.name for k in mine if k.name.endswith("_id") or k.name == "id"} & {k.name for k in theirs})
-        if mention.same is None and len(ids) == 1:
-            shared = common(ids[0])
-            if shared is not None:
-                return shared
     elif wanted.startswith("?"):
         word = stem(wanted[1:].split()[-1])
         names = sorted(
@@ -230,6 +223,22 @@ def _shared_property(ctx: Context, mention: Mention, partner: Mention | None, dr
         if found is not None:
             return found
     raise refusal(draft, "The two events share no such key.", "wrong key")
+
+
+def _shared_id(ctx: Context, mention: Mention, partner: Mention) -> Property | None:
+    """The id by which two events are about one thing: the product's, or the only one that both have."""
+    mine, theirs = ctx.names.keys(mention.event or ""), ctx.names.keys(partner.event or "")
+    found = _common("product_id", mine, theirs)
+    ids = sorted({k.name for k in mine if k.name.endswith("_id") or k.name == "id"} & {k.name for k in theirs})
+    return found if found is not None or len(ids) != 1 else _common(ids[0], mine, theirs)
+
+
+def _common(name: str, mine: Collection[Key], theirs: Collection[Key]) -> Property | None:
+    levels: tuple[Level, ...] = ("item", "event")
+    for level in levels:
+        if all(any(k.name == name and k.level == level for k in keys) for keys in (mine, theirs)):
+            return Property(name, level)
+    return None
 
 
 def _single(

@@ -34,6 +34,7 @@ from grammar.query import (
     Truth,
     Window,
     filters,
+    nodes,
 )
 from grammar.values import (
     BASKETS,
@@ -59,6 +60,7 @@ from grammar.values import (
 from grammar.vocabulary import Key, singular, words_of
 
 _POSSESSIVE = frozenset({"their", "his", "her", "its"})
+_OF_OBJECTS = frozenset({"item", "event", "order value"})  # the levels of properties that tell what was bought
 
 
 @dataclass(frozen=True, slots=True)
@@ -752,7 +754,7 @@ class _Parts:
                         bound=bound,
                         measure=self.measure,
                         distinct=self.distinct,
-                        product=filters(*base, *(variant[0] if len(variant) == 1 else ())),
+                        product=self.referent(filters(*base, *(variant[0] if len(variant) == 1 else ()))),
                         refers=self.refers,
                         same=self.same,
                         another=self.another,
@@ -761,6 +763,13 @@ class _Parts:
                     )
                 )
         return list(dict.fromkeys(found))
+
+    def referent(self, where: tuple[EventFilter, ...]) -> tuple[EventFilter, ...]:
+        """The filters that "it" takes along, those of the object: a context is the event's own, and so is a property of
+        an order whose object is a product ("bought the Red Shirt with a coupon")."""
+        levels = {part: {p.level for f in nodes(part) if isinstance(f, Filter) for p in f.properties} for part in where}
+        product = not self.noun and any("item" in found for found in levels.values())
+        return tuple(part for part, found in levels.items() if found <= ({"item"} if product else _OF_OBJECTS))
 
 
 def _merged_or(groups: Sequence[tuple[EventFilter, ...]]) -> tuple[EventFilter, ...] | None:

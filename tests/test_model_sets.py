@@ -31,6 +31,7 @@ from readings import shown
 
 import persona
 from grammar import lexicon
+from grammar.mentions import lattice
 from grammar.proposal import Chunk, sheet
 from grammar.query import Events, Favourite, Filter, Query, Text, nodes
 from grammar.vocabulary import Vocabulary, fold
@@ -99,10 +100,10 @@ def test_the_perfect_model(loaded: Loaded) -> None:
 
 def strange(question: str, vocabulary: Vocabulary) -> tuple[str, list[dict[str, Any]]]:
     """The question in a language of no country, and how a perfect model reads that: what is no name, number or mark is
-    in other letters, and two words that stand together change places."""
+    in other letters; behind its opening ("please show me"), two words that stand together change places."""
     chunks = sheet(question, vocabulary, ()).chunks
     order = list(range(len(chunks)))
-    i = 0
+    i = next((n for n, chunk in enumerate(chunks) if not _opens(chunk, vocabulary)), 0)
     while i + 1 < len(chunks):
         if not _stays(chunks[i]) and not _stays(chunks[i + 1]):
             order[i], order[i + 1] = order[i + 1], order[i]
@@ -113,6 +114,10 @@ def strange(question: str, vocabulary: Vocabulary) -> tuple[str, list[dict[str, 
     at = {n: position for position, n in enumerate(order)}
     pieces = [kept(at[n]) if _stays(chunk) else said(chunk.text, at[n]) for n, chunk in enumerate(chunks)]
     return " ".join(words), pieces
+
+
+def _opens(chunk: Chunk, vocabulary: Vocabulary) -> bool:
+    return any({"FILL", "LEAD"} & edges.keys() for edges in lattice(chunk.text, vocabulary).at)
 
 
 def _stays(chunk: Chunk) -> bool:
