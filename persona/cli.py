@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json
 import os
-import re
 import shlex
 import sys
 from collections import Counter
@@ -19,13 +18,30 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, NoReturn, TypeAlias
 import typer
 
 from persona.settings import Settings, model_settings, settings
+from persona.terminal import (
+    SHOWN,
+    AnswerFormat,
+    TableFormat,
+    bar,
+    cost,
+    counts,
+    many,
+    print_answer,
+    print_csv,
+    print_frame,
+    print_json,
+    print_records,
+    print_rows,
+    print_table,
+    records,
+    say,
+    tell_answer,
+    tell_refusal,
+)
 
 if TYPE_CHECKING:
     import pandas
 
-    from grammar import errors
-    from grammar.errors import NotUnderstood
-    from grammar.model import ModelUsage
     from persona.answer import Answer
     from persona.engine import Parser, Phonebook
     from persona.remote import RemotePhonebook
@@ -34,12 +50,8 @@ if TYPE_CHECKING:
     from storage.store import Progress, Report, Source, Store
 
 NOT_UNDERSTOOD, AMBIGUOUS = 3, 4
-_JSON_COLUMNS = {"errors", "event_properties", "context"}  # JSON text in the frames
 _EVENTS = 5  # of a condition are listed by `why`
-_SHOWN = 50  # rows of a table on a terminal; a pipe and the other formats get them all
 
-TableFormat: TypeAlias = Literal["table", "json", "csv"]
-AnswerFormat: TypeAlias = Literal["table", "json", "csv", "ids"]
 WhyFormat: TypeAlias = Literal["table", "json"]
 ParserName: TypeAlias = Literal["auto", "grammar", "model"]
 KeyScope: TypeAlias = Literal["ingest", "read", "admin"]
@@ -94,7 +106,7 @@ def main() -> NoReturn:
     try:
         app(prog_name="persona")
     except Exception as error:  # noqa: BLE001  the last door before the user
-        _say(f"persona: {_sentence(error)}")
+        say(f"persona: {_sentence(error)}")
         sys.exit(1)
     sys.exit(0)
 
@@ -142,7 +154,7 @@ def demo(context: typer.Context) -> None:
             raise _Failed(f"the phonebook {given.phonebook} in {place} is in use; name another one with --phonebook")
         contacts = _import("contacts", book.import_contacts, shop.contacts)
         events = _import("events", book.import_events, shop.events)
-        typer.echo(f"A sample shop in {place}: contacts: {_counts(contacts)}; events: {_counts(events)}.")
+        typer.echo(f"A sample shop in {place}: contacts: {counts(contacts)}; events: {counts(events)}.")
         typer.echo("Why they failed (all are kept; `failed-events` lists them):")
         for number, reason in _reasons(book.failed_events()):
             typer.echo(f"{number:5} × {reason}")
@@ -159,7 +171,7 @@ def demo(context: typer.Context) -> None:
 def _show_question(question: str, answer: Answer) -> None:
     typer.echo(f"\n{_bold(question)}")
     typer.echo(f"understood: {answer.understood}")
-    _print_table(answer.table.column_names, [list(row.values()) for row in answer.rows[:5]])
+    print_table(answer.table.column_names, [list(row.values()) for row in answer.rows[:5]])
     more = f"{len(answer):,} in all, " if len(answer) > 5 else ""
     typer.echo(f"{more}{answer.elapsed * 1000:.0f} ms")
 
@@ -168,8 +180,8 @@ def _reasons(failed: pandas.DataFrame) -> list[tuple[int, str]]:
     """The kinds of reasons, the commonest first: how many events have it, and what it says of one of them."""
     errors = [error for text in failed["errors"] for error in json.loads(text)]
     said = {(error["code"], error["key"]): error["message"] for error in errors}
-    counts = Counter((error["code"], error["key"]) for error in errors)
-    return [(number, said[kind]) for kind, number in counts.most_common()]
+    kinds = Counter((error["code"], error["key"]) for error in errors)
+    return [(number, said[kind]) for kind, number in kinds.most_common()]
 
 
 @importing.command("contacts")
@@ -242,26 +254,26 @@ def ask(
         with _open(context.obj, must_exist=True) as book:
             answer = _answered(book, question, now, parser, reading, remember)
             if output is not None:
-                with _bar("rows") as progress:
+                with bar("rows") as progress:
                     answer.export(output, columns, spreadsheet, progress)
     except (NotUnderstood, Ambiguous) as refusal:
         if format == "json":
-            _print_json({"error": refusal_json(refusal)})
+            print_json({"error": refusal_json(refusal)})
         else:
-            _refuse(question, refusal)
+            tell_refusal(question, refusal)
         raise typer.Exit(NOT_UNDERSTOOD if isinstance(refusal, NotUnderstood) else AMBIGUOUS) from None
     except typer.Exit:
         raise
     except Exception as error:
         if format == "json":
             nothing: dict[str, list[str]] = {"words": [], "suggestions": [], "readings": []}
-            _print_json({"error": {"code": "failed", "message": _sentence(error), **nothing}})
+            print_json({"error": {"code": "failed", "message": _sentence(error), **nothing}})
         raise
-    _tell(answer, explain, sql)
+    tell_answer(answer, explain, sql)
     if output is not None:
-        _say(f"{len(answer):,} rows written to {output}")
+        say(f"{len(answer):,} rows written to {output}")
     else:
-        _print_answer(answer, format)
+        print_answer(answer, format)
 
 
 def _answered(
@@ -311,21 +323,21 @@ def activity(
 ) -> None:
     """One contact's events, newest first. Times are UTC."""
     with _open(context.obj, must_exist=True) as book:
-        _print_frame(book.events(visitor), format, "event_timestamp event_name event_properties context")
+        print_frame(book.events(visitor), format, "event_timestamp event_name event_properties context")
 
 
 @app.command("event-types")
 def event_types(context: typer.Context, format: Annotated[TableFormat, _FORMAT] = "table") -> None:
     """The event types that occur, with their keys. Times are UTC."""
     with _open(context.obj, must_exist=True) as book:
-        _print_frame(book.event_types(), format, "name kind count first_seen last_seen keys")
+        print_frame(book.event_types(), format, "name kind count first_seen last_seen keys")
 
 
 @app.command()
 def products(context: typer.Context, format: Annotated[TableFormat, _FORMAT] = "table") -> None:
     """The product catalog, as events and imports made it."""
     with _open(context.obj, must_exist=True) as book:
-        _print_frame(book.products(), format, "product_id name category brand price stock")
+        print_frame(book.products(), format, "product_id name category brand price stock")
 
 
 @app.command()
@@ -337,7 +349,7 @@ def define(
     """Says what a word means in this phonebook: contacts, or values ("category Shoes")."""
     with _open(context.obj, must_exist=True) as book, _refusals(meaning):
         book.define(term, meaning)
-        _say(f"{term}: defined")
+        say(f"{term}: defined")
 
 
 @app.command()
@@ -348,14 +360,14 @@ def undefine(
     """Forgets a word that was defined, or a reading that was remembered."""
     with _open(context.obj, must_exist=True) as book:
         book.undefine(term)
-        _say(f"{term}: forgotten")
+        say(f"{term}: forgotten")
 
 
 @app.command()
 def terms(context: typer.Context, format: Annotated[TableFormat, _FORMAT] = "table") -> None:
     """The words that are defined, with what they mean and whether that still reads."""
     with _open(context.obj, must_exist=True) as book:
-        _print_frame(book.terms(), format, "term meaning understood problem")
+        print_frame(book.terms(), format, "term meaning understood problem")
 
 
 @failing.callback()
@@ -363,7 +375,7 @@ def failed_events(context: typer.Context, format: Annotated[TableFormat, _FORMAT
     """What failed validation: as it came, with every reason. Times are UTC."""
     if context.invoked_subcommand is None:
         with _open(context.obj, must_exist=True) as book:
-            _print_frame(book.failed_events(), format, "id received_at what file line error payload")
+            print_frame(book.failed_events(), format, "id received_at what file line error payload")
 
 
 @failing.command("retry")
@@ -388,8 +400,8 @@ def retry_failed_events(
     with _open(context.obj, must_exist=True) as book:
         done = book.retry_failed(id, payload, event, code)
     typer.echo(f"{done.accepted:,} accepted, {done.duplicates:,} there already, {done.failed:,} failed")
-    for number, errors in done.errors[:_SHOWN]:
-        _say(f"{number}: {'; '.join(error.message for error in errors)}")
+    for number, errors in done.errors[:SHOWN]:
+        say(f"{number}: {'; '.join(error.message for error in errors)}")
 
 
 def _payload(file: Path) -> dict[str, Any]:
@@ -423,7 +435,7 @@ def serve(
     given: Settings = context.obj
     limits, store = Limits(rate=rate, seconds=seconds), given.store or "persona.duckdb"
     reader = model_settings(os.environ)
-    serve(store, host, port, limits, allow_origin or (), reader, lambda url: _say(f"serving {url}"))
+    serve(store, host, port, limits, allow_origin or (), reader, lambda url: say(f"serving {url}"))
 
 
 @keying.command("create")
@@ -454,7 +466,7 @@ def create_key(
             store.phonebook(name, given.timezone)
         made, text = store.create_key(names, scope, ends)
     typer.echo(text)
-    _say(f"the key {made.id} opens {', '.join(names)} with the scope {scope}; keep it: it is shown this once")
+    say(f"the key {made.id} opens {', '.join(names)} with the scope {scope}; keep it: it is shown this once")
 
 
 @keying.command("list")
@@ -470,11 +482,11 @@ def list_keys(context: typer.Context, format: Annotated[TableFormat, _FORMAT] = 
         keys = [key_of(row, now) for row in store.made_keys()]
     rows = [{name: getattr(key, name) for name in names} for key in keys]
     if format == "json":
-        _print_json(rows)
+        print_json(rows)
     elif format == "csv":
-        _print_csv(names, rows)
+        print_csv(names, rows)
     else:
-        _print_rows(names, rows)
+        print_rows(names, rows)
 
 
 @keying.command("revoke")
@@ -482,7 +494,7 @@ def revoke_key(context: typer.Context, id: Annotated[str, typer.Argument(metavar
     """Ends a key, for good."""
     with _opened(context.obj) as store:
         store.revoke_key(id)
-    _say(f"the key {id} is revoked")
+    say(f"the key {id} is revoked")
 
 
 @contextmanager
@@ -504,7 +516,7 @@ def compact(context: typer.Context) -> None:
     """Puts new events in order, so that questions stay quick. It happens by itself, too, when enough have come."""
     with _open_here(context.obj) as book:
         done = book.compact()
-        _say(f"{done.new:,} new events are in order; {done.rewritten:,} were rewritten for it")
+        say(f"{done.new:,} new events are in order; {done.rewritten:,} were rewritten for it")
 
 
 @app.command()
@@ -528,7 +540,7 @@ def backup(
     """Copies the whole store, as it is at one instant."""
     with _open_here(context.obj) as book:
         book.backup(file)
-        _say(f"copied to {file}")
+        say(f"copied to {file}")
 
 
 @app.command()
@@ -542,15 +554,15 @@ def forget(
     if not (told.contacts or told.failed):
         raise _Failed(f"nobody here is {visitor}: nothing was removed")
     removed = (
-        _many(told.contacts, "contact"),
-        _many(told.events, "event"),
-        _many(told.failed, "failed record"),
+        many(told.contacts, "contact"),
+        many(told.events, "event"),
+        many(told.failed, "failed record"),
         f"{told.segments:,} places in segments",
     )
     typer.echo(f"{visitor}: removed {', '.join(removed)}")
     if told.mentions:
         name = "names" if told.mentions == 1 else "name"
-        _say(f"{_many(told.mentions, 'record')}, term or segment of others {name} {visitor}: not theirs, so kept")
+        say(f"{many(told.mentions, 'record')}, term or segment of others {name} {visitor}: not theirs, so kept")
 
 
 @app.command()
@@ -572,9 +584,9 @@ def why(
         answer = _answered(book, question, now, "auto", reading, remember=False)
         told = answer.why(visitor)
     if format == "json":
-        _print_json(why_json(told))
+        print_json(why_json(told))
         return
-    _say(f"understood: {answer.understood}")
+    say(f"understood: {answer.understood}")
     typer.echo(f"{visitor} is {'' if told.met else 'not '}in the answer")
     _print_reasons(told.conditions, 0)
 
@@ -611,8 +623,8 @@ def segment_save(
     with _open(context.obj, must_exist=True) as book, _refusals(question):
         answer = _answered(book, question, now, "auto", reading, remember=False)
         saved = book.segments.save(name, answer, static=static, now=now)
-        _say(f"{saved.name}: {saved.understood}")
-        _say(f"{len(answer):,} contacts" + (", for good" if static else " now"))
+        say(f"{saved.name}: {saved.understood}")
+        say(f"{len(answer):,} contacts" + (", for good" if static else " now"))
 
 
 @segments.command("list")
@@ -621,7 +633,7 @@ def segment_list(context: typer.Context, format: Annotated[TableFormat, _FORMAT]
     with _open(context.obj, must_exist=True) as book:
         rows = [_segment_row(each) for each in book.segments.list()]
     names = ["name", "kind", "size", "refreshed", "understood", "saved_at"]
-    _print_records(names, rows, format, "name kind size refreshed understood".split())
+    print_records(names, rows, format, "name kind size refreshed understood".split())
 
 
 @segments.command("show")
@@ -635,15 +647,15 @@ def segment_show(
     with _open(context.obj, must_exist=True) as book:
         segment, answer = book.segments.get(name), book.segments.ask(name, now=now)
         history = book.segments.history(name)
-    rows = _records(history)
+    rows = records(history)
     if format == "json":
         about = {**_segment_row(segment), "size_now": len(answer), "sql": answer.sql, "history": rows}
-        _print_json({**about, "query": json.loads(segment.query.to_json())})
+        print_json({**about, "query": json.loads(segment.query.to_json())})
         return
-    _say(f"{segment.name} ({'static' if segment.static else 'live'}): {segment.understood}")
-    _say(answer.sql)
-    _say(f"{len(answer):,} contacts now")
-    _print_table(list(history.columns), [list(row.values()) for row in rows])
+    say(f"{segment.name} ({'static' if segment.static else 'live'}): {segment.understood}")
+    say(answer.sql)
+    say(f"{len(answer):,} contacts now")
+    print_table(list(history.columns), [list(row.values()) for row in rows])
 
 
 @segments.command("rename")
@@ -655,7 +667,7 @@ def segment_rename(
     """Gives a segment another name, also where others speak of it."""
     with _open(context.obj, must_exist=True) as book:
         book.segments.rename(name, new)
-        _say(f"{name} is {new} now")
+        say(f"{name} is {new} now")
 
 
 @segments.command("refresh")
@@ -673,9 +685,9 @@ def segment_refresh(
         found = book.segments.refresh_all(now=now) if name is None else [book.segments.refresh(name, now=now)]
     if format == "json":
         keys = "name at size entered exited".split()
-        _print_json([{key: getattr(each, key) for key in keys} for each in found])
+        print_json([{key: getattr(each, key) for key in keys} for each in found])
         return
-    _print_table(["name", "size", "entered", "exited"], [[each.name, each.size, *each.counts] for each in found])
+    print_table(["name", "size", "entered", "exited"], [[each.name, each.size, *each.counts] for each in found])
 
 
 @segments.command("members")
@@ -684,7 +696,7 @@ def segment_members(
 ) -> None:
     """Who is in a segment now."""
     with _open(context.obj, must_exist=True) as book:
-        _print_answer(book.segments.ask(name, now=now), format)
+        print_answer(book.segments.ask(name, now=now), format)
 
 
 @segments.command("history")
@@ -693,7 +705,7 @@ def segment_history(
 ) -> None:
     """How many were in a segment at each refresh, and how many entered and exited. Times are UTC."""
     with _open(context.obj, must_exist=True) as book:
-        _print_frame(book.segments.history(name), format, "as_of size entered exited")
+        print_frame(book.segments.history(name), format, "as_of size entered exited")
 
 
 @segments.command("overlap")
@@ -707,7 +719,7 @@ def segment_overlap(
     with _open(context.obj, must_exist=True) as book:
         regions = book.segments.overlap(*names, now=now).regions
     rows = [{"segments": list(those), "contacts": count} for those, count in regions]
-    _print_records(["segments", "contacts"], rows, format, ["segments", "contacts"])
+    print_records(["segments", "contacts"], rows, format, ["segments", "contacts"])
 
 
 @segments.command("export")
@@ -720,9 +732,9 @@ def segment_export(
     now: _Now = None,
 ) -> None:
     """Writes who is in a segment now to a file, whole or not at all."""
-    with _open(context.obj, must_exist=True) as book, _refusals(columns or ""), _bar("rows") as progress:
+    with _open(context.obj, must_exist=True) as book, _refusals(columns or ""), bar("rows") as progress:
         book.segments.export(name, file, now=now, columns=columns, spreadsheet=spreadsheet, progress=progress)
-    _say(f"{name} written to {file}")
+    say(f"{name} written to {file}")
 
 
 @segments.command("delete")
@@ -730,7 +742,7 @@ def segment_delete(context: typer.Context, name: _SegmentName) -> None:
     """Forgets a segment and its history."""
     with _open(context.obj, must_exist=True) as book:
         book.segments.delete(name)
-        _say(f"{name}: forgotten")
+        say(f"{name}: forgotten")
 
 
 def _segment_row(segment: Segment) -> dict[str, Any]:
@@ -752,7 +764,7 @@ def _refusals(question: str) -> Iterator[None]:
     try:
         yield
     except (NotUnderstood, Ambiguous) as refusal:
-        _refuse(question, refusal)
+        tell_refusal(question, refusal)
         raise typer.Exit(NOT_UNDERSTOOD if isinstance(refusal, NotUnderstood) else AMBIGUOUS) from None
 
 
@@ -767,7 +779,7 @@ def status(context: typer.Context) -> None:
     typer.echo(f"model: {given.name} at {given.url or 'https://api.openai.com/v1'}")
     typer.echo(f"used: {given.use}, at most {given.timeout:g} s a question")
     typer.echo(f"found: it {found.found}")
-    typer.echo(f"cost: {_cost(found.usage)}")
+    typer.echo(f"cost: {cost(found.usage)}")
     if not found.ready:
         raise typer.Exit(1)
 
@@ -827,14 +839,14 @@ def evaluation(
             }
             for several in questions
         ]
-        _print_json({"readers": rows, "questions": told})
+        print_json({"readers": rows, "questions": told})
         return
-    (_print_csv if format == "csv" else _print_rows)(list(rows[0]), rows)
+    (print_csv if format == "csv" else print_rows)(list(rows[0]), rows)
     for several in questions:
         if any(one.verdict != "right" for one in several):
-            _say(several[0].question)
+            say(several[0].question)
             for score, one in zip(scores, several, strict=True):
-                _say(f"  {score.parser:8} {one.verdict:8} {one.said.splitlines()[0] if one.said else ''}")
+                say(f"  {score.parser:8} {one.verdict:8} {one.said.splitlines()[0] if one.said else ''}")
 
 
 # ── the store ─────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -877,50 +889,17 @@ def _open_here(given: Settings) -> Iterator[Phonebook]:
 
 def _import(what: str, load: Callable[[Source, Progress | None], Report], source: Source) -> Report:
     """Imports with a progress bar on a terminal."""
-    with _bar(what) as progress:
+    with bar(what) as progress:
         return load(source, progress)
 
 
-@contextmanager
-def _bar(what: str) -> Iterator[Progress | None]:
-    """A progress bar on a terminal; nothing to be told where there is none."""
-    if not sys.stderr.isatty():
-        yield None
-        return
-    from rich import progress
-    from rich.console import Console
-
-    drawn = progress.TextColumn(f"{what:8}"), progress.BarColumn(), progress.MofNCompleteColumn()
-    with progress.Progress(*drawn, progress.TimeElapsedColumn(), console=Console(stderr=True)) as bar:
-        task = bar.add_task(what, total=None)
-        yield lambda done, total: bar.update(task, completed=done, total=total)
-
-
-def _counts(report: Report) -> str:
-    counts = {
-        "accepted": report.accepted,
-        "updated": report.updated,
-        "there already": report.duplicates,
-        "failed": report.failed,
-    }
-    return ", ".join(f"{number:,} {what}" for what, number in counts.items() if number or what == "accepted")
-
-
 def _report(report: Report) -> None:
-    typer.echo(_counts(report))
+    typer.echo(counts(report))
     if report.failed:
-        _say("What failed is kept with its reasons: persona failed-events")
+        say("What failed is kept with its reasons: persona failed-events")
 
 
 # ── what is said ──────────────────────────────────────────────────────────────────────────────────────────────────
-
-
-def _say(text: str) -> None:
-    typer.echo(text, err=True)
-
-
-def _many(count: int, what: str) -> str:
-    return f"{count:,} {what}{'' if count == 1 else 's'}"
 
 
 def _bold(text: str) -> str:
@@ -945,163 +924,4 @@ def _check_instant(now: str | None, hint: str = "--now") -> str | None:
     return now
 
 
-def _tell(answer: Answer, explain: bool, sql: bool) -> None:
-    """What an answer says beside its rows."""
-    _say(f"understood: {answer.understood}")
-    for warning in answer.warnings:
-        _say(f"warning: {warning}")
-    if explain:
-        for grounded in answer.grounding:
-            _say(f'"{grounded.words}" is {grounded.meaning} ({grounded.count:,})')
-        _say(f"read by: {answer.parser}, in all {answer.elapsed * 1000:.0f} ms")
-        if answer.model_usage is not None:
-            _say(f"language model: {answer.model_usage.outcome}, {_cost(answer.model_usage)}")
-        _say(json.dumps(json.loads(answer.query.to_json()), indent=2, ensure_ascii=False))
-    if sql:
-        _say(answer.sql)
-
-
-def _cost(usage: ModelUsage) -> str:
-    """What asking a model cost, in words."""
-    if usage.cached:
-        return "remembered from an earlier time"
-    tokens = f"{usage.prompt_tokens:,} + {usage.completion_tokens:,} tokens"
-    return f"{usage.tries} request{'' if usage.tries == 1 else 's'}, {tokens}, {usage.seconds:.1f} s"
-
-
-def _refuse(question: str, refusal: NotUnderstood | errors.Ambiguous) -> None:
-    """The question with the words marked that stand in the way, what is wrong with them, and what to ask instead."""
-    from grammar.errors import NotUnderstood
-
-    if sys.stderr.isatty():
-        _say(_marked(question, refusal.words))
-    if isinstance(refusal, NotUnderstood):
-        _say(f"not understood: {refusal.reason}")
-        for suggestion in refusal.suggestions:
-            _say(f"  try: {suggestion}")
-        for warning in refusal.warnings:
-            _say(f"warning: {warning}")
-        return
-    for warning in refusal.warnings:
-        _say(f"warning: {warning}")
-    _say("ambiguous: the question can be read in more than one way; choose with --reading")
-    for number, reading in enumerate(refusal.readings):
-        _say(f"  {number}: {reading.understood}" + ("" if reading.count is None else f" ({reading.count:,})"))
-
-
-def _marked(question: str, words: Sequence[str]) -> str:
-    wanted = "|".join(re.escape(word) for word in sorted(words, key=len, reverse=True) if word)
-    if not wanted:
-        return question
-    return re.sub(
-        wanted, lambda hit: typer.style(hit[0], fg="red", bold=True, underline=True), question, flags=re.IGNORECASE
-    )
-
-
 # ── what is printed ───────────────────────────────────────────────────────────────────────────────────────────────
-
-
-def _print_answer(answer: Answer, format: AnswerFormat) -> None:
-    from persona.answer import answer_json
-
-    if format == "json":
-        _print_json(answer_json(answer))
-    elif format == "ids":
-        if answer.kind != "users":
-            raise _Failed(f"the answer is a {answer.kind}, no list of users: --format ids has nothing to print")
-        for visitor_id in answer.visitor_ids:
-            typer.echo(visitor_id)
-    elif format == "csv":
-        _print_csv(answer.table.column_names, answer.rows)
-    elif answer.kind in ("users", "breakdown"):
-        _print_rows(answer.table.column_names, answer.rows)
-    else:
-        typer.echo(f"{answer.value}")
-
-
-def _print_frame(frame: pandas.DataFrame, format: TableFormat, columns: str) -> None:
-    """A frame of what the store knows: these columns of it as a table, all of them in the other formats."""
-    _print_records(list(frame.columns), _records(frame), format, columns.split())
-
-
-def _print_records(names: list[str], rows: list[dict[str, Any]], format: TableFormat, columns: list[str]) -> None:
-    """Records: these columns of them as a table, all of them in the other formats."""
-    if format == "json":
-        _print_json(rows)
-    elif format == "csv":
-        _print_csv(names, rows)
-    else:
-        _print_rows(columns, [{name: row[name] for name in columns} for row in rows])
-
-
-def _print_rows(names: list[str], rows: list[dict[str, Any]]) -> None:
-    shown = rows[:_SHOWN] if sys.stdout.isatty() else rows
-    _print_table(names, [list(row.values()) for row in shown])
-    if len(shown) < len(rows):
-        _say(f"{len(rows) - len(shown):,} more; --format csv prints them all")
-
-
-def _print_table(names: list[str], rows: list[list[Any]]) -> None:
-    """A drawn table for a person; for a pipe a heading and a line a row, with tabs between."""
-    from persona.export import cell
-
-    if not sys.stdout.isatty():
-        for line in (names, *([cell(value) for value in row] for row in rows)):
-            typer.echo("\t".join(re.sub(r"\s+", " ", text) for text in line))
-        return
-    from rich import box
-    from rich.console import Console
-    from rich.table import Table
-    from rich.text import Text
-
-    table = Table(box=box.SIMPLE_HEAD)
-    for place, name in enumerate(names):
-        number = all(row[place] is None or isinstance(row[place], int | float) for row in rows)
-        table.add_column(name, justify="right" if number else "left", overflow="fold")
-    for row in rows:
-        table.add_row(*(Text(_readable(value)) for value in row))
-    Console().print(table)
-
-
-def _readable(value: Any) -> str:
-    """A value as a person reads it in a table."""
-    from datetime import datetime
-
-    from persona.export import cell
-
-    match value:
-        case datetime():
-            return value.isoformat(" ", "seconds")
-        case list() if all(isinstance(part, str) for part in value):
-            return ", ".join(value)
-        case dict() if all(isinstance(part, str | int | float | None) for part in value.values()):
-            return ", ".join(f"{name}: {part}" for name, part in value.items())
-        case _:
-            return cell(value)
-
-
-def _print_csv(names: list[str], rows: list[dict[str, Any]]) -> None:
-    import csv
-
-    from persona.export import cell
-
-    writer = csv.writer(sys.stdout, lineterminator="\n")
-    writer.writerow(names)
-    writer.writerows([cell(value) for value in row.values()] for row in rows)
-
-
-def _print_json(value: Any) -> None:
-    from persona.export import plain
-
-    typer.echo(json.dumps(value, ensure_ascii=False, indent=2, default=plain))
-
-
-def _records(frame: pandas.DataFrame) -> list[dict[str, Any]]:
-    """The rows as plain values: missing is None, a list is a list, and so is one that came as JSON text."""
-    import pyarrow
-
-    rows: list[dict[str, Any]] = pyarrow.Table.from_pandas(frame, preserve_index=False).to_pylist()
-    for row in rows:
-        for name in _JSON_COLUMNS & row.keys():
-            row[name] = row[name] and json.loads(row[name])
-    return rows

@@ -30,7 +30,7 @@ ONE_ROOM = {  # library → where it may be imported
     "sqlglot": {"storage/sql.py"},
     "duckdb": {"storage/backends/duckdb.py"},
     "typer": {"persona/cli.py"},
-    "rich": {"persona/cli.py"},
+    "rich": {"persona/terminal.py"},
     "fastapi": {"persona/server.py"},
     "starlette": {"persona/server.py"},
     "uvicorn": {"persona/server.py"},
