@@ -164,7 +164,7 @@ _ROWS: tuple[tuple[str, Any, str], ...] = (
     ("AVGCONTACT", None, "than the average customer|than the average user|than the average contact|than average|than an average customer|than the average member|than the average client|than the average person|than the average shopper|than the average buyer|than the average account|than the typical customer|than other customers on average"),
     ("ABANDON", None, "abandoned cart|abandoned carts|abandoned their cart|abandoned their carts|abandoned a cart|abandoned the cart|abandon their cart|abandon a cart|abandoned their shopping cart|abandoned a shopping cart|abandoned checkout cart|abandon the cart|abandoning their cart|abandoned their basket|abandoned a basket|abandoned the basket|left their cart|left items in their cart|left something in their cart|abandon cart|abandon carts|abandoning a cart|had an abandoned cart|have an abandoned cart|left a cart|with an abandoned cart|with abandoned carts"),
     ("ABANDONER", None, "cart abandoners|cart abandoner|basket abandoners|abandoners of carts|abandoned cart users|abandoned cart"),
-    ("TOTALLY", None, "in total|overall|altogether|in all|all told|combined|all together"),
+    ("TOTALLY", None, "in total|a total of|overall|altogether|in all|all told|combined|all together"),
     ("POSS", None, "'|'s"),
     # declared fillers
     (

@@ -18,6 +18,7 @@ from grammar.predicates import event_condition
 from grammar.query import (
     ALWAYS,
     AT_LEAST_ONCE,
+    Bound,
     Condition,
     EventFilter,
     Events,
@@ -116,7 +117,8 @@ def _sequence(ctx: Context, chain: list[Clause], mentions: list[tuple[Clause, Me
     for clause in chain:
         draft = clause.event
         assert draft is not None
-        if draft.which == "last" or draft.time.within_of is not None or draft.said() & {"rhythm", "only", "prior"}:
+        unfit = draft.said() & {"rhythm", "only", "prior", "sum"}
+        if unfit or draft.which == "last" or draft.time.within_of is not None:
             raise refusal(draft, "Such an event is no step of a sequence.", "unsupported")
     whole_negation = ordered[0].negation is not None and ordered[0] is chain[0]
     from_first = False
@@ -265,11 +267,25 @@ def _single(
         return event_condition(ctx, draft, _window(ctx, clause, len(clauses) == 1), negation=clause.negation)
     mention = ctx.mention(draft, references=True)
     mention = _referred(ctx, mention, mentions, draft)
+    if mention.same is not None and draft.times is not None and clause.negation is None:
+        return _repeated(ctx, clause, mention)
     if mention.same is not None or mention.refers or mention.another:
         return _with_partner(ctx, clause, mention, mentions, parts)
     mentions.append((clause, mention))
     window = _window(ctx, clause, len(clauses) == 1)
     return event_condition(ctx, draft, window, negation=clause.negation, mention=mention)
+
+
+def _repeated(ctx: Context, clause: Clause, mention: Mention) -> Condition:
+    """ "bought the same product more than once": such an event, and a later one with the same value."""
+    draft = clause.event
+    assert draft is not None
+    assert draft.times is not None
+    again = draft.times.bound in (Bound(">=", 2), Bound(">", 1))
+    if not again or len(mention.variants) != 1 or draft.said() - {"window", "number"}:
+        raise refusal(draft, 'Of the same one, "more than once" is read.', "unsupported")
+    step = Step(Events(mention.event, mention.variants[0], _window(ctx, clause)))
+    return all_of(Chain((step, step), None, _shared_property(ctx, mention, mention, draft)), *mention.profile)
 
 
 def _window(ctx: Context, clause: Clause, alone: bool = False) -> Window:
@@ -298,7 +314,8 @@ def _with_partner(
     other_clause, other = mentions[-1]
     earlier = other_clause.event
     assert earlier is not None
-    if clause.link.kind not in ("and", "but") or other_clause.negation is not None or clause.who:
+    opens = clause.who and len(parts) > 1  # a new condition, while the pair takes the place of the one before
+    if clause.link.kind not in ("and", "but", "loose") or other_clause.negation is not None or opens:
         raise refusal(draft, "Such a reference is not read here.", "unsupported")
     for one, said in ((other, earlier), (mention, draft)):
         if len(one.variants) != 1 or one.bound != AT_LEAST_ONCE or said.said() - {"window", "another"}:

@@ -187,6 +187,7 @@ class EventDraft:
     times: Amount | None = None
     distinct: Edge | None = None
     in_one: bool = False  # of one order
+    summed: bool = False  # "500 points in total": the number is that of a sum
     regular: Edge | None = None
     # which of them
     which: Literal["first", "last"] | None = None
@@ -208,6 +209,7 @@ class EventDraft:
             "gap": bool(self.time.withins) or self.time.within_of is not None,
             "prior": self.time.prior is not None,
             "basket": self.in_one,
+            "sum": self.summed,
             "distinct": self.distinct is not None,
             "another": self.another,
             "none": self.none_of is not None,

@@ -91,6 +91,7 @@ def enp_draft(names: Names, enp: Tree) -> EventDraft:
 
 def take_args(names: Names, draft: EventDraft, args: Sequence[Tree]) -> None:
     """What stands after an event, each phrase into its part of the draft."""
+    totally: Tree | None = None
     for arg in args:
         if arg.name == "amount" and _of_many(names, draft, arg):  # "orders >= 4"
             alone = not draft.noun and draft.end - draft.first == 1
@@ -141,12 +142,7 @@ def take_args(names: Names, draft: EventDraft, args: Sequence[Tree]) -> None:
             case "only":
                 draft.only = "only"
             case "totally":
-                if (
-                    not any(t.tree("quant") is not None for t in draft.objects)
-                    and draft.times is None
-                    and draft.quant is None
-                ):
-                    raise refusal(arg, f'"{names.text(arg)}" has no number beside it.')
+                totally = arg
             case "nothing":
                 if draft.objects or draft.quant is not None:
                     raise refusal(arg, "Nothing of what?")
@@ -160,6 +156,12 @@ def take_args(names: Names, draft: EventDraft, args: Sequence[Tree]) -> None:
                 _take_which(names, draft, edge)
             case _:
                 raise refusal(arg, f'"{names.text(arg)}" has no part here.')
+    if totally is not None:
+        counted = any(t.tree("quant") is not None for t in draft.objects)  # such are counted over all events anyway
+        if not counted and draft.times is None and draft.quant is None:
+            draft.summed = any(t.name in ("keyed_bound", "amount") for t in draft.objects)
+            if not draft.summed:
+                raise refusal(totally, f'"{names.text(totally)}" has no number beside it.')
 
 
 _SIGNS = frozenset({"<", ">", "<=", ">=", "="})

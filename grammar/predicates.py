@@ -17,6 +17,7 @@ from grammar.query import (
     NEVER,
     ActiveBlocks,
     ActivePeriods,
+    Aggregate,
     Attribute,
     Bound,
     Condition,
@@ -31,6 +32,7 @@ from grammar.query import (
     Filter,
     Has,
     LongestRun,
+    Numeric,
     Only,
     Property,
     Quantity,
@@ -81,6 +83,9 @@ def event_condition(
         bound = draft.times.bound
     if mention.another:
         raise refusal(draft, '"another" needs an event before it.')
+    if draft.summed:
+        summed = _in_total(draft, mention, window)
+        return all_of(negated(summed) if negation is not None else summed, *mention.profile)
     parts: list[Condition] = []
     for where in mention.variants:
         events = Events(mention.event, where, window)
@@ -93,6 +98,27 @@ def event_condition(
             raise refusal(draft, "Not both, or neither? Say it in two clauses.", "unsupported")
         condition = negated(condition)
     return all_of(condition, *mention.profile)
+
+
+def _in_total(draft: EventDraft, mention: Mention, window: Window) -> Condition:
+    """ "redeemed more than 500 points in total": the number is that of all such events together."""
+    where = mention.variants[0]
+    numbers = [f for f in where if isinstance(f, Filter) and isinstance(f.test, Numeric)]
+    if draft.said() - {"sum", "window", "gap"} or len(mention.variants) != 1 or len(numbers) != 1:
+        raise refusal(draft, "Which number is added up?", "unsupported")
+    number = numbers[0]
+    assert isinstance(number.test, Numeric)
+    if len(number.properties) != 1:
+        raise refusal(draft, "Which number is added up?", "unsupported")
+    bare = any(
+        e.category == "NUM" or e.meaning.bare
+        for t in draft.objects
+        for e in t.leaves()
+        if e.category in ("NUM", "BOUND")
+    )
+    bound = replace(number.test.bound, comparison=">=") if bare else number.test.bound  # as for what was spent
+    events = Events(mention.event, tuple(f for f in where if f is not number), window)
+    return Has(Aggregate("total", events, number.properties[0]), bound)
 
 
 def _one_event(ctx: Context, draft: EventDraft, mention: Mention, events: Events, bound: Bound) -> Condition:
