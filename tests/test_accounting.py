@@ -249,7 +249,7 @@ MEANT: dict[str, str | None] = {
     "who purchased Fernwood about pots this year": None,
     "customers who bought through seeds, pots or tools": None,
     "in 2025, either viewed and bought seeds": None,
-    "users with refunds over 100 in total": None,
+    "users with refunds over 100 in total": 'contacts whose total order value of "order-refunded" is more than 100',
     "users with total refunds over 100": None,
     "users who added the Moon Orchid to their wishlist and cart": None,
     "users who bought seeds they viewed": None,
