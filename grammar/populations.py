@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import pairwise
 
@@ -383,6 +383,7 @@ def _condition(ctx: Context, core: Tree) -> Condition:
 
 def combined(ctx: Context, first: list[Tree], rest: list[Tree], about: Sequence[Clause] = ()) -> Condition:
     """A flat list of clauses, combined."""
+    first, rest = _with_exceptions(ctx, first, rest)
     found: list[Clause] = list(about)
     for tree in first:
         found.extend(_clauses(ctx, tree, Link("start" if not found else "loose"), False))
@@ -391,16 +392,6 @@ def combined(ctx: Context, first: list[Tree], rest: list[Tree], about: Sequence[
         before = found[-1] if found else None
         if before is not None and tree.name == "loose":
             _attaches(ctx, before, tree.trees()[0])
-        listed = (
-            before is not None
-            and before.excluded
-            and more[0].simple_noun
-            and more[0].link.kind in ("and", "or", "comma")
-        )
-        if listed and before is not None and before.condition is not None and more[0].condition is not None:
-            # a list after except is an or under the not
-            before.condition = negated(any_of(negated(before.condition), more[0].condition))
-            continue
         found.extend(more)
     if found and found[0].link.kind in ("then", "after", "before", "nor"):
         raise refusal(found[0], "There is no verb before that this could follow.")
@@ -408,6 +399,100 @@ def combined(ctx: Context, first: list[Tree], rest: list[Tree], about: Sequence[
         found[0].link = Link("start")
     attach_windows(ctx, found)
     return join_clauses(ctx, found)
+
+
+def _with_exceptions(ctx: Context, first: list[Tree], rest: list[Tree]) -> tuple[list[Tree], list[Tree]]:
+    """The clauses, with those that an exception reaches inside it: "except those who bought Nike or live in Oslo"."""
+    trees = [*first, *rest]
+    found: list[Tree] = []
+    n = 0
+    while n < len(trees):
+        tree = trees[n]
+        n += 1
+        exception = tree if tree.name == "except" else next(_exceptions(tree), None)
+        if exception is None:
+            found.append(tree)
+            continue
+        run = _reached(ctx, exception, trees[n:])
+        n += len(run)
+        whole = Tree("except", (*exception.children, *run))
+        found.append(whole if tree is exception else _replaced(tree, exception, whole))
+    return found[: len(first)], found[len(first) :]
+
+
+def _exceptions(tree: Tree) -> Iterator[Tree]:
+    """The exception that a clause of the rest is."""
+    inner = tree.trees()[-1] if tree.name in RESTS else None
+    if inner is not None and inner.name == "unit":
+        inner = inner.trees()[0]
+    if inner is not None and inner.name == "except":
+        yield inner
+
+
+def _replaced(tree: Tree, old: Tree, new: Tree) -> Tree:
+    return Tree(
+        tree.name,
+        tuple(
+            new if child is old else _replaced(child, old, new) if isinstance(child, Tree) else child
+            for child in tree.children
+        ),
+    )
+
+
+def _reached(ctx: Context, exception: Tree, rest: list[Tree]) -> list[Tree]:
+    """The clauses behind an exception that are under its not. What is set off by a comma and opens anew is not, and
+    after values only a noun is."""
+    noun = next((t.name for t in exception.trees() if t.name in ("np", "vlist")), None)
+    verbs = noun is None  # whether a relative clause is open, with which other verbs can go on
+    listed = False
+    for n, tree in enumerate(rest):
+        if tree.name == "loose":
+            if verbs or noun == "vlist" or tree.trees()[0].name not in ("who", "whose_", "bywhom"):
+                return rest[:n]
+            verbs = True
+            continue
+        link, unit = tree.trees()[0], tree.trees()[1].trees()[0]
+        comma = link.edge("COMMA") is not None
+        more = any(t.name == "linked" and t.trees()[0].name in ("and_", "or_") for t in rest[n + 1 :])
+        match link.name:
+            case "comma":
+                listed = more
+                outside = not listed
+            case "and_":
+                outside = (comma and not listed) or (unit.name != "np" and not verbs)
+            case "but_":
+                outside = comma or not verbs or ctx.choose((False, True), ctx.text(exception))
+            case _:
+                outside = False
+        if outside or unit.name == "except" or (noun == "vlist" and unit.name != "np"):
+            return rest[:n]
+        verbs = unit.name in VPS | {"who", "whose_"} or (verbs and unit.name != "np")
+    return rest
+
+
+def _excepted(ctx: Context, tree: Tree) -> Condition:
+    """Whom an exception means, before it is negated. A list of nouns is an or under the not; of clauses joined by and,
+    both may be meant."""
+    body = [t for t in tree.trees() if t.name not in RESTS]
+    run = [t for t in tree.trees() if t.name in RESTS]
+    if not run:
+        if body[0].name == "np":
+            return noun_phrase(ctx, body[0], body[1:])
+        if body[0].name == "vlist":
+            return any_of(*attribute_alternatives(ctx, body[0]))
+        return combined(ctx, [body[0]], [])
+    linked = [t for t in run if t.name == "linked"]
+    verbs = [t for t in linked if t.trees()[1].trees()[0].name != "np"]
+    both = any(t.trees()[0].name == "and_" for t in verbs) and not any(t.trees()[0].name == "or_" for t in linked)
+    kept = verbs if not both or ctx.choose((True, False), ctx.text(tree)) else []
+    run = [t if t.name == "loose" or any(t is one for one in kept) else _alternative(t) for t in run]
+    return population_of(ctx, Tree("population", (*body, *run)))
+
+
+def _alternative(tree: Tree) -> Tree:
+    """A linked clause, joined by or."""
+    link, *units = tree.trees()
+    return Tree(tree.name, (Tree("or_" if link.name == "and_" else link.name, link.children), *units))
 
 
 def _attaches(ctx: Context, before: Clause, tree: Tree) -> None:
@@ -484,14 +569,8 @@ def _clauses(ctx: Context, tree: Tree, link: Link, who: bool) -> list[Clause]:
         case "gap":
             return [Clause(link, tree.first, tree.end, who, _negation(tree.edge("NEG")), gap=tree)]
         case "except":
-            excepted = tree.trees()
-            if excepted[0].name == "np":
-                condition = noun_phrase(ctx, excepted[0], excepted[1:])
-            elif excepted[0].name == "vlist":
-                condition = any_of(*attribute_alternatives(ctx, excepted[0]))
-            else:
-                condition = combined(ctx, [excepted[0]], [])
-            return [Clause(link, tree.first, tree.end, who, condition=negated(condition), excluded=True)]
+            condition = negated(_excepted(ctx, tree))
+            return [Clause(link, tree.first, tree.end, who, condition=condition, excluded=True)]
         case "group":
             return [Clause(link, tree.first, tree.end, who, condition=population_of(ctx, tree.trees()[0]))]
         case "nofpart":
