@@ -265,6 +265,10 @@ def _single(
         raise refusal(clause, "This is not read here.", "unsupported")
     if draft.time.within_of is not None or (draft.which is not None and draft.hit is None):
         return event_condition(ctx, draft, _window(ctx, clause, len(clauses) == 1), negation=clause.negation)
+    before = clauses[i - 1] if i and clause.link.kind in ("and", "but") else None
+    gap = next((e for e in draft.time.withins if isinstance(e.meaning, Within)), None)
+    if gap is not None and before is not None and (before.happened or before.spent is not None):
+        raise refusal(gap, f'"{ctx.text(gap)}" would count from what is no event here.', "unsupported")
     mention = ctx.mention(draft, references=True)
     mention = _referred(ctx, mention, mentions, draft)
     if mention.same is not None and draft.times is not None and clause.negation is None:

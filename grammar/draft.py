@@ -238,6 +238,7 @@ class Clause:
     simple_noun: bool = False
     window: Window | None = None
     spent: Tree | None = None
+    happened: bool = False  # a whole condition that is one of time: a gap after it may count from it
 
 
 Part: TypeAlias = Tree | Edge | EventDraft | Clause

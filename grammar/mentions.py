@@ -771,7 +771,9 @@ def _labels(table: _Table) -> None:
     for stop, closing in ((":", None), ("(", ")")):
         if stop in lows[1:8]:
             end = lows.index(stop, 1)
-            worded = all(_NO_LABEL.isdisjoint(edges) for edges in at[:end])
+            asks = {"HOWMANY", "LEAD"} & at[0].keys()  # "how many people bought: …" asks, and names nothing
+            empty = all({"LEAD", "FILL"} & edges.keys() for edges in at[:end])
+            worded = (empty or not asks) and all(_NO_LABEL.isdisjoint(edges) for edges in at[:end])
             if (
                 worded
                 and lows[end - 1] not in ("of", "following", "these")

@@ -37,6 +37,7 @@ VPS = frozenset({"vp", "vp_be", "vp_either", "vp_neither"})
 RESTS = frozenset({"linked", "loose"})
 POPULATIONS = ("asked", "population", "bracketed", "value_population")
 RELATIVES = frozenset({"group", "who", "whose_", "bywhom", "except"})
+_HAPPENINGS = frozenset({"signed_up", "abandoned", "came_back", "stopped", "moved_segment"})
 _EVENT_NMODS = frozenset({"with_event", "without_event", "active"})
 NMODS = frozenset(
     """place age age_bare tagged named has_key lacks_key bound_key measure_bound measure_average with_event
@@ -697,7 +698,9 @@ def _core(ctx: Context, core: Tree, link: Link, who: bool, negation: Negation | 
                     clause.condition = negated(clause.condition)
                 clause.negation = negation
             return clause
-    return _whole(core, link, who, _condition(ctx, core), negation)
+    whole = _whole(core, link, who, _condition(ctx, core), negation)
+    whole.happened = core.name in _HAPPENINGS
+    return whole
 
 
 def _modifier(ctx: Context, tree: Tree, link: Link, who: bool) -> Clause:
