@@ -28,8 +28,8 @@ from grammar.query import AttributeColumn, CountUsers, Everyone, Query, Users
 Event = dict[str, Any]
 
 VISITORS = [f"v{n}" for n in range(12)]
-FILES = {"short": [700, 700, 700], "long": [21_000]}  # lines of each
-PADDING = 1200  # bytes more of each line of the long one, so that it is more than one batch of an import
+FILES = {"short": [700, 700, 700], "long": [8_000]}  # lines of each
+PADDING = 4500  # bytes more of each line of the long one, so that it is more than one batch of an import
 _START = datetime(2026, 1, 1)
 _OF_FILES, _OF_GUESTS = 10**9, 2 * 10**9  # where the numbers of events from files, and of guests, begin
 

@@ -111,7 +111,7 @@ def troubles(questions: Iterator[str]) -> dict[str, str]:
 
 @pytest.mark.parametrize("make", [soups, scribbles], ids=["soups", "scribbles"])
 def test_anything_is_read_or_refused(make: Callable[[int, int], Iterator[str]]) -> None:
-    found = troubles(make(20_26, 1000 if make is soups else 400))
+    found = troubles(make(20_26, 800 if make is soups else 200))
     assert not found, shown(found)
 
 

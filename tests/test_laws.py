@@ -195,9 +195,9 @@ def said_is_meant(of: Asked, query: q.Query) -> str | None:
 
 LAWS = {
     "engine": (engine_is_oracle, 50, {}),
-    "json": (json_is_the_query, 20, {}),
-    "said": (said_is_meant, 50, {}),
-    "not": (negation_is_the_rest, 8, {"populations_only": True}),
+    "json": (json_is_the_query, 5, {}),
+    "said": (said_is_meant, 10, {}),
+    "not": (negation_is_the_rest, 3, {"populations_only": True}),
     "longer": (longer_loses_nobody, 3, {"populations_only": True}),
 }
 
@@ -206,7 +206,7 @@ LAWS = {
     ("zone", "now"),
     [
         ("America/New_York", "2026-03-08T12:30:00"),  # the clocks went forward that night
-        ("Asia/Kolkata", "2024-02-29T00:00:00"),
+        pytest.param("Asia/Kolkata", "2024-02-29T00:00:00", marks=pytest.mark.laws),
         pytest.param("UTC", "2026-03-31T18:00:00", marks=pytest.mark.laws),
         pytest.param("America/New_York", "2025-11-03T00:00:00", marks=pytest.mark.laws),  # back the day before
     ],
@@ -242,7 +242,7 @@ class TestOtherHalf:
 def test_laws_at_length(law: str, batch: int) -> None:
     holds, examples, how = LAWS[law]
     for _ in range(10):
-        hold(holds, random.SystemRandom().randrange(2**32), 4 * examples, **how)
+        hold(holds, random.SystemRandom().randrange(2**32), max(100, 4 * examples), **how)
 
 
 def test_queries_tell_contacts_apart() -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -28,7 +27,7 @@ from service import Service, make_key, serving
 
 import persona
 from grammar.query import CountUsers, Everyone, Query
-from persona import sample
+from persona import cli, sample
 from storage.event import default_event
 from storage.messages import EVENT_NAMES, Happened, told_by
 from storage.store import Store
@@ -228,7 +227,9 @@ def test_a_remote_phonebook_is_as_a_near_one(
                 book.retry_failed(payload=late)
 
 
-def test_segments_from_afar_are_as_near_ones(shop_store: Path, tmp_path: Path) -> None:
+def test_segments_from_afar_are_as_near_ones(
+    shop_store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     store = tmp_path / "far.duckdb"
     store.write_bytes(shop_store.read_bytes())
     key = make_key(store, "default", "other")
@@ -298,12 +299,12 @@ def test_segments_from_afar_are_as_near_ones(shop_store: Path, tmp_path: Path) -
         both(lambda book: [each.name for each in book.segments.list()])
 
         def said(*words: str) -> tuple[int, str]:
-            done = subprocess.run(
-                [sys.executable, "-m", "persona", "--url", running.url, "--key", key, *words],
-                capture_output=True,
-                text=True,
-            )
-            return done.returncode, done.stdout or done.stderr
+            monkeypatch.setattr(sys, "argv", ["persona", "--url", running.url, "--key", key, *words])
+            with pytest.raises(SystemExit) as ended:
+                cli.main()
+            printed = capsys.readouterr()
+            assert isinstance(ended.value.code, int)
+            return ended.value.code, printed.out or printed.err
 
         at = ["--now", now.isoformat()]
         assert said("segment", "members", "VIP", *at)[1].split() == near.segments.members("VIP", now=now)
@@ -382,7 +383,7 @@ def probe(service: Service, key: str, examples: int) -> int:
 
 
 def test_no_answer_is_undocumented(service: Service, keys: dict[str, str]) -> None:
-    assert probe(service, keys["shop"], 12) > 300
+    assert probe(service, keys["shop"], 6) > 150
 
 
 @pytest.mark.laws

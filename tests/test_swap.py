@@ -152,13 +152,15 @@ def test_a_key_with_a_hostile_name(new: str) -> None:
     assert not found, shown(found)
 
 
+# Of the questions every fifth, for each name other ones; all of them at length.
+@pytest.mark.parametrize("every", [5, pytest.param(1, marks=pytest.mark.laws)])
 @hostile("unmentioned")
-def test_hostile_names_that_nobody_mentions_change_nothing(new: str) -> None:
+def test_hostile_names_that_nobody_mentions_change_nothing(new: str, every: int) -> None:
     """A product is so called, and the questions are about others: the same query, or readings or a refusal of a
     sentence that has the word."""
     words = nursery.vocabulary(more=(new,))
     found = {}
-    for question, query in understood().items():
+    for question, query in list(understood().items())[HOSTILE.index(new) % every :: every]:
         one = outcome(question, words)
         if isinstance(one, Read) and one.query == query:
             continue
