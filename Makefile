@@ -21,7 +21,7 @@ demo: $(READY)
 	$(BIN)/persona demo
 
 test: $(READY)
-	$(BIN)/pytest -n 2 --dist loadscope -m "not laws"
+	$(BIN)/pytest -n 2 --dist loadscope --no-loadscope-reorder -m "not laws"
 
 laws: $(READY)
 	$(BIN)/pytest -n 2 -m laws
