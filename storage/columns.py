@@ -8,7 +8,7 @@ JSON.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, tzinfo
 from typing import Final
@@ -47,6 +47,20 @@ class Told:
     failures: list[Failure]
     blank: int
     names: list[str]
+    filled: Filled
+
+
+@dataclass(frozen=True, slots=True)
+class Filled:
+    """Which of the columns of keys have a value, and in which of those of numbers all are plain ones (12, "12.50")."""
+
+    columns: Container[str]
+    plain: Container[str]
+
+    def number(self, column: str, told: str | None = None) -> str:
+        """The numbers in a column, or in an expression of it alone."""
+        j = told or column
+        return f"TRY_CAST(trim({j}, '\"') AS DOUBLE)" if column in self.plain else f"number_in({j})"
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +97,9 @@ _PROPERTIES: Final = tuple(
     )
 )
 """The properties that are read into columns; any other is looked for where an object has more keys than these."""
-
+_FIELD_COLUMNS: Final = {f"k_{key}": key for key in _PROPERTIES}
+_LISTED_COLUMNS: Final = {f"i_{key}": key for key in ITEM_COLUMNS}
+_PLAIN: Final = '"?-?[0-9]+(?:[.][0-9]+)?"?'
 
 # What DuckDB reads and JSON does not have: NaN, Infinity, a comma too many, numbers past a double's range. Text that
 # only looks like it costs a second reading.
@@ -130,48 +146,53 @@ def _given(keys: Iterable[str], prefix: str) -> str:
     return " + ".join(f"({prefix}{key} IS NOT NULL)::INTEGER" for key in keys)
 
 
-def _fits(key: EventKey, prefix: str, strict: bool) -> str:
-    """That a column surely holds what the key must be."""
-    j = prefix + key.name
-    text = f"is_text({j})" if strict else f"(is_text({j}) OR is_number({j}))"
+_BIT: Final = {name: 1 << place for place, name in enumerate(DEFAULT_EVENTS)}
+"""The column `known` says by a bit which of the default events an event is. It is NULL for any other."""
+
+
+def _is_one_of(names: Iterable[str]) -> str:
+    return f"(known & {sum(_BIT[name] for name in names)}) <> 0"
+
+
+def _unfit(rules: Mapping[str, tuple[EventKey, ...]], prefix: str, strict: bool, filled: Filled) -> str:
+    """That the columns do not surely hold what the keys of the row's event type must be."""
+    sorts: dict[EventKey, list[str]] = {}
+    for name, keys in rules.items():
+        for key in keys:
+            sorts.setdefault(key, []).append(name)
+    wrongs = ((names, _wrong(key, prefix + key.name, strict, filled)) for key, names in sorts.items())
+    return " OR ".join(f"({_is_one_of(names)} AND {wrong})" for names, wrong in wrongs if wrong)
+
+
+def _wrong(key: EventKey, j: str, strict: bool, filled: Filled) -> str | None:
+    """That a column does not surely hold what the key must be; None, where that is so of none."""
+    if j not in filled.columns:
+        return "true" if key.required else None
     match key.type:
         case "string":
-            fits, there = text, f"says({j})"
+            fits = f"is_text({j})" if strict else f"(is_text({j}) OR is_number({j}))"
+            there = f"says({j})"
         case "numeric":
-            fits, there = f"number_in({j}) IS NOT NULL", "true"
+            if j in filled.plain and not key.required:
+                return None
+            fits, there = f"{filled.number(j)} IS NOT NULL", "true"
         case "array":
             fits, there = f"(is_list({j}) OR is_object({j}))" if key.name == "meta" else f"is_list({j})", f"{j} <> '[]'"
-    return f"coalesce({fits} AND {there}, false)" if key.required else f"({j} IS NULL OR {fits})"
-
-
-def _by_type(rules: Mapping[str, tuple[EventKey, ...]], prefix: str, strict: bool) -> str:
-    """That the columns surely hold what the keys of the row's event type must be."""
-    cases = " ".join(
-        f"WHEN '{name}' THEN {' AND '.join(_fits(key, prefix, strict) for key in keys)}"
-        for name, keys in rules.items()
-        if keys
-    )
-    return f"(known IS NULL OR CASE known {cases} ELSE true END)"
-
-
-def _listed(names: Iterable[str]) -> str:
-    return ", ".join(f"'{name}'" for name in names)
-
-
-_ABOUT: Final = _listed(event.name for event in DEFAULT_EVENTS.values() if event.about_product)
+    return f"NOT coalesce({fits} AND {there}, false)" if key.required else f"{j} IS NOT NULL AND NOT {fits}"
 
 
 def _top_item(key: str) -> str:
     """What a product key says of the product at the top level of an event: nothing, where it is the event's own."""
     own = [event.name for event in DEFAULT_EVENTS.values() if key in _OWN[event.name] and not event.about_product]
-    return f"CASE WHEN known NOT IN ({_listed(own)}) THEN k_{key} END" if own else f"k_{key}"
+    return f"CASE WHEN NOT {_is_one_of(own)} THEN k_{key} END" if own else f"k_{key}"
 
 
 _TOP_ITEM: Final = {key: _top_item(key) for key in sorted(ITEM_KEYS)}
+_ABOUT: Final = _is_one_of(event.name for event in DEFAULT_EVENTS.values() if event.about_product)
 
 
 _NAME_ROW: Final = pa.schema(
-    [("came", pa.string()), ("type", pa.int32()), ("known", pa.string()), ("renamed", pa.string())]
+    [("came", pa.string()), ("type", pa.int32()), ("known", pa.int64()), ("renamed", pa.string())]
 )
 _TIME_ROW: Final = pa.schema([("came", pa.string()), ("ts", pa.timestamp("us"))])
 
@@ -192,6 +213,11 @@ def read_lines(scratch: Session, lines: pa.Array, raw: Callable[[int], bytes], s
         scratch.run(macro)
     names: dict[str, int] = {}
     _read(scratch, range(len(lines)), lines, names, zone, strict=strict, trusted=False)
+    filled = _survey(scratch)
+    scratch.run(_bad_sql(strict, filled))
+    if scratch.rows("SELECT count(*) FROM bad")[0][0]:
+        for table in ("fields", "listed"):
+            scratch.run(f"DELETE FROM {table} WHERE pos IN (SELECT pos FROM bad)")
     missing = scratch.rows(
         f"SELECT range FROM range({len(lines)}) WHERE range NOT IN (SELECT pos FROM fields) ORDER BY 1"
     )
@@ -214,7 +240,8 @@ def read_lines(scratch: Session, lines: pa.Array, raw: Callable[[int], bytes], s
         for table in ("fields", "listed"):
             scratch.run(f"INSERT INTO {table} SELECT * FROM sure_{table}")
             scratch.run(f"DROP TABLE sure_{table}")
-    return Told(failures, blank, list(names))
+        filled = _survey(scratch)
+    return Told(failures, blank, list(names), filled)
 
 
 def texts(raws: Sequence[bytes]) -> pa.Array:
@@ -266,11 +293,6 @@ def _read(
     scratch.run(_FIELDS)
     for statement in _LISTED:
         scratch.run(statement)
-    if not trusted:
-        scratch.run(_bad_sql(strict))
-        if scratch.rows("SELECT count(*) FROM bad")[0][0]:
-            scratch.run("DELETE FROM fields WHERE pos IN (SELECT pos FROM bad)")
-            scratch.run("DELETE FROM listed WHERE pos IN (SELECT pos FROM bad)")
 
 
 def _names(scratch: Session, names: dict[str, int]) -> pa.Table:
@@ -283,7 +305,7 @@ def _names(scratch: Session, names: dict[str, int]) -> pa.Table:
             name = event_name(text)
             known = default_event(name)
             number = names.setdefault(name, len(names))
-            rows.append((came, number, known.name if known else None, None if name == text else came))
+            rows.append((came, number, _BIT[known.name] if known else None, None if name == text else came))
     return table_of(_NAME_ROW, rows)
 
 
@@ -329,7 +351,7 @@ def _envelope_sql(strict: bool, trusted: bool, utc: bool) -> str:
 _FIELDS: Final = (
     # top: whether the event tells about a product at its own top level
     "CREATE OR REPLACE TEMP TABLE fields AS SELECT *, len(keys) > given AS more, known IS NOT NULL AND "
-    f"(known IN ({_ABOUT}) OR k_product_id IS NOT NULL) AND coalesce({', '.join(_TOP_ITEM.values())}) IS NOT NULL "
+    f"({_ABOUT} OR k_product_id IS NOT NULL) AND coalesce({', '.join(_TOP_ITEM.values())}) IS NOT NULL "
     f"AS top FROM (SELECT *, {_given(_PROPERTIES, 'k_')} AS given FROM ("
     "SELECT pos, type, known, visitor_id, ts, properties, context, kind, message_id, extra, keys, "
     f"{_object(_PROPERTIES, 'k_')} FROM ("
@@ -361,15 +383,33 @@ _LISTED: Final = (
 )
 
 
-def _bad_sql(strict: bool) -> str:
+def _survey(scratch: Session) -> Filled:
+    """What `fields` and `listed` have in their columns."""
+    columns: set[str] = set()
+    plain: set[str] = set()
+    for table, every in (("fields", _FIELD_COLUMNS), ("listed", _LISTED_COLUMNS)):
+        numbers = [column for column, key in every.items() if key in NUMBERS]
+        told = ", ".join(
+            (
+                *(f"count({column})" for column in every),
+                *(f"bool_and(regexp_full_match({column}, '{_PLAIN}'))" for column in numbers),
+            )
+        )
+        (found,) = scratch.rows(f"SELECT {told} FROM {table}")
+        columns.update(column for column, count in zip(every, found, strict=False) if count)
+        plain.update(column for column, fits in zip(numbers, found[len(every) :], strict=True) if fits)
+    return Filled(columns, plain)
+
+
+def _bad_sql(strict: bool, filled: Filled) -> str:
     """`bad`: the events that are not surely valid, and those with a key twice."""
-    own = _by_type({event.name: event.keys for event in DEFAULT_EVENTS.values()}, "k_", strict)
+    own = _unfit({event.name: event.keys for event in DEFAULT_EVENTS.values()}, "k_", strict, filled)
     items = {event.name: event.items for event in DEFAULT_EVENTS.values() if event.items}
-    twice = "CASE WHEN more THEN len(list_distinct(keys)) < len(keys) ELSE false END"
+    twice = "(more AND len(list_distinct(keys)) < len(keys))"
     return (
-        f"CREATE OR REPLACE TEMP TABLE bad AS SELECT pos FROM fields WHERE NOT {own} OR {twice} "
-        f"UNION ALL SELECT pos FROM listed WHERE NOT {_by_type(items, 'i_', strict)} OR {twice} "
-        f"UNION ALL SELECT pos FROM entries WHERE known IN ({_listed(items)}) AND NOT is_object(entry)"
+        f"CREATE OR REPLACE TEMP TABLE bad AS SELECT pos FROM fields WHERE {own} OR {twice} "
+        f"UNION ALL SELECT pos FROM listed WHERE {_unfit(items, 'i_', strict, filled)} OR {twice} "
+        f"UNION ALL SELECT pos FROM entries WHERE {_is_one_of(items)} AND NOT is_object(entry)"
     )
 
 
@@ -388,34 +428,51 @@ def drop(scratch: Session, places: Iterable[int]) -> None:
         scratch.run(f"DELETE FROM {table} WHERE pos IN (SELECT pos FROM dropped)")
 
 
-def columns(scratch: Session, names: Sequence[str]) -> Columns:
+def columns(scratch: Session, told: Told) -> Columns:
     """The events of the batch that are left, as columns."""
-    scratch.run(_ITEMS)
-    return Columns(scratch.table(_EVENTS), scratch.table("SELECT * FROM items"), _seen(scratch, names))
+    scratch.run(_items_sql(told.filled))
+    events = _in_order(scratch.table(_events_sql(told.filled)))
+    return Columns(events, scratch.table("SELECT * FROM items"), _seen(scratch, told))
 
 
-def _column(key: str, j: str) -> str:
-    return f"number_in({j})" if key in NUMBERS else f"text_in({j})"
+def _in_order(events: pa.Table) -> pa.Table:
+    """By their places in the batch: as they mostly come, so that the engine need not sort them."""
+    import numpy as np
+
+    places = events["pos"].to_numpy()
+    return events if (places[1:] > places[:-1]).all() else events.take(np.argsort(places))
 
 
-_ITEMS: Final = (
-    "CREATE OR REPLACE TEMP TABLE items AS SELECT pos, type, line, "
-    + ", ".join(f'{_column(key, f"i_{key}")} AS "{key}"' for key in ITEM_COLUMNS)
-    + ", item FROM listed UNION ALL SELECT pos, type, 0, "
-    + ", ".join(_column(key, _TOP_ITEM[key]) for key in ITEM_COLUMNS)
-    + ", '{' || concat_ws(',', "
-    + ", ".join(f"'\"{key}\":' || {told}" for key, told in _TOP_ITEM.items())
-    + ") || '}' FROM fields WHERE top"
-)
-_EVENTS: Final = (
-    "WITH worth AS (SELECT pos, sum(price * coalesce(quantity, 1)) AS worth FROM items WHERE price IS NOT NULL "
-    "GROUP BY pos), told AS (SELECT *, "
-    + ", ".join(f'{_column(key, f"k_{key}")} AS "{column}"' for key, column in event_columns().items())
-    + " FROM fields) SELECT pos, type, visitor_id, ts, properties, context, kind, message_id, extra, "
-    + ", ".join(event_columns().values())
-    + f", CASE WHEN known IN ({_listed(name for name in DEFAULT_EVENTS if name.startswith('order-'))}) "
-    "THEN coalesce(p_total, worth) END AS order_value FROM told LEFT JOIN worth USING (pos) ORDER BY pos"
-)
+def _column(key: str, column: str, filled: Filled, told: str | None = None) -> str:
+    """The values of a known key in a column (`told`: or in an expression of it alone), as its table has them."""
+    number = key in NUMBERS
+    if column not in filled.columns:
+        return f"NULL::{'DOUBLE' if number else 'VARCHAR'}"
+    return filled.number(column, told) if number else f"text_in({told or column})"
+
+
+def _items_sql(filled: Filled) -> str:
+    top = {key: told for key, told in _TOP_ITEM.items() if f"k_{key}" in filled.columns}
+    whole = ", ".join(f"'\"{key}\":' || {told}" for key, told in top.items())
+    return (
+        "CREATE OR REPLACE TEMP TABLE items AS SELECT pos, type, line, "
+        + ", ".join(f'{_column(key, f"i_{key}", filled)} AS "{key}"' for key in ITEM_COLUMNS)
+        + ", item FROM listed UNION ALL SELECT pos, type, 0, "
+        + ", ".join(_column(key, f"k_{key}", filled, _TOP_ITEM[key]) for key in ITEM_COLUMNS)
+        + f", '{{' || concat_ws(',', {whole or 'NULL'}) || '}}' FROM fields WHERE top"
+    )
+
+
+def _events_sql(filled: Filled) -> str:
+    return (
+        "WITH worth AS (SELECT pos, sum(price * coalesce(quantity, 1)) AS worth FROM items WHERE price IS NOT NULL "
+        "GROUP BY pos), told AS (SELECT *, "
+        + ", ".join(f'{_column(key, f"k_{key}", filled)} AS "{column}"' for key, column in event_columns().items())
+        + " FROM fields) SELECT pos, type, visitor_id, ts, properties, context, kind, message_id, extra, "
+        + ", ".join(event_columns().values())
+        + f", CASE WHEN {_is_one_of(name for name in DEFAULT_EVENTS if name.startswith('order-'))} "
+        "THEN coalesce(p_total, worth) END AS order_value FROM told LEFT JOIN worth USING (pos)"
+    )
 
 
 def _shown(key: str, j: str) -> str:
@@ -430,31 +487,30 @@ def _shown(key: str, j: str) -> str:
     return shown
 
 
-def _distinct(table: str, source: str, prefix: str, keys: Iterable[str], by: str, counts: str) -> str:
+def _distinct(table: str, source: str, every: Mapping[str, str], filled: Filled, by: str, counts: str) -> str:
     """Each value of each key once, by event type (and what else `by` names), with these counts."""
     known = [
-        f"SELECT {by}, '{key}' AS key, {_shown(key, prefix + key)} AS value, {counts} FROM {table} "
-        f"WHERE {prefix}{key} IS NOT NULL GROUP BY ALL"
-        for key in keys
+        f"SELECT {by}, '{key}' AS key, {_shown(key, column)} AS value, {counts} FROM {table} "
+        f"WHERE {column} IS NOT NULL GROUP BY ALL"
+        for column, key in every.items()
+        if column in filled.columns
     ]
     amount = "is_number(value) AND NOT regexp_matches(key, '(?i)(?:^|_)id$')"
     rest = (
         f"SELECT {by}, key, CASE WHEN {amount} THEN '0' ELSE coalesce(value, 'null') END AS value, {counts} FROM ("
         f"SELECT * EXCLUDE (map), unnest(map_keys(map)) AS key, unnest(map_values(map))::VARCHAR AS value FROM ("
         f"SELECT pos, {by}, from_json({source}, '\"MAP(VARCHAR,JSON)\"') AS map FROM {table} WHERE more)) "
-        f"WHERE value IS NULL OR key NOT IN ({_listed(keys)}) GROUP BY ALL"
+        f"WHERE value IS NULL OR NOT list_contains({list(every.values())}, key) GROUP BY ALL"
     )
     return " UNION ALL ".join((*known, rest))
 
 
-_SEEN_PROPERTIES: Final = _distinct("fields", "properties", "k_", _PROPERTIES, "type", "count(*)")
-_SEEN_ITEMS: Final = _distinct("listed", "item", "i_", ITEM_COLUMNS, "type, path", "count(*), count(DISTINCT pos)")
-_SEEN_CONTEXTS: Final = "SELECT type, context, count(*) FROM fields WHERE context IS NOT NULL GROUP BY ALL"
-
-
-def _seen(scratch: Session, names: Sequence[str]) -> Seen:
+def _seen(scratch: Session, told: Told) -> Seen:
+    properties = _distinct("fields", "properties", _FIELD_COLUMNS, told.filled, "type", "count(*)")
+    items = _distinct("listed", "item", _LISTED_COLUMNS, told.filled, "type, path", "count(*), count(DISTINCT pos)")
+    contexts = "SELECT type, context, count(*) FROM fields WHERE context IS NOT NULL GROUP BY ALL"
     return Seen(
-        [(names[number], *rest) for number, *rest in scratch.rows(_SEEN_PROPERTIES)],
-        [(names[number], *rest) for number, *rest in scratch.rows(_SEEN_ITEMS)],
-        [(names[number], *rest) for number, *rest in scratch.rows(_SEEN_CONTEXTS)],
+        [(told.names[number], *rest) for number, *rest in scratch.rows(properties)],
+        [(told.names[number], *rest) for number, *rest in scratch.rows(items)],
+        [(told.names[number], *rest) for number, *rest in scratch.rows(contexts)],
     )

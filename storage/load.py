@@ -326,7 +326,7 @@ class _Lines:
     last: int
     record: Callable[[int], tuple[int, bytes]]  # the place and the bytes of the nth
     scratch: Session
-    names: list[str]
+    told: columns.Told
     failures: list[Failure]
 
 
@@ -376,7 +376,7 @@ def _read_block(book: PhonebookRow, scratch: Session, block: Block, done: int) -
 
     told = columns.read_lines(scratch, texts, block.raw, book.strict, _zone(book))
     size = done + len(block) - told.blank
-    return _Lines(size, block.first + len(block) - 1, record, scratch, told.names, _placed(told.failures, record))
+    return _Lines(size, block.first + len(block) - 1, record, scratch, told, _placed(told.failures, record))
 
 
 def _read_many(book: PhonebookRow, scratch: Session, batch: Sequence[Record], done: int) -> _Lines:
@@ -385,7 +385,7 @@ def _read_many(book: PhonebookRow, scratch: Session, batch: Sequence[Record], do
     raws = [raw for _, raw in records]
     told = columns.read_lines(scratch, columns.texts(raws), raws.__getitem__, book.strict, _zone(book))
     failures += _placed(told.failures, records.__getitem__)
-    return _Lines(done + len(batch), batch[-1][0], records.__getitem__, scratch, told.names, failures)
+    return _Lines(done + len(batch), batch[-1][0], records.__getitem__, scratch, told, failures)
 
 
 def _placed(failures: Iterable[columns.Failure], record: Callable[[int], tuple[int, bytes]]) -> list[Failure]:
@@ -486,7 +486,7 @@ def _store_lines(tx: Session, book: PhonebookRow, read_in: _Lines, now: datetime
     if count:
         contacts = np.zeros(places[-1] + 1, np.int32)
         contacts[places[kept]] = found["contact"].filter(pa.array(kept)).to_numpy()
-        _store_columns(tx, book, columns.columns(scratch, read_in.names), read_in.names, contacts, now)
+        _store_columns(tx, book, columns.columns(scratch, read_in.told), read_in.told.names, contacts, now)
     return count, failures
 
 
