@@ -265,7 +265,7 @@ TypeRow: TypeAlias = tuple[str, int, datetime, datetime]
 """An event type's name, how many events came, and the first and the last time of them (naive UTC)."""
 
 
-class _SeenKeys(dict[tuple[str, KeyLevel, str, str], _Seen]):
+class SeenKeys(dict[tuple[str, KeyLevel, str, str], _Seen]):
     """(event type's name, level, key, path) → what was seen."""
 
     def __missing__(self, key: tuple[str, KeyLevel, str, str]) -> _Seen:
@@ -273,9 +273,9 @@ class _SeenKeys(dict[tuple[str, KeyLevel, str, str], _Seen]):
         return seen
 
 
-def observe(batch: Batch) -> _SeenKeys:
+def observe(batch: Batch) -> SeenKeys:
     """What the events of a batch show of their keys, to two levels."""
-    seen = _SeenKeys()
+    seen = SeenKeys()
     for told in batch.groups:
         _observe_properties(seen, told)
         _observe_items(seen, told)
@@ -284,7 +284,7 @@ def observe(batch: Batch) -> _SeenKeys:
     return seen
 
 
-def _observe_properties(seen: _SeenKeys, told: Group) -> None:
+def _observe_properties(seen: SeenKeys, told: Group) -> None:
     about_product = told.default is not None and told.default.about_product
     line_items_key = "products" if told.default else "product"
     for key, values in told.columns.items():
@@ -297,9 +297,7 @@ def _observe_properties(seen: _SeenKeys, told: Group) -> None:
                 _observe_below(seen, told.name, level, key, key, value)
 
 
-def _observe_below(
-    seen: _SeenKeys, name: str, level: KeyLevel, key: str, path: str, value: Any, times: int = 1
-) -> None:
+def _observe_below(seen: SeenKeys, name: str, level: KeyLevel, key: str, path: str, value: Any, times: int = 1) -> None:
     """The keys of the objects in a value: of itself, or of its elements, for a list is no level of its own."""
     below: dict[str, list[Any]] = {}
     for part in value if type(value) is list else [value]:
@@ -310,7 +308,7 @@ def _observe_below(
         seen[name, level, f"{key}.{inner}", f"{path}.{inner}"].take_one(inner, values, times)
 
 
-def _observe_items(seen: _SeenKeys, told: Group) -> None:
+def _observe_items(seen: SeenKeys, told: Group) -> None:
     """The keys of line items that stand in a list or object of their own."""
     for path, columns in told.item_columns.items():
         owners, _, items = told.items[path]
@@ -342,7 +340,7 @@ def _texts_of(key: str, owners: Sequence[int], values: Sequence[Any]) -> Iterabl
 
 
 def _observe_contexts(
-    seen: _SeenKeys, name: str, contexts: Counter[bytes], read: Mapping[bytes, Mapping[str, Any]]
+    seen: SeenKeys, name: str, contexts: Counter[bytes], read: Mapping[bytes, Mapping[str, Any]]
 ) -> None:
     texts: dict[str, Counter[str]] = {}
     for raw, times in contexts.items():
@@ -356,9 +354,9 @@ def _observe_contexts(
         seen[name, "context", key, f"context.{key}"].take_texts(counted)
 
 
-def _observe_distinct(seen: Seen) -> _SeenKeys:
+def observe_distinct(seen: Seen) -> SeenKeys:
     """What events show of their keys, to two levels, told from each of their values once."""
-    found = _SeenKeys()
+    found = SeenKeys()
     for name, key, value, count in seen.properties:
         default = default_event(name)
         level: KeyLevel = "item" if default and default.about_product and key in ITEM_KEYS else "event"
@@ -386,18 +384,18 @@ def record_events(tx: Session, schema: str, batch: Batch) -> dict[str, int]:
     return _record(tx, schema, came, observe(batch))
 
 
-def record_seen(tx: Session, schema: str, came: Sequence[TypeRow], seen: Seen) -> dict[str, int]:
+def record_seen(tx: Session, schema: str, came: Sequence[TypeRow], seen: SeenKeys) -> dict[str, int]:
     """As `record_events`, of events that are told by what they show."""
-    return _record(tx, schema, came, _observe_distinct(seen))
+    return _record(tx, schema, came, seen)
 
 
-def _record(tx: Session, schema: str, came: Sequence[TypeRow], seen: _SeenKeys) -> dict[str, int]:
+def _record(tx: Session, schema: str, came: Sequence[TypeRow], seen: SeenKeys) -> dict[str, int]:
     types = _record_types(tx, schema, came)
     _record_seen(tx, schema, types, seen)
     return types
 
 
-def _record_seen(tx: Session, schema: str, types: Mapping[str, int], seen: _SeenKeys) -> None:
+def _record_seen(tx: Session, schema: str, types: Mapping[str, int], seen: SeenKeys) -> None:
     _record_keys(tx, schema, types, seen)
     levels: list[str] = []
     numbers: list[int | None] = []
@@ -435,7 +433,7 @@ def _record_types(tx: Session, schema: str, came: Sequence[TypeRow]) -> dict[str
     return types
 
 
-def _record_keys(tx: Session, schema: str, types: Mapping[str, int], seen: _SeenKeys) -> None:
+def _record_keys(tx: Session, schema: str, types: Mapping[str, int], seen: SeenKeys) -> None:
     rows = [
         (types[name], level, key, path, sorted(told.json_types), sorted(told.holds), told.count)
         for (name, level, key, path), told in seen.items()

@@ -17,7 +17,7 @@ import msgspec
 import pyarrow as pa
 
 from storage.backends import Session
-from storage.catalog import Seen, number_names, table_of
+from storage.catalog import Seen, SeenKeys, number_names, observe_distinct, table_of
 from storage.event import (
     DEFAULT_EVENTS,
     ITEM_KEYS,
@@ -36,7 +36,7 @@ from storage.schema import (
     event_columns,
     number_in_sql,
 )
-from storage.source import UNREADABLE
+from storage.source import DEEPEST, UNREADABLE, depth_error
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +82,7 @@ class Columns:
 
     events: pa.Table
     items: pa.Table
-    seen: Seen
+    seen: SeenKeys
 
 
 # ── what the SQL is made of ───────────────────────────────────────────────────────────────────────────────────────
@@ -104,7 +104,7 @@ _PLAIN: Final = '"?-?[0-9]+(?:[.][0-9]+)?"?'
 # What DuckDB reads and JSON does not have: NaN, Infinity, a comma too many, numbers past a double's range. Text that
 # only looks like it costs a second reading.
 _ODD: Final = r"[:,\[]\s*-?(?i:nan|inf(?:inity)?)\s*[,}\]]|,\s*[}\]]|[:,\[]\s*-?[0-9.]+[eE]\+?[0-9]{3}"
-_DEEP: Final = 600  # brackets: fewer are surely not nested deeper than the decoder goes
+_DEEP: Final = 2 * DEEPEST + 50  # characters: what is shorter and has the envelope's keys is not nested deeper
 _TIME: Final = r'"[12][0-9]{3}-[01][0-9]-[0-3][0-9][ T](?:[01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9](?:\.[0-9]{1,6})?'
 
 _MACROS: Final = (
@@ -141,9 +141,11 @@ def _structure(keys: Iterable[str]) -> str:
     return msgspec.json.encode(dict.fromkeys(keys, "JSON")).decode()
 
 
-def _given(keys: Iterable[str], prefix: str) -> str:
-    """How many of these columns are there."""
-    return " + ".join(f"({prefix}{key} IS NOT NULL)::INTEGER" for key in keys)
+def _more(whole: str, columns: Mapping[str, str]) -> str:
+    """That an object has more than the columns of its keys tell: another key, one twice, a null. The engine has written
+    it without spaces, so it is as long as what they tell."""
+    told = " + ".join(f"coalesce(strlen({column}) + {len(key) + 4}, 0)" for column, key in columns.items())
+    return f"strlen({whole}) <> 1 + {told}"
 
 
 _BIT: Final = {name: 1 << place for place, name in enumerate(DEFAULT_EVENTS)}
@@ -262,6 +264,8 @@ def _is_utf8(raw: bytes) -> bool:
 
 def _judge(pos: int, raw: bytes, strict: bool, zone: tzinfo) -> Failure | str:
     """What is wrong with a line; or, where nothing is, the line in plain JSON: each key once, finite numbers."""
+    if too_deep := depth_error(raw):
+        return Failure(pos, [too_deep])
     try:
         payload = msgspec.json.decode(raw)
     except UNREADABLE as error:
@@ -289,8 +293,12 @@ def _read(
     scratch.put("lines", pa.table({"pos": pa.array(places, pa.int32()), "raw": raws}))
     scratch.run(_envelope_sql(strict, trusted, zone is UTC))
     scratch.put("names", _names(scratch, names))
-    scratch.put("times", _times(scratch, zone))
-    scratch.run(_FIELDS)
+    times = _times(scratch, zone)
+    scratch.put("times", times)
+    ((extras,),) = scratch.rows(
+        "SELECT coalesce(bool_or(more OR renamed IS NOT NULL), false) FROM envelope JOIN names ON event_name = came"
+    )
+    scratch.run(_fields_sql(extras, times.num_rows > 0))
     for statement in _LISTED:
         scratch.run(statement)
 
@@ -335,36 +343,42 @@ def _envelope_sql(strict: bool, trusted: bool, utc: bool) -> str:
         "AND CASE WHEN more THEN len(list_distinct(keys)) = len(keys) ELSE true END"
     )
     time = _TIME + ('Z?"' if utc else 'Z"')
+    given = " + ".join(f"({key} IS NOT NULL)::INTEGER" for key in _ENVELOPE)
     return (
         "CREATE OR REPLACE TEMP TABLE envelope AS "
         f"SELECT *, coalesce({clean}, false) AS clean, CASE WHEN regexp_full_match(event_timestamp, '{time}') "
         "THEN TRY_CAST(trim(event_timestamp, '\"') AS TIMESTAMP) END AS told_at FROM ("
-        f"SELECT *, len(keys) > {_given(_ENVELOPE, '')} AS more FROM ("
+        f"SELECT *, len(keys) > {given} AS more FROM ("
         f"SELECT pos, raw, odd, keys, {_object(_ENVELOPE, '')} FROM ("
         f"SELECT pos, raw, json_keys(raw) AS keys, json_transform(raw, '{_structure(_ENVELOPE)}') AS told, "
-        f"regexp_matches(raw, '{_ODD}') OR CASE WHEN strlen(raw) > 1500 "
-        f"THEN length(raw) - length(replace(replace(raw, '[', ''), '{{', '')) > {_DEEP} ELSE false END AS odd "
+        f"regexp_matches(raw, '{_ODD}') OR CASE WHEN strlen(raw) > {_DEEP} "
+        f"THEN length(raw) - length(replace(replace(raw, '[', ''), '{{', '')) > {DEEPEST} ELSE false END AS odd "
         "FROM lines WHERE json_valid(raw))))"
     )
 
 
-_FIELDS: Final = (
-    # top: whether the event tells about a product at its own top level
-    "CREATE OR REPLACE TEMP TABLE fields AS SELECT *, len(keys) > given AS more, known IS NOT NULL AND "
-    f"({_ABOUT} OR k_product_id IS NOT NULL) AND coalesce({', '.join(_TOP_ITEM.values())}) IS NOT NULL "
-    f"AS top FROM (SELECT *, {_given(_PROPERTIES, 'k_')} AS given FROM ("
-    "SELECT pos, type, known, visitor_id, ts, properties, context, kind, message_id, extra, keys, "
-    f"{_object(_PROPERTIES, 'k_')} FROM ("
-    "SELECT pos, n.type, n.known, text_in(visitor_id) AS visitor_id, coalesce(told_at, t.ts) AS ts, "
-    "event_properties AS properties, CASE WHEN is_object(context) THEN context END AS context, "
-    "coalesce(nullif(text_in(e.type), ''), 'track') AS kind, "
-    "nullif(text_in(message_id), '') AS message_id, "
-    "CASE WHEN more OR n.renamed IS NOT NULL THEN extra_in(raw, n.renamed) END AS extra, "
-    "json_keys(event_properties) AS keys, "
-    f"json_transform(event_properties, '{_structure(_PROPERTIES)}') AS told "
-    "FROM envelope e JOIN names n ON e.event_name = n.came LEFT JOIN times t ON e.event_timestamp = t.came "
-    "WHERE clean AND (event_timestamp IS NULL OR told_at IS NOT NULL OR t.came IS NOT NULL))))"
-)
+def _fields_sql(extras: bool, times: bool) -> str:
+    """`fields`; whether any event has more than the envelope's keys, and whether times are to be looked up."""
+    extra = "CASE WHEN more OR n.renamed IS NOT NULL THEN extra_in(raw, n.renamed) END" if extras else "NULL::VARCHAR"
+    at, told = ("coalesce(told_at, t.ts)", " OR t.came IS NOT NULL") if times else ("told_at", "")
+    return (
+        # top: whether the event tells about a product at its own top level
+        "CREATE OR REPLACE TEMP TABLE fields AS SELECT *, CASE WHEN more THEN json_keys(properties) END AS keys, "
+        f"known IS NOT NULL AND ({_ABOUT} OR k_product_id IS NOT NULL) "
+        f"AND coalesce({', '.join(_TOP_ITEM.values())}) IS NOT NULL AS top "
+        f"FROM (SELECT *, {_more('properties', _FIELD_COLUMNS)} AS more FROM ("
+        "SELECT pos, type, known, visitor_id, ts, properties, context, kind, message_id, extra, "
+        f"{_object(_PROPERTIES, 'k_')} FROM ("
+        f"SELECT pos, n.type, n.known, text_in(visitor_id) AS visitor_id, {at} AS ts, "
+        "event_properties AS properties, CASE WHEN is_object(context) THEN context END AS context, "
+        "coalesce(nullif(text_in(e.type), ''), 'track') AS kind, "
+        f"nullif(text_in(message_id), '') AS message_id, {extra} AS extra, "
+        f"json_transform(event_properties, '{_structure(_PROPERTIES)}') AS told "
+        f"FROM envelope e JOIN names n ON e.event_name = n.came "
+        f"{'LEFT JOIN times t ON e.event_timestamp = t.came ' if times else ''}"
+        f"WHERE clean AND (event_timestamp IS NULL OR told_at IS NOT NULL{told}))))"
+    )
+
 
 _LISTED: Final = (
     "CREATE OR REPLACE TEMP TABLE entries AS SELECT * EXCLUDE (list), unnest(list)::VARCHAR AS entry, "
@@ -373,13 +387,12 @@ _LISTED: Final = (
     "json_extract(CASE WHEN known IS NOT NULL THEN CASE WHEN is_list(k_products) THEN k_products END "
     "WHEN is_list(k_product) THEN k_product WHEN is_object(k_product) THEN '[' || k_product || ']' END, '$[*]') "
     "AS list FROM fields WHERE k_products IS NOT NULL OR k_product IS NOT NULL)",
-    "CREATE OR REPLACE TEMP TABLE listed AS SELECT * EXCLUDE (given), len(keys) > given AS more FROM ("
-    f"SELECT *, {_given(ITEM_COLUMNS, 'i_')} AS given FROM ("
-    f"SELECT pos, type, known, path, line, entry AS item, keys, {_object(ITEM_COLUMNS, 'i_')} FROM ("
+    "CREATE OR REPLACE TEMP TABLE listed AS SELECT *, CASE WHEN more THEN json_keys(item) END AS keys FROM ("
+    f"SELECT *, {_more('item', _LISTED_COLUMNS)} AS more FROM ("
+    f"SELECT pos, type, known, path, line, entry AS item, {_object(ITEM_COLUMNS, 'i_')} FROM ("
     # What is no object is no line item, and has no number among them.
     "SELECT *, row_number() OVER (PARTITION BY pos ORDER BY nth) - 1 + top::INTEGER AS line, "
-    f"json_keys(entry) AS keys, json_transform(entry, '{_structure(ITEM_COLUMNS)}') AS told "
-    "FROM entries WHERE is_object(entry))))",
+    f"json_transform(entry, '{_structure(ITEM_COLUMNS)}') AS told FROM entries WHERE is_object(entry))))",
 )
 
 
@@ -432,7 +445,7 @@ def columns(scratch: Session, told: Told) -> Columns:
     """The events of the batch that are left, as columns."""
     scratch.run(_items_sql(told.filled))
     events = _in_order(scratch.table(_events_sql(told.filled)))
-    return Columns(events, scratch.table("SELECT * FROM items"), _seen(scratch, told))
+    return Columns(events, scratch.table("SELECT * FROM items"), observe_distinct(_seen(scratch, told)))
 
 
 def _in_order(events: pa.Table) -> pa.Table:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import gc
 import threading
+from collections import deque
 from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
@@ -60,6 +61,7 @@ Clock: TypeAlias = Callable[[], datetime]
 _Batch = TypeVar("_Batch")
 _Ready = TypeVar("_Ready")
 
+_AHEAD: Final = 2  # batches that are being prepared while one is stored
 _RECORDS: Final = 50_000
 MANY: Final = 2_000  # from so many events on, planning their SQL costs less than reading them one by one
 _BYTES: Final = 32 * 2**20
@@ -131,10 +133,13 @@ def _import(
         match what:
             case "event":
                 with ExitStack() as sessions:
-                    prepare = partial(_prepare_events, book, done, _in_turn(backend, sessions))
+                    scratch = _Scratch(backend, sessions)
+                    prepare = partial(_prepare_events, book, done, scratch.take)
                     for events in _prepared(records.blocks or _batches(records.records), prepare):
                         with _uncollected():
                             report = _import_events(backend, book, records, events, clock())
+                        if isinstance(events, _Lines):
+                            scratch.give_back(events.scratch)
                         yield events.size, report
             case "contact":
                 prepare_contacts = partial(_prepare_keyed, "visitor_id", book.strict)
@@ -155,16 +160,15 @@ def _import(
 
 
 def _prepared(batches: Iterable[_Batch], prepare: Callable[[_Batch], _Ready]) -> Iterator[_Ready]:
-    """What is prepared of each batch: in a thread of its own, while the engine stores the batch before."""
-    with ThreadPoolExecutor(max_workers=1) as thread:
-        waiting: Future[_Ready] | None = None
+    """What is prepared of each batch: in threads of their own, while the engine stores the batch before."""
+    with ThreadPoolExecutor(max_workers=_AHEAD) as threads:
+        waiting: deque[Future[_Ready]] = deque()
         for batch in batches:
-            started = thread.submit(prepare, batch)
-            if waiting:
-                yield waiting.result()
-            waiting = started
-        if waiting:
-            yield waiting.result()
+            waiting.append(threads.submit(prepare, batch))
+            if len(waiting) > _AHEAD:
+                yield waiting.popleft().result()
+        while waiting:
+            yield waiting.popleft().result()
 
 
 _COLLECTOR: Final = threading.Lock()
@@ -327,19 +331,26 @@ class _Lines:
     record: Callable[[int], tuple[int, bytes]]  # the place and the bytes of the nth
     scratch: Session
     told: columns.Told
+    every: columns.Columns  # of the events, if all of them are to be stored
     failures: list[Failure]
 
 
-def _in_turn(backend: Backend, stack: ExitStack) -> Callable[[], Session]:
-    """Two scratch engines, made when they are needed: a batch is read in one while that before is stored from the
-    other."""
-    made: list[Session] = []
+class _Scratch:
+    """Scratch engines, made when they are needed: batches are read in some while that before is stored from another."""
 
-    def next_one() -> Session:
-        made.append(made.pop(0) if len(made) == 2 else stack.enter_context(backend.scratch()))
-        return made[-1]
+    def __init__(self, backend: Backend, stack: ExitStack) -> None:
+        self._backend = backend
+        self._stack = stack
+        self._free: list[Session] = []
 
-    return next_one
+    def take(self) -> Session:
+        try:
+            return self._free.pop()
+        except IndexError:
+            return self._stack.enter_context(self._backend.scratch())
+
+    def give_back(self, scratch: Session) -> None:
+        self._free.append(scratch)
 
 
 def _prepare_events(
@@ -376,7 +387,15 @@ def _read_block(book: PhonebookRow, scratch: Session, block: Block, done: int) -
 
     told = columns.read_lines(scratch, texts, block.raw, book.strict, _zone(book))
     size = done + len(block) - told.blank
-    return _Lines(size, block.first + len(block) - 1, record, scratch, told, _placed(told.failures, record))
+    return _Lines(
+        size,
+        block.first + len(block) - 1,
+        record,
+        scratch,
+        told,
+        columns.columns(scratch, told),
+        _placed(told.failures, record),
+    )
 
 
 def _read_many(book: PhonebookRow, scratch: Session, batch: Sequence[Record], done: int) -> _Lines:
@@ -385,7 +404,9 @@ def _read_many(book: PhonebookRow, scratch: Session, batch: Sequence[Record], do
     raws = [raw for _, raw in records]
     told = columns.read_lines(scratch, columns.texts(raws), raws.__getitem__, book.strict, _zone(book))
     failures += _placed(told.failures, records.__getitem__)
-    return _Lines(done + len(batch), batch[-1][0], records.__getitem__, scratch, told, failures)
+    return _Lines(
+        done + len(batch), batch[-1][0], records.__getitem__, scratch, told, columns.columns(scratch, told), failures
+    )
 
 
 def _placed(failures: Iterable[columns.Failure], record: Callable[[int], tuple[int, bytes]]) -> list[Failure]:
@@ -480,13 +501,15 @@ def _store_lines(tx: Session, book: PhonebookRow, read_in: _Lines, now: datetime
             asked["message_id"].filter(pa.array(kept)).to_pylist()
         )
         failures = _kept_failures(tx, book, failures, stored)
-    if not kept.all():
-        columns.drop(scratch, places[~kept])
     count = int(kept.sum())
     if count:
+        told = read_in.every
+        if count < len(kept):
+            columns.drop(scratch, places[~kept])
+            told = columns.columns(scratch, read_in.told)
         contacts = np.zeros(places[-1] + 1, np.int32)
         contacts[places[kept]] = found["contact"].filter(pa.array(kept)).to_numpy()
-        _store_columns(tx, book, columns.columns(scratch, read_in.told), read_in.told.names, contacts, now)
+        _store_columns(tx, book, told, read_in.told.names, contacts, now)
     return count, failures
 
 

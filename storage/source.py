@@ -35,29 +35,28 @@ Record: TypeAlias = tuple[int, bytes, EventError | None]
 record); its JSON; and, where it has none, why not: then the bytes are what came instead."""
 
 
-_DEEPEST: Final = 200
-_TOO_DEEP: Final = EventError("", "not_json", f"this is nested deeper than {_DEEPEST} levels")
+DEEPEST: Final = 200
+"""So many levels of objects and arrays are read; JSON that is nested deeper fails."""
+
+_TOO_DEEP: Final = EventError("", "not_json", f"this is nested deeper than {DEEPEST} levels")
 _STRING: Final = re.compile(rb'"(?:[^"\\]|\\.)*"', re.DOTALL)
 
 
 def numbered(number: int, raw: bytes) -> Record:
-    """JSON from a client as a record. What is nested deeper than 200 levels is not read."""
-    return (
-        number,
-        raw,
-        EventError("", "not_json", f"this is nested deeper than {_DEEPEST} levels") if _deep(raw) else None,
-    )
+    """JSON as it came, as a record."""
+    return (number, raw, depth_error(raw))
 
 
-def _deep(raw: bytes) -> bool:
-    if raw.count(b"[") + raw.count(b"{") <= _DEEPEST:
-        return False
+def depth_error(raw: bytes) -> EventError | None:
+    """What is wrong with JSON that is nested too deep."""
+    if raw.count(b"[") + raw.count(b"{") <= DEEPEST:
+        return None
     depth = 0
     for byte in _STRING.sub(b"", raw):
         depth += (byte in b"[{") - (byte in b"]}")
-        if depth > _DEEPEST:
-            return True
-    return False
+        if depth > DEEPEST:
+            return _TOO_DEEP
+    return None
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +85,7 @@ class Block:
         """The lines that are not blank."""
         for nth in range(len(self)):
             if raw := self.raw(nth):
-                yield (self.first + nth, raw, None)
+                yield numbered(self.first + nth, raw)
 
 
 @dataclass(frozen=True, slots=True)
@@ -207,7 +206,7 @@ def _payload(content: bytes) -> Iterator[Record]:
         yield (1, content, EventError("", "not_json", f"the file is no JSON: {error}"))
         return
     for number, entry in enumerate(entries, 1):
-        yield (number, bytes(entry), None)
+        yield numbered(number, bytes(entry))
 
 
 def _parquet(path: Path, what: What, digest: str) -> Records:
@@ -363,7 +362,7 @@ def _parsed(cell: Any) -> Any:
 
 def _record(line: int, thing: Any) -> Record:
     try:
-        return (line, msgspec.json.encode(thing, enc_hook=_plain), None)
+        return numbered(line, msgspec.json.encode(thing, enc_hook=_plain))
     except (TypeError, ValueError, RecursionError, OverflowError, msgspec.MsgspecError) as error:
         return (line, _shown(thing), EventError("", "not_representable", f"this has no JSON form: {error}"))
 

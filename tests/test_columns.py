@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import random
+from copy import deepcopy
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -51,7 +52,7 @@ ODD_TEXTS = (
     ('"n": 1', '"n": 1e999'),
     ('"n": 1', '"n": 1, "n": "twice"'),
     ('"n": 1', '"n": [1,]'),
-    ('"n": 1', '"n": ' + "[" * 1200 + "]" * 1200),
+    *(('"n": 1', '"n": ' + "[" * levels + "]" * levels) for levels in (197, 198, 199, 500, 900, 1200)),
     ('"n": 1', '"n": "\\ud800"'),
     ('"n": 1', '"n": "a,] nan, inf}"'),
     ('{"event_name"', '{"visitor_id": "v2", "event_name"'),
@@ -102,10 +103,10 @@ def _mutate(thing: Any, dice: random.Random) -> None:
         del at[key]
     elif isinstance(at, dict) and dice.random() < 0.2:
         at[dice.choice(["product_id", "product", "products", "price", "size", "e id", "meta", "created_at", "_id"])] = (
-            dice.choice(ODD_VALUES)
+            deepcopy(dice.choice(ODD_VALUES))
         )
     else:
-        at[key] = dice.choice(ODD_VALUES)
+        at[key] = deepcopy(dice.choice(ODD_VALUES))
 
 
 def lines(count: int, seed: int) -> bytes:
@@ -211,6 +212,28 @@ def test_line_items_are_numbered_without_what_is_none(tmp_path: Path, monkeypatc
             *((0, 0, "p1"), (0, 1, "p2")),
             *((1, 0, "p9"), (1, 1, "p1"), (1, 2, "p2")),
         ]
+
+
+@pytest.mark.parametrize("many", [10**9, 0])
+@pytest.mark.parametrize(("start", "end"), [("[", "]"), ('{"":', "}")])
+def test_what_is_nested_too_deep_fails(
+    start: str, end: str, many: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The event and its properties are two levels."""
+    path = tmp_path / "e.jsonl"
+    nested = [start * levels + "1" + end * levels for levels in (198, 199, 900, 5000)]
+    path.write_text("".join(f'{{"event_name":"x","visitor_id":"v1","event_properties":{{"":{n}}}}}\n' for n in nested))
+    found = imported(path, "UTC", False, many, monkeypatch)
+    assert [row["line"] for row in found["failed"]] == [2, 3, 4]
+    assert found["report"].accepted == 1
+
+
+def test_a_batch_of_which_nothing_is_stored(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "e.jsonl"
+    path.write_text('{"event_name": "x"}\n{"event_name": "x", "visitor_id": "stranger", "event_properties": {}}\n')
+    by_line, in_sql = (imported(path, "UTC", False, many, monkeypatch) for many in (10**9, 0))
+    assert by_line == in_sql
+    assert by_line["report"].failed == 2
 
 
 @pytest.mark.laws
