@@ -299,6 +299,7 @@ def _read(
         "SELECT coalesce(bool_or(more OR renamed IS NOT NULL), false) FROM envelope JOIN names ON event_name = came"
     )
     scratch.run(_fields_sql(extras, times.num_rows > 0))
+    scratch.run("DROP TABLE envelope")  # it is the largest
     for statement in _LISTED:
         scratch.run(statement)
 
@@ -445,7 +446,9 @@ def columns(scratch: Session, told: Told) -> Columns:
     """The events of the batch that are left, as columns."""
     scratch.run(_items_sql(told.filled))
     events = _in_order(scratch.table(_events_sql(told.filled)))
-    return Columns(events, scratch.table("SELECT * FROM items"), observe_distinct(_seen(scratch, told)))
+    items = scratch.table("SELECT * FROM items")
+    scratch.run("DROP TABLE items")
+    return Columns(events, items, observe_distinct(_seen(scratch, told)))
 
 
 def _in_order(events: pa.Table) -> pa.Table:

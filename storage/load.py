@@ -336,7 +336,7 @@ class _Lines:
 
 
 class _Scratch:
-    """Scratch engines, made when they are needed: batches are read in some while that before is stored from another."""
+    """Scratch engines, made when they are needed: batches are read in some while one is stored from another."""
 
     def __init__(self, backend: Backend, stack: ExitStack) -> None:
         self._backend = backend
