@@ -107,7 +107,8 @@ _ROWS: tuple[tuple[str, Any, str], ...] = (
     # measures
     ("DURWORD", None, "watch time|play time|playtime|listening time|viewing time|session time|duration|time spent|watching time|playing time"),
     ("SPENT", None, "spent|spend|spends|spending|have spent|paid|shelled out|splurged"),
-    ("SPEND", "spend", "spend|total spend|spending|total spending|revenue|total revenue|lifetime value|ltv|sales|total sales|lifetime spend|lifetime revenue|clv|customer lifetime value|overall spend|overall revenue|total amount spent|amount spent|total lifetime value|total purchase value|money spent|total money spent|total lifetime spend"),
+    ("SPEND", "spend", "spend|total spend|spending|total spending|revenue|total revenue|sales|total sales|overall spend|overall revenue|total amount spent|amount spent|total purchase value|money spent|total money spent"),
+    ("SPEND", "lifetime", "lifetime value|ltv|lifetime spend|lifetime revenue|clv|customer lifetime value|total lifetime value|total lifetime spend"),
     ("SPEND", "net", "net spend|net revenue|total net spend|spend net of refunds|net sales|net spending"),
     ("AOV", "average", "average order value|aov|average order|avg order value|average order size|mean order value|avg order|average basket|average basket value|average order amount|average order total|avg order total|mean order"),
     ("AOV", "highest", "largest order|biggest order|highest order|largest order value|highest order value|biggest order value|max order value|most expensive order|largest single order|biggest single order|maximum order value|largest purchase|biggest purchase|maximum order|highest order total|largest order total|costliest order"),
@@ -150,7 +151,7 @@ _ROWS: tuple[tuple[str, Any, str], ...] = (
     ("DIRECTION", "desc", "descending|desc|highest first|largest first|high to low|in descending order|biggest first|newest first|latest first|most recent first|from highest to lowest|descending order|most first|largest to smallest|top first|z to a|oldest last|reverse order|from high to low|from largest to smallest|in reverse order|from newest to oldest"),
     ("DIRECTION", "asc", "ascending|asc|lowest first|smallest first|low to high|in ascending order|oldest first|earliest first|from lowest to highest|ascending order|smallest to largest|a to z|alphabetically|in alphabetical order|from low to high|from a to z|least first"),
     ("DATEW", None, "date|time|day|timestamp|date and time"),
-    ("SHOW", None, "show|and show|with their|along with their|showing|and list|with columns|including their|together with their|show me|along with|and show their|and show me their|and give|and give me|display|and display|and include|plus their|and return"),
+    ("SHOW", None, "show|and show|with their|along with their|showing|and list|with columns|including their|together with their|together with|show me|along with|and show their|and show me their|and give|and give me|display|and display|and include|plus their|and return"),
     ("MORE", ">", "more|greater|higher|larger|bigger"),
     ("MORE", "<", "less|fewer|lower|smaller"),
     ("OFTEN", None, "often|times|frequently|of|money|in total|overall|on|"),

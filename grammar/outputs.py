@@ -24,6 +24,7 @@ from grammar.query import (
     Count,
     CountEvents,
     CountUsers,
+    Elapsed,
     EventBreakdown,
     Events,
     Everyone,
@@ -45,7 +46,7 @@ from grammar.query import (
 )
 from grammar.values import ORDER, key_noun, properties
 
-_TAILS = frozenset({"per", "sort", "direction", "limit", "show"})
+_TAILS = frozenset({"per", "sort", "direction", "limit", "show", "show_with"})
 
 
 def query_of(ctx: Context, tree: Tree) -> Query:
@@ -91,11 +92,10 @@ def _asked(ctx: Context, tree: Tree) -> tuple[Condition, Output]:
         case "versus":
             return _rows_of(ctx, tree)
         case "with_columns":
-            columns = tree.part("columns")
-            population = tree.part(*POPULATIONS)
-            return population_of(ctx, population), Users(
-                tuple(_column_of_key(ctx, e) for e in columns.edges() if e.category == "KEY")
-            )
+            listed = tree.part("columns")
+            if not any(map(_of_each, listed.trees("shown"))):
+                raise refusal(listed, f'"{ctx.text(listed)}": of each of them, or of all together?', "vague")
+            return population_of(ctx, tree.part(*POPULATIONS)), Users(_columns(ctx, listed))
         case "top_values":
             return _top_values(ctx, tree)
         case "everyone_by":
@@ -287,8 +287,7 @@ def _with_tail(ctx: Context, tree: Tree, population: Condition, output: Output) 
         case "sort":
             if not isinstance(output, Users) or output.order is not None:
                 raise refusal(tree, "Only contacts are sorted.")
-            sortkey = tree.part("sortkey")
-            column = _sort_column(ctx, sortkey)
+            column = _column(ctx, tree.part("shown"))
             direction = tree.edge("DIRECTION")
             most = tree.edge("AGG")
             if most is not None and most.meaning not in ("highest", "lowest"):
@@ -307,13 +306,15 @@ def _with_tail(ctx: Context, tree: Tree, population: Condition, output: Output) 
             if not isinstance(output, Users) or output.limit is not None:
                 raise refusal(tree, "Only contacts are limited.")
             return replace(output, limit=edge.meaning)
-        case "show":
+        case "show" | "show_with":
             if not isinstance(output, Users):
                 raise refusal(tree, "Columns are shown of contacts only.")
             own = _own_of_two(ctx, tree, population)
             if own is not None:
                 raise refusal(own, "An event's property is not compared with an attribute.", "unsupported")
-            return replace(output, columns=output.columns + tuple(_sort_column(ctx, t) for t in tree.trees("sortkey")))
+            if tree.name == "show_with" and isinstance(tree.part("shown").part("sortkey").children[0], Edge):
+                raise refusal(tree, f'"{ctx.text(tree)}": to be shown, or to be known?', "vague")
+            return replace(output, columns=output.columns + _columns(ctx, tree))
     raise refusal(tree, "This ending is not read.", "unsupported")
 
 
@@ -334,24 +335,54 @@ def _breakdown_by(ctx: Context, key: Edge, population: Condition, output: Output
     raise refusal(key, f'"{ctx.text(key)}" is no attribute, and no event in the question has it.', "unknown key")
 
 
-def _column_of_key(ctx: Context, key: Edge) -> Column:
-    return AttributeColumn(known_attribute(ctx, key).name)
+def _columns(ctx: Context, tree: Tree) -> tuple[Column, ...]:
+    """What is listed to be shown. As in section 8, a window reaches back over the numbers that have none."""
+    columns: list[Column] = []
+    reach = ALWAYS
+    for shown in reversed(tree.trees("shown")):
+        if tree.name != "show" and _is_had(shown):
+            raise refusal(shown, f'"{ctx.text(shown)}": to be shown, or to be had?', "vague")
+        column = _column(ctx, shown)
+        measure = column.measure if isinstance(column, MeasureColumn) else None
+        if isinstance(column, MomentColumn) or isinstance(measure, Elapsed):
+            if reach != ALWAYS:
+                raise refusal(shown, f'"{ctx.text(shown)}": ever, or in that time?', "vague")
+        elif measure is not None and not isinstance(measure, AttributeNumber):
+            if measure.events.window != ALWAYS:
+                reach = measure.events.window
+            elif not any(e.category == "EVER" or e.meaning == "lifetime" for e in shown.leaves()):
+                column = MeasureColumn(replace(measure, events=replace(measure.events, window=reach)))
+        columns.append(column)
+    return tuple(reversed(columns))
 
 
-def _sort_column(ctx: Context, tree: Tree) -> Column:
+def _is_had(shown: Tree) -> bool:
+    """Whether it may be something that contacts have: "orders", "a last order" but no date of it."""
+    inner = shown.part("sortkey").children[0]
+    return inner.category == "EN" if isinstance(inner, Edge) else inner.name == "moment" and not inner.has("DATEW")
+
+
+def _of_each(shown: Tree) -> bool:
+    """Whether a group as such has no such thing: an attribute, or when the last one was."""
+    inner = shown.part("sortkey").children[0]
+    return isinstance(inner, Edge) or inner.name == "moment"
+
+
+def _column(ctx: Context, shown: Tree) -> Column:
+    tree, late = shown.part("sortkey"), shown.trees("late")
+    window = ctx.late(late)
     inner = tree.child()
     if isinstance(inner, Edge) and inner.category == "EN":
-        return MeasureColumn(rank_measure(ctx, tree, ALWAYS))
+        return MeasureColumn(rank_measure(ctx, tree, window))
+    if late and (isinstance(inner, Edge) or inner.name in ("moment", "days_since")):
+        raise refusal(late[0], f'"{ctx.text(late[0])}" has no number to belong to.')
     if isinstance(inner, Edge):
-        return _column_of_key(ctx, inner)
+        return AttributeColumn(known_attribute(ctx, inner).name)
     if inner.name == "moment":
         inner.edge("DATEW")
         draft = enp_draft(ctx.names, inner.part("enp", "enp_another"))
         return MomentColumn(first_or_last(inner.leaf("FIRST", "LASTEV")), ctx.events(draft, ALWAYS))
-    measure = measure_of(ctx, inner, ALWAYS)
-    if isinstance(measure, AttributeNumber):
-        return AttributeColumn(measure.name)
-    return MeasureColumn(measure)
+    return MeasureColumn(measure_of(ctx, inner, window))
 
 
 def _by_which_way(ctx: Context, tree: Tree, key: Edge, population: Condition, output: Output) -> bool:
@@ -371,12 +402,12 @@ def _by_which_way(ctx: Context, tree: Tree, key: Edge, population: Condition, ou
 def _own_of_two(ctx: Context, tree: Tree, population: Condition) -> Edge | None:
     """In "booked an appointment with their family doctor" the key, where the event has a doctor too: then a column may
     not be meant."""
-    word = tree.leaf("SHOW")
+    word = tree.leaf("SHOW", "WITH")
     if ctx.text(word).casefold() != "with their":
         return None
     done = {events.event for events in _mentioned(population) if events.event}
     theirs = {key_noun(k) for event in done for k in ctx.names.keys(event) if k.level != "item"}
-    edges = [e for t in tree.trees("sortkey") for e in t.own("KEY")]
+    edges = [e for t in tree.trees("shown") for e in t.part("sortkey").own("KEY")]
     return next((e for e in edges if any(key_noun(k) in theirs for k in attribute_keys(e))), None)
 
 

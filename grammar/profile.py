@@ -80,6 +80,8 @@ def attribute_condition(ctx: Context, tree: Tree) -> Condition:
     booleans = "boolean" in attribute.holds
     match tree.name:
         case "has_key":
+            if ctx.text(tree).casefold().startswith("with their "):
+                raise refusal(tree, f'"{ctx.text(tree)}" is what is shown of them, and no condition.')
             return Attribute(names, Truth(True) if booleans else Known(True))
         case "lacks_key":
             tree.edge("NONE")
