@@ -74,6 +74,7 @@ _ROWS: tuple[tuple[str, Any, str], ...] = (
     ("REF", None, "it|them|that product|this product|that item|that one|those products|those items|these products|that very product|that"),
     ("SAME", None, "the same|that same|same|this same|the very same|that very"),
     ("ANOTHER", None, "another one|another|again a|a further|one more|a second|another such"),
+    ("AGAIN", None, "again|once again|yet again|once more|one more time|a second time|for a second time"),
     ("DISTINCT", None, "different|distinct|unique|separate|various different"),
     ("NONE", None, "no|zero|0|not a single|not any|nil|without any|without a single|not even one|none of the|no single"),
     ("SINGLE", None, "a single|just one|one single|only one|exactly one"),

@@ -7,9 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from dataclasses import replace
+from itertools import pairwise
 
 from grammar.context import Context
 from grammar.draft import Clause, EventDraft, Refused, refusal
+from grammar.event_drafts import same_type
 from grammar.events import Mention
 from grammar.measures import in_currency, need_orders
 from grammar.mentions import Edge, EventHit, everyday
@@ -18,10 +20,13 @@ from grammar.predicates import event_condition
 from grammar.query import (
     ALWAYS,
     AT_LEAST_ONCE,
+    All,
     Bound,
     Condition,
+    Count,
     EventFilter,
     Events,
+    Extreme,
     Filter,
     Has,
     Level,
@@ -49,6 +54,7 @@ def join_clauses(ctx: Context, clauses: list[Clause]) -> Condition:
     """The clauses as one condition."""
     parts: list[tuple[Clause, Condition]] = []
     mentions: list[tuple[Clause, Mention]] = []
+    _lead_up_to_again(ctx, clauses)
     i = 0
     while i < len(clauses):
         chain = _chain_from(clauses, i)
@@ -59,6 +65,32 @@ def join_clauses(ctx: Context, clauses: list[Clause]) -> Condition:
         i += len(chain)
     parts = [p for p in parts if p[0].first >= 0]
     return _logic(parts)
+
+
+def _lead_up_to_again(ctx: Context, clauses: list[Clause]) -> None:
+    """ "bought in May and bought again": the second is later than the first, as if "then" stood before it."""
+    for before, clause in pairwise(clauses):
+        first, draft = before.event, clause.event
+        if first is None or draft is None or not draft.again or clause.negation is not None:
+            continue
+        if before.negation is not None or clause.link.kind not in ("and", "but", "loose") or draft.time.within_of:
+            continue
+        if not _may_be(draft) & _may_be(first):
+            continue
+        if first.said() - {"window", "again", "another"}:
+            raise refusal(clause, f'"{ctx.text(clause)}": again after which?', "vague")
+        clause.link = replace(clause.link, kind="then")
+        if (
+            first.time.windows
+            and not draft.time.windows
+            and (clause.who or ctx.choose((True, False), ctx.text(clause)))
+        ):
+            draft.time = replace(draft.time, ever=True)
+
+
+def _may_be(draft: EventDraft) -> set[str]:
+    """The event types that the words may name."""
+    return {c.event for c in draft.hit.candidates} if draft.hit is not None else set()
 
 
 def _chain_from(clauses: list[Clause], i: int) -> list[Clause]:
@@ -131,6 +163,9 @@ def _sequence(ctx: Context, chain: list[Clause], mentions: list[tuple[Clause, Me
             best = [c for c in draft.hit.candidates if c.tier == draft.hit.candidates[0].tier]
             before = [c for c in best if c.event == mentions[-1][1].event]
             draft.hit = EventHit(tuple(before)) if before else draft.hit  # another is one more of the same
+        if draft.again:
+            others = set[str]().union(*(_may_be(c.event) for c in chain if c is not clause and c.event is not None))
+            same_type(draft, others, refusal(draft, f'"{ctx.text(draft)}": again after what?', "vague"))
         mention = ctx.mention(draft, references=True)
         mention = _referred(ctx, mention, mentions, draft)
         found.append(mention)
@@ -165,6 +200,10 @@ def _sequence(ctx: Context, chain: list[Clause], mentions: list[tuple[Clause, Me
             partner = next((m for m in found if m is not mention), None)
             same = _shared_property(ctx, mention, partner, draft)
         steps.append(Step(Events(mention.event, mention.variants[0], own), absent))
+    for n, clause in enumerate(ordered):
+        types = [step.events.event for step in steps]
+        if clause.event is not None and clause.event.again and types[n] not in types[:n]:
+            raise refusal(clause, f'"{ctx.text(clause)}": again after what?', "vague")
     profile = [c for m in found for c in m.profile]
     chain_condition: Condition = Chain(tuple(steps), within, same, True, from_first)
     return all_of(negated(chain_condition) if whole_negation else chain_condition, *profile)
@@ -263,6 +302,8 @@ def _single(
     draft = clause.event
     if draft is None:
         raise refusal(clause, "This is not read here.", "unsupported")
+    if draft.again and draft.time.within_of is None:
+        return _again(ctx, clauses, i, mentions, parts)
     if draft.time.within_of is not None or (draft.which is not None and draft.hit is None):
         return event_condition(ctx, draft, _window(ctx, clause, len(clauses) == 1), negation=clause.negation)
     before = clauses[i - 1] if i and clause.link.kind in ("and", "but") else None
@@ -290,6 +331,87 @@ def _repeated(ctx: Context, clause: Clause, mention: Mention) -> Condition:
         raise refusal(draft, 'Of the same one, "more than once" is read.', "unsupported")
     step = Step(Events(mention.event, mention.variants[0], _window(ctx, clause)))
     return all_of(Chain((step, step), None, _shared_property(ctx, mention, mention, draft)), *mention.profile)
+
+
+def _again(
+    ctx: Context,
+    clauses: list[Clause],
+    i: int,
+    mentions: list[tuple[Clause, Mention]],
+    parts: list[tuple[Clause, Condition]],
+) -> Condition:
+    """ "bought again": at least twice, or once more after what the question before was about. "Bought but didn't buy
+    again": once only."""
+    clause, draft = clauses[i], clauses[i].event
+    assert draft is not None
+    vague = refusal(clause, f'"{ctx.text(clause)}": again after which?', "vague")
+    gap = next((edge.meaning.span for edge in draft.time.withins if isinstance(edge.meaning, Within)), None)
+    if draft.said() - {"again", "window", "gap"} or len(draft.time.withins) > (gap is not None):
+        raise refusal(clause, f'Not all of "{ctx.text(clause)}" is read of doing it again.', "unsupported")
+    given = ctx.before.of if isinstance(ctx.before, All) else (ctx.before,)
+    known = [part for part in given if _types_in(part) & _may_be(draft)]
+    if known:
+        same_type(draft, _types_in(known[0]), vague)
+    mention = _referred(ctx, ctx.mention(draft, references=True), mentions, draft)
+    if len(mention.variants) != 1 or mention.bound != AT_LEAST_ONCE or mention.measure != "count" or mention.profile:
+        raise refusal(clause, f'Not all of "{ctx.text(clause)}" is read of doing it again.', "unsupported")
+    if mention.same is not None or mention.refers:
+        raise refusal(clause, f'"{ctx.text(clause)}": the same as what?', "vague")
+    events = Events(mention.event, mention.variants[0])
+    window = _window(ctx, clause, len(clauses) == 1)
+    if clause.negation is not None:
+        return _only_once(clause, events, window, mentions, parts, vague)
+    if len(known) > 1 or any(other.event is not None for other in clauses[:i]):
+        raise vague
+    later = Step(replace(events, window=window))
+    match known:
+        case []:
+            if gap is not None:
+                later = Step(replace(events, window=Window(Rolling(gap))))
+            options: list[Condition] = [did(later.events, Bound(">=", 2))]
+            if later.events.window != ALWAYS:
+                options.append(Chain((Step(events), later)))
+            if gap is not None:
+                options.append(Chain((Step(events), Step(replace(events, window=window))), gap))
+            return ctx.choose(options, ctx.text(clause))
+        case [Has(Count(first), bound)] if bound == AT_LEAST_ONCE:
+            return Chain((Step(first), later), gap)
+        case [Extreme("first", first, _, ())]:
+            return Chain((Step(first), later), gap, from_first=True)
+        case _:
+            raise vague
+
+
+def _only_once(
+    clause: Clause,
+    events: Events,
+    window: Window,
+    mentions: list[tuple[Clause, Mention]],
+    parts: list[tuple[Clause, Condition]],
+    vague: Refused,
+) -> Condition:
+    """ "bought but didn't buy again": exactly once, in place of the clause before."""
+    if not mentions or not parts or parts[-1][0] is not mentions[-1][0]:
+        raise vague
+    other, before = mentions[-1]
+    draft = other.event
+    assert draft is not None and clause.event is not None
+    once = draft.times is None or draft.times.bound == Bound("=", 1)
+    if draft.said() - {"number"} or draft.quant is not None or not once or other.negation is not None:
+        raise vague
+    if clause.event.said() != {"again"} or window != ALWAYS or clause.link.kind not in ("and", "but"):
+        raise vague
+    if before.event != events.event or before.variants != (events.where,) or before.bound != AT_LEAST_ONCE:
+        raise vague
+    parts.pop()
+    clause.link = other.link
+    mentions.append((clause, before))
+    return all_of(did(events, Bound("=", 1)), *before.profile)
+
+
+def _types_in(node: object) -> set[str]:
+    """The event types that a condition names."""
+    return {part.event for part in nodes(node) if isinstance(part, Events) and part.event is not None}
 
 
 def _window(ctx: Context, clause: Clause, alone: bool = False) -> Window:

@@ -11,7 +11,7 @@ from grammar.draft import EventDraft, Part, Tree, refusal
 from grammar.event_drafts import plain
 from grammar.events import Mention, resolve_mention
 from grammar.mentions import Edge
-from grammar.query import ALWAYS, AT_LEAST_ONCE, Events, Rolling, Window
+from grammar.query import ALWAYS, AT_LEAST_ONCE, Condition, Events, Rolling, Window
 from grammar.values import Names
 from grammar.when import merge
 
@@ -62,13 +62,14 @@ class Head:
 @dataclass(frozen=True, slots=True)
 class Context:
     """One run over one tree. `warnings` is filled as it goes; `counting`: contacts are counted, so that a time alone
-    says that they did anything in it."""
+    says that they did anything in it. `before`: whom the question before was about, for one that leans on it."""
 
     names: Names
     choices: Choices
     warnings: list[str] = field(default_factory=list)
     head: Head = Head()
     counting: bool = False
+    before: Condition | None = None
 
     def text(self, part: Part) -> str:
         """The question's own words that a part stands for."""

@@ -122,6 +122,10 @@ def _fill_gaps(ctx: Context, clauses: list[Clause]) -> None:
             continue
         model = before.event
         copied = EventDraft(clause.first, clause.end, model.hit, tails=list(model.tails))
+        if clause.gap.has("AGAIN"):  # "bought once and never again"
+            copied.objects, copied.pre, copied.again = list(model.objects), list(model.pre), True
+            clause.event, clause.gap = copied, None
+            continue
         late = [e for t in clause.gap.trees("late") for e in t.edges()]
         other = [e for e in late if e.category not in ("WIN", "EVER", "PRIOR")]
         if other:

@@ -193,6 +193,7 @@ class EventDraft:
     which: Literal["first", "last"] | None = None
     only: Literal["only", "always"] | None = None  # always: every event has it, not every item
     another: bool = False
+    again: bool = False
     time: Timing = Timing()
 
     def none(self) -> bool:
@@ -212,6 +213,7 @@ class EventDraft:
             "sum": self.summed,
             "distinct": self.distinct is not None,
             "another": self.another,
+            "again": self.again,
             "none": self.none_of is not None,
             "window": bool(self.time.windows) or self.time.ever,
         }

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 from typing import Literal
 
-from grammar.draft import EventDraft, Quant, Tree, refusal
+from grammar.draft import EventDraft, Quant, Refused, Tree, refusal
 from grammar.mentions import Edge, EventHit, past_fillers
 from grammar.numbers import Amount
 from grammar.values import Names, quant_bound
@@ -149,6 +149,8 @@ def take_args(names: Names, draft: EventDraft, args: Sequence[Tree]) -> None:
             case "afterwards":
                 if arg is not args[-1]:
                     raise refusal(arg, "It is not said after what.")
+            case "once_more":
+                _take_again(names, draft, arg)
             case "in_one":
                 draft.in_one = True
             case "first":
@@ -199,6 +201,8 @@ def take_pre(names: Names, draft: EventDraft, pre: Tree) -> None:
             draft.only = "always" if names.text(edge).casefold() in ("always", "invariably") else "only"
         case "TIMES":
             _take_times(names, draft, edge)
+        case "AGAIN":
+            _take_again(names, draft, edge)
         case _:
             raise refusal(edge, f'"{names.text(edge)}" has no part here.')
 
@@ -212,6 +216,12 @@ def _take_which(names: Names, draft: EventDraft, edge: Edge) -> None:
     if draft.which is not None:
         raise refusal(edge, f'"{names.text(edge)}" is a second word for which one it is.')
     draft.which = first_or_last(edge)
+
+
+def _take_again(names: Names, draft: EventDraft, part: Tree | Edge) -> None:
+    if draft.again:
+        raise refusal(part, f'"{names.text(part)}" says the same thing twice.')
+    draft.again = True
 
 
 def _take_times(names: Names, draft: EventDraft, edge: Edge) -> None:
@@ -228,6 +238,14 @@ def same_event(names: Names, verb: Edge, draft: EventDraft) -> None:
     if not kept:
         raise refusal(verb, f'"{names.text(verb)}" is another event than the one counted.')
     draft.hit = EventHit(tuple(c for c in draft.hit.candidates if c.event in {k.event for k in kept}))
+
+
+def same_type(draft: EventDraft, types: Collection[str], otherwise: Refused) -> None:
+    """The draft keeps the candidates that are of one of the types; where it has none, it is refused."""
+    kept = tuple(c for c in draft.hit.candidates if c.event in types) if draft.hit is not None else ()
+    if not kept:
+        raise otherwise
+    draft.hit = EventHit(kept)
 
 
 def done_to(names: Names, general: Edge, draft: EventDraft) -> EventDraft:

@@ -44,7 +44,7 @@ def read_about(question: str, given: Query, vocabulary: Vocabulary) -> Read:
         reason = 'An answer that is cut ("first 10") cannot be asked about; "top 10 by" some measure can.'
         raise NotUnderstood("unsupported", [question], reason)
     try:
-        said = read(_alone(question), vocabulary)
+        said = read(_alone(question), vocabulary, given.population)
     except Ambiguous as refusal:
         readings = [_both(reading.query, given) for reading in refusal.readings]
         raise Ambiguous([Reading(describe(query), query) for query in readings], refusal.words) from None

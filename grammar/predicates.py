@@ -7,7 +7,7 @@ from dataclasses import replace
 from grammar import lexicon
 from grammar.context import Context
 from grammar.draft import EventDraft, Negation, Refused, Tree, refusal
-from grammar.event_drafts import enp_draft, first_or_last, plain, said_event, take_args
+from grammar.event_drafts import enp_draft, first_or_last, plain, said_event, same_type, take_args
 from grammar.events import Mention
 from grammar.mentions import Edge, EventHit, everyday
 from grammar.numbers import Regularity
@@ -64,6 +64,8 @@ def event_condition(
         return _none_of(ctx, draft, window, negation)
     if draft.time.within_of is not None:
         return _within_of(ctx, draft, window, negation)
+    if draft.again:
+        raise refusal(draft, f'"{ctx.text(draft)}": again after what?', "vague")
     if draft.time.prior is not None:
         raise refusal(draft.time.prior, f'"{ctx.text(draft.time.prior)}" needs a window before it.')
     for edge in draft.time.withins:
@@ -209,7 +211,11 @@ def _within_of(ctx: Context, draft: EventDraft, window: Window, negation: Negati
         raise refusal(draft, "Only the event that the time counts from may be the first of its kind.", "unsupported")
     if draft.time.withins:
         raise refusal(tree, "Two gaps in one clause.")
-    one, two = ctx.events(anchor, window, "which"), ctx.events(draft, window, "gap", "window")
+    one = ctx.events(anchor, window, "which")
+    if draft.again:
+        vague = refusal(draft, f'"{ctx.text(draft)}": again after what?', "vague")
+        same_type(draft, {one.event} if one.event is not None else set(), vague)
+    two = ctx.events(draft, window, "gap", "window", "again")
     chain = Chain((Step(one), Step(two)), within=gap.meaning.span, from_first=first)
     return negated(chain) if negation is not None else chain
 

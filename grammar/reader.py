@@ -52,15 +52,15 @@ class Read:
     usage: ModelUsage | None = None
 
 
-def read(question: str, vocabulary: Vocabulary) -> Read:
-    """The one meaning of a question.
+def read(question: str, vocabulary: Vocabulary, before: Condition | None = None) -> Read:
+    """The one meaning of a question. `before`: whom the question before was about, if this one leans on it.
 
     Raises NotUnderstood where a word has no part in any reading, and Ambiguous where two readings differ.
     """
     settled = _settled(question, vocabulary)
     if settled is not None:
         return settled
-    return _one(lattice(question, vocabulary), vocabulary)
+    return _one(lattice(question, vocabulary), vocabulary, before)
 
 
 def _settled(question: str, vocabulary: Vocabulary) -> Read | None:
@@ -317,7 +317,7 @@ def _readings(outcome: _Readings) -> list[Reading]:
 # ── the grammar ───────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def _one(words: Lattice, vocabulary: Vocabulary) -> Read:
+def _one(words: Lattice, vocabulary: Vocabulary, before: Condition | None = None) -> Read:
     try:
         candidates = trees(words)
     except TooTangled:
@@ -333,7 +333,7 @@ def _one(words: Lattice, vocabulary: Vocabulary) -> Read:
     for tree in candidates:
         rank = _rank(tree, ordinary)
         try:
-            for one in resolve(tree, names):
+            for one in resolve(tree, names, before):
                 if one.query not in resolved or rank < resolved[one.query][0]:
                     resolved[one.query] = (rank, one)
         except Refused as refused:

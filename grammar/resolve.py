@@ -15,7 +15,7 @@ from grammar.context import Choices, Context
 from grammar.draft import Refused, Tree
 from grammar.mentions import Lattice
 from grammar.outputs import query_of
-from grammar.query import Query
+from grammar.query import Condition, Query
 from grammar.values import Names
 
 MOST_RUNS = 24  # ways of choosing that are followed before a tree is too tangled
@@ -30,14 +30,15 @@ class Resolved:
     chosen: tuple[str, ...]
 
 
-def resolve(tree: Tree, names: Names) -> list[Resolved]:
-    """The readings of a tree, one for each way of choosing. Refused where it has none."""
+def resolve(tree: Tree, names: Names, before: Condition | None) -> list[Resolved]:
+    """The readings of a tree, one for each way of choosing. Refused where it has none. `before`: whom the question
+    before was about, if this one leans on it."""
     choices = Choices()
     found: dict[Query, Resolved] = {}
     failure: Refused | None = None
     for _ in range(MOST_RUNS):
         try:
-            context = Context(names, choices)
+            context = Context(names, choices, before=before)
             current = tree.fresh()
             query = query_of(context, current)
             _account(current, names.lattice)

@@ -96,6 +96,15 @@ BUYERS = Query(BOUGHT)
 SPEND = q.Spend(q.Events("order-completed"))
 SHOWN = (q.AttributeColumn("city"),)
 BY_SPEND = q.Users((), q.Order(q.MeasureColumn(SPEND)))
+ORDERS = q.Events("order-completed")
+IN_MAY = q.Events("order-completed", (), q.Window(q.Named("month", 5)))
+FIRST_IN_MAY = q.Extreme("first", ORDERS, IN_MAY.window)
+TWICE = did(ORDERS, q.Bound(">=", 2))
+
+
+def then(later: q.Events, within: q.Span | None = None, first: bool = False) -> q.Condition:
+    """Ordered, and then once more."""
+    return q.Sequence((q.Step(ORDERS), q.Step(later)), within, from_first=first)
 
 
 @pytest.mark.parametrize(
@@ -127,6 +136,15 @@ BY_SPEND = q.Users((), q.Order(q.MeasureColumn(SPEND)))
         ),
         ("top 10 of them by spend", BUYERS, Query(q.Rank(SPEND, 10, among=BOUGHT))),
         ("first 10 of them", BUYERS, Query(BOUGHT, q.Users((), None, 10))),
+        ("how many of them bought again", BUYERS, Query(all_of(BOUGHT, then(ORDERS)), q.CountUsers())),
+        ("which of them bought again in May", BUYERS, Query(all_of(BOUGHT, then(IN_MAY)))),
+        ("those who ordered again within 30 days", BUYERS, Query(all_of(BOUGHT, then(ORDERS, q.Span(30, "day"))))),
+        (
+            "what percentage of them bought again",
+            Query(FIRST_IN_MAY),
+            Query(all_of(FIRST_IN_MAY, then(ORDERS, first=True)), q.Percentage(FIRST_IN_MAY)),
+        ),
+        ("how many of them bought again", Query(IN_OSLO), Query(all_of(IN_OSLO, TWICE), q.CountUsers())),
         ("only those from Oslo", Query(q.Rank(SPEND, 3)), Query(all_of(q.Rank(SPEND, 3), IN_OSLO))),
         ("only those from Oslo", Query(BOUGHT, q.CountUsers()), Query(all_of(BOUGHT, IN_OSLO), q.CountUsers())),
     ],
@@ -143,6 +161,9 @@ def test_a_question_about_the_answer_before(question: str, given: Query, wanted:
         ("only those from Atlantis", BUYERS),
         ("how many of them zorped", BUYERS),
         ("sort them by zorp", BUYERS),
+        ("how many of them bought again", Query(TWICE)),
+        ("how many of them did not buy again", BUYERS),
+        ("how many of them logged in and bought again", BUYERS),
         ("them", BUYERS),
         ("", BUYERS),
         ("only those from Oslo", Query(BOUGHT, q.Users((), None, 5))),
