@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 _OPENING = re.compile(
     r'(?s:"[^"\\]*(?:\\.[^"\\]*)*": )?'
-    r"(?:all contacts|contacts|the (?:number|percentage|total|average|highest|lowest|first|top|bottom))\b"
+    r"(?:all contacts|contacts|the (?:number|percentage|total|average|highest|lowest|first|top|bottom|units|spend))\b"
 )
 
 
@@ -160,6 +160,11 @@ class _Builder:
     def event_breakdown(self, c: list[Any]) -> _Sentence:
         population, (events, property_), largest, limit = c
         return population, q.EventBreakdown(property_, events, largest is not None, limit)
+
+    def item_breakdown(self, c: list[Any]) -> _Sentence:
+        worth, (events, property_), population, largest, limit = c
+        what = worth.removesuffix(" for each")
+        return population, q.ItemBreakdown(what, property_, events, largest is not None, limit)
 
     def rows(self, c: list[Any]) -> _Sentence:
         return c[0], q.Rows(tuple(c[1:]))

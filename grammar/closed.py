@@ -111,6 +111,8 @@ _ROWS: tuple[tuple[str, Any, str], ...] = (
     ("SPEND", "spend", "spend|total spend|spending|total spending|revenue|total revenue|sales|total sales|overall spend|overall revenue|total amount spent|amount spent|total purchase value|money spent|total money spent"),
     ("SPEND", "lifetime", "lifetime value|ltv|lifetime spend|lifetime revenue|clv|customer lifetime value|total lifetime value|total lifetime spend"),
     ("SPEND", "net", "net spend|net revenue|total net spend|spend net of refunds|net sales|net spending"),
+    ("UNITS", None, "units sold|units|quantity sold|number of units sold|number of units|items sold|number of items sold|products sold|sales volume|volume sold|units bought|quantity bought|units ordered"),
+    ("BESTSOLD", None, "best selling|bestselling|top selling|most sold|highest selling|best - selling|top - selling|most bought|most purchased|most ordered"),
     ("AOV", "average", "average order value|aov|average order|avg order value|average order size|mean order value|avg order|average basket|average basket value|average order amount|average order total|avg order total|mean order"),
     ("AOV", "highest", "largest order|biggest order|highest order|largest order value|highest order value|biggest order value|max order value|most expensive order|largest single order|biggest single order|maximum order value|largest purchase|biggest purchase|maximum order|highest order total|largest order total|costliest order"),
     ("AOV", "lowest", "smallest order|lowest order|smallest order value|lowest order value|cheapest order|minimum order value|min order value|smallest purchase|smallest single order"),

@@ -135,6 +135,9 @@ def _sentence(population: Condition, output: Output) -> str:
             return f"the number of {contacts} by {_quoted(name)}{_ranking(ranked, limit)}"
         case q.EventBreakdown(property_, events, ranked, limit):
             return f"the number of {contacts} by {_property_of(property_, events, ever=False)}{_ranking(ranked, limit)}"
+        case q.ItemBreakdown(what, property_, events, ranked, limit):
+            each = f"the {what} for each {_property_of(property_, events, ever=False)}"
+            return f"{each} by {contacts}{_ranking(ranked, limit)}"
         case q.Rows(of):
             rows = ", ".join(f"{_quoted(row.label)} ({_contacts(row.condition)})" for row in of)
             return f"the number of {contacts} for each of: {rows}"

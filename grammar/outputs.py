@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Literal
 
 from grammar import lexicon
 from grammar.context import Context
@@ -28,6 +29,7 @@ from grammar.query import (
     EventBreakdown,
     Events,
     Everyone,
+    ItemBreakdown,
     MeasureColumn,
     MomentColumn,
     Order,
@@ -98,6 +100,8 @@ def _asked(ctx: Context, tree: Tree) -> tuple[Condition, Output]:
             return population_of(ctx, tree.part(*POPULATIONS)), Users(_columns(ctx, listed))
         case "top_values":
             return _top_values(ctx, tree)
+        case "sold_most" | "sold_by":
+            return _sold(ctx, tree)
         case "everyone_by":
             key = tree.leaf("KEY")
             return Everyone(), _breakdown_by(ctx, key, Everyone(), Users())
@@ -275,6 +279,35 @@ def _top_values(ctx: Context, tree: Tree) -> tuple[Condition, Output]:
     population = combined(ctx, [], rest) if rest else Everyone()
     amount = int(chosen.amount) if chosen.amount is not None else 10
     return population, AttributeBreakdown(known_attribute(ctx, key).name, True, amount)
+
+
+def _sold(ctx: Context, tree: Tree) -> tuple[Condition, Output]:
+    """ "top 5 products by revenue", "best selling brands", "units sold by category": line items added up."""
+    key, sold, top = tree.leaf("KEY", "PKEY"), tree.tree("sold"), tree.edge("TOPN")
+    need_orders(ctx, key)
+    spend = sold.edge("SPEND") if sold is not None else None
+    if spend is not None and spend.meaning == "net":
+        raise refusal(spend, "What was given back is known of orders, not of products.", "unsupported")
+    name = "name" if key.meaning == "product" else None
+    keys = [k for k in ctx.names.keys(ORDER, "item") if k.name == name or (name is None and k in key.meaning)]
+    if not keys or attribute_keys(key):
+        raise refusal(key, f'"{ctx.text(key)}" is no key of what was sold.', "wrong key")
+    np, said = tree.tree("np"), [t for t in tree.trees() if t.name in RELATIVES]
+    population: Condition = Everyone()
+    if np is not None:
+        population = noun_phrase(ctx, np, [t for t in tree.trees() if t.name in NMODS])
+    if said:
+        population = all_of(population, combined(ctx, said, []))
+    what: Literal["units", "spend"] = "units" if spend is None else "spend"
+    events = Events(ORDER, (), ctx.late(tree.trees("late")))
+    if tree.name == "sold_by":
+        return population, ItemBreakdown(what, properties(keys)[0], events)
+    chosen: Top = top.meaning if top is not None else Top(None)
+    if top is not None and (chosen.percent or chosen.bottom or (chosen.amount or 1) % 1):
+        raise refusal(top, "Only the largest so many are listed.")
+    if chosen.amount is None:
+        ctx.warnings.append("No number was said: the first 10 are listed.")
+    return population, ItemBreakdown(what, properties(keys)[0], events, True, int(chosen.amount or 10))
 
 
 def _with_tail(ctx: Context, tree: Tree, population: Condition, output: Output) -> Output:

@@ -806,6 +806,20 @@ class EventBreakdown:
 
 
 @dataclass(frozen=True, slots=True)
+class ItemBreakdown:
+    """How many units (a missing quantity is 1), or how much money (Σ price × quantity; a missing price counts nothing),
+    the matching line items of such events of the population come to, for each value of a property, missing under
+    "unknown". A list counts for each of its elements. `ranked`: the largest first, unknown left out, `limit` rows."""
+
+    what: Literal["units", "spend"]
+    property: Property
+    events: Events
+    ranked: bool = False
+    limit: int | None = None
+    kind: Literal["item breakdown"] = field(default="item breakdown", repr=False)
+
+
+@dataclass(frozen=True, slots=True)
 class Row:
     """One row of a comparison: its label, and who of the population is in it."""
 
@@ -830,6 +844,7 @@ Output: TypeAlias = Union[
     "Pooled",
     "AttributeBreakdown",
     "EventBreakdown",
+    "ItemBreakdown",
     "Rows",
 ]
 

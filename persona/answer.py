@@ -81,11 +81,11 @@ class Answer:
         return number
 
     @property
-    def breakdown(self) -> dict[str, int]:
-        """How many for each value, in the order of the answer; empty for another kind than breakdown."""
+    def breakdown(self) -> dict[str, int | float]:
+        """How many or how much for each value, in the order of the answer; empty for another kind than breakdown."""
         if self.kind != "breakdown":
             return {}
-        return dict(zip(map(str, self._column("value")), self._column("count"), strict=True))
+        return dict(zip(map(str, self._column("value")), self.table.column(1).to_pylist(), strict=True))
 
     @property
     def rows(self) -> list[dict[str, Any]]:

@@ -149,15 +149,15 @@ def of_portrait(portrait: Portrait, most: int = 12) -> Picture:
     return _finished(chart, f"{size}: {portrait.understood}")
 
 
-def of_breakdown(groups: Mapping[str, int], title: str) -> Picture:
+def of_breakdown(groups: Mapping[str, int | float], title: str) -> Picture:
     """A bar for each group, in the order of the answer."""
     alt = _altair()
     shown = list(groups.items())[:_GROUPS]
-    rows = [{"group": name[:60], "contacts": count, "said": f"{count:,}"} for name, count in shown]
+    rows = [{"group": name[:60], "size": size, "said": f"{size:,.10g}"} for name, size in shown]
     order = [row["group"] for row in rows]
     base = alt.Chart(alt.Data(values=rows)).encode(
         y=alt.Y("group:N", sort=order, axis=alt.Axis(title=None, labelLimit=330, ticks=False, domain=False)),
-        x=alt.X("contacts:Q", axis=None),
+        x=alt.X("size:Q", axis=None),
     )
     bars = base.mark_bar(color=_BLUE, cornerRadius=2)
     said = base.mark_text(align="left", dx=6, fontSize=12, color="#222").encode(text="said:N")

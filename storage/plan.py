@@ -29,6 +29,7 @@ from storage.schema import EVERY_TYPE, Column, Layout, Ordered
 
 Kind: TypeAlias = Literal["users", "count", "percentage", "value", "breakdown"]
 Table: TypeAlias = Literal["event", "item", "contact"]
+Added: TypeAlias = Literal["quantity", "price × quantity"]
 Node: TypeAlias = "q.Condition | q.Measure | q.Events | q.EventFilter | q.MeanOverContacts | q.MeanOverEvents"
 
 MICROSECOND = timedelta(microseconds=1)
@@ -699,12 +700,13 @@ class AttributesOut:
 
 @dataclass(frozen=True, slots=True)
 class FactsOut:
-    """How many contacts for each value of a cell among their facts."""
+    """How many contacts for each value of a cell among their facts; or (`added`) what these line items come to."""
 
     facts: Facts
     cell: Cell
     ranked: bool
     limit: int | None
+    added: Added | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -787,7 +789,7 @@ def kind_of(query: q.Query) -> Kind:
             return "percentage"
         case q.Value() | q.Pooled():
             return "value"
-        case q.AttributeBreakdown() | q.EventBreakdown() | q.Rows():
+        case q.AttributeBreakdown() | q.EventBreakdown() | q.ItemBreakdown() | q.Rows():
             return "breakdown"
         case _:
             assert_never(query.output)
@@ -1659,6 +1661,10 @@ class _Planner:
             case q.EventBreakdown(of, events, ranked, limit):
                 facts, cell = self.property_facts(events, of, number=False, whole=not ranked)
                 return FactsOut(facts, cell, ranked, limit), test
+            case q.ItemBreakdown(what, of, events, ranked, limit):
+                cell = self.cell(of, events.event, number=False)
+                added: Added = "quantity" if what == "units" else "price × quantity"
+                return FactsOut(self.facts(events, "items", (cell,)), cell, ranked, limit, added), test
             case q.Rows(of):
                 return RowsOut(tuple((row.label, self.test(row.condition)) for row in of)), test
             case _:

@@ -610,9 +610,9 @@ class _Speller:
             case "events":
                 return _count(rows.column("event") if many else None)
             case "quantity":
-                return exp.Sum(this=_or_else(rows.item("quantity"), _number(1)))
+                return exp.Sum(this=self.amount(rows, how))
             case "price × quantity":
-                return _call("fsum", _times_quantity(rows.item("price"), rows.item("quantity")))
+                return _call("fsum", self.amount(rows, how))
             case "first":
                 return exp.Min(this=rows.column("ts"))
             case "last":
@@ -622,6 +622,12 @@ class _Speller:
                 if how == "distinct":
                     return _count(rows.key(cell))
                 return _aggregate(how, rows.number(cell))
+
+    def amount(self, rows: _Rows, how: p.Added) -> Expr:
+        """What one line item adds."""
+        if how == "quantity":
+            return _or_else(rows.item("quantity"), _number(1))
+        return _times_quantity(rows.item("price"), rows.item("quantity"))
 
     def value_rows(self, facts: p.Facts, cell: p.Cell, *columns: str) -> exp.Select:
         """These columns and the value `v` (as values are told apart), for the rows that have one."""
@@ -1227,14 +1233,15 @@ class _Speller:
             case p.AttributesOut(cell, ranked, limit):
                 held = self.scan(population, lambda rows: [rows.column("contact"), _alias(rows.label(cell), "x")])
                 return self.breakdown(_each(held, "contact") if isinstance(cell, p.Json) else held, ranked, limit)
-            case p.FactsOut(facts, cell, ranked, limit):
+            case p.FactsOut(facts, cell, ranked, limit, added):
                 rows = self.rows(facts)
                 where = self.facts_where(rows, facts)
                 named, who = self.of_population(rows)
-                values = rows.select([rows.column("contact"), _alias(rows.label(cell), "x")], where + who)
-                more, statement = self.breakdown(
-                    _each(values, "contact") if isinstance(cell, p.Json) else values, ranked, limit
-                )
+                counted = rows.column("contact") if added is None else _alias(self.amount(rows, added), "amount")
+                values = rows.select([counted, _alias(rows.label(cell), "x")], where + who)
+                if isinstance(cell, p.Json):
+                    values = _each(values, "contact" if added is None else "amount")
+                more, statement = self.breakdown(values, ranked, limit, added)
                 return named + more, statement
             case p.RowsOut(of):
                 return self.compared(of)
@@ -1331,14 +1338,25 @@ class _Speller:
         who = self.scan(population, lambda contacts: [contacts.column("contact")])
         return [("population", who)], [_in(rows.column("contact"), _select([_column("contact")], _table("population")))]
 
-    def breakdown(self, rows: exp.Select, ranked: bool, limit: int | None) -> tuple[list[Named], Expr]:
-        """Contacts for each value x, which goes by its most frequent spelling (the first by the alphabet of a tie)."""
+    def breakdown(
+        self,
+        rows: exp.Select,
+        ranked: bool,
+        limit: int | None,
+        added: p.Added | None = None,
+    ) -> tuple[list[Named], Expr]:
+        """Contacts, or the sum of the amounts that are `added`, for each value x, which goes by its most frequent
+        spelling (the first by the alphabet of a tie)."""
+        counted, name, number = _column("contact"), "count", _count(_column("contact"))
+        if added is not None:
+            counted, name = _column("amount"), "units" if added == "quantity" else "spend"
+            number = _or_else(_call("sum" if added == "quantity" else "fsum", _column("amount")), _number(0))
         text = _call("trim", _column("x"))
         key = _call("nullif", _call("lower", text.copy()), _string(""))
         where = [exp.Not(this=_is_null(key.copy()))] if ranked else []
         unknown = _string("unknown")
         values = _select(
-            [_column("contact"), _alias(_or_else(key, unknown), "key"), _alias(text, "text")],
+            [counted, _alias(_or_else(key, unknown), "key"), _alias(text, "text")],
             _sub(rows, "r"),
             where=where,
         )
@@ -1351,14 +1369,12 @@ class _Speller:
             this=exp.Order(this=_column("text"), expressions=[_ordered(_column("n"), True), _ordered(_column("text"))])
         )
         labels = _select([_column("key"), _alias(best, "label")], _sub(spelled, "r"), group=[_column("key")])
-        counts = _select(
-            [_column("key"), _alias(_count(_column("contact")), "count")], _table("shown"), group=[_column("key")]
-        )
+        counts = _select([_column("key"), _alias(number, name)], _table("shown"), group=[_column("key")])
         label: Expr = _column("label", "l")
         if not ranked:
             label = _case(exp.EQ(this=_column("key", "k"), expression=unknown.copy()), unknown.copy(), label)
         if ranked:
-            order = [_ordered(_column("count", "k"), True), _ordered(_column("key", "k"))]
+            order = [_ordered(_column(name, "k"), True), _ordered(_column("key", "k"))]
         else:
             order = [
                 _ordered(exp.EQ(this=_column("key", "k"), expression=unknown.copy())),
@@ -1366,7 +1382,7 @@ class _Speller:
             ]
         on = [exp.EQ(this=_column("key", "l"), expression=_column("key", "k"))]
         return [("shown", values)], _select(
-            [_alias(label, "value"), _alias(_column("count", "k"), "count")],
+            [_alias(label, "value"), _alias(_column(name, "k"), name)],
             _sub(counts, "k"),
             [_join(_sub(labels, "l"), on)],
             order=order,

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from fractions import Fraction
@@ -807,8 +808,21 @@ class World:
                 came = {visitor: self.such(events, visitor) for visitor in who}
                 held = {visitor: self.labels(self.values(of, events, came[visitor])) for visitor in who}
                 return self.breakdown(held, ranked, limit)
+            case q.ItemBreakdown():
+                return self.sold(output, who)
             case q.Rows(of):
                 return Answer("breakdown", breakdown={row.label: len(who & self.who(row.condition)) for row in of})
+
+    def sold(self, output: q.ItemBreakdown, who: set[str]) -> Answer:
+        sums: dict[str, float] = {}
+        for event in (event for visitor in who for event in self.such(output.events, visitor)):
+            for item in self.matching_items(output.events.where, event):
+                value = self.value_of(output.property, event, item)
+                for one in value if isinstance(value, list) and value else [value]:
+                    label = "unknown" if missing(one) else text(one)
+                    amount = quantity(item) if output.what == "units" else worth([item])
+                    sums[label] = sums.get(label, 0) + amount
+        return self.largest(sums, output.ranked, output.limit)
 
     def labels(self, values: list[Any]) -> set[str]:
         """The rows in which values count: each element of a list, what is missing under "unknown"."""
@@ -819,7 +833,9 @@ class World:
         return labels
 
     def breakdown(self, held: dict[str, set[str]], ranked: bool, limit: int | None) -> Answer:
-        counts = Counter(label for labels in held.values() for label in labels)
+        return self.largest(Counter(label for labels in held.values() for label in labels), ranked, limit)
+
+    def largest(self, counts: Mapping[str, float], ranked: bool, limit: int | None) -> Answer:
         rows = sorted(counts.items(), key=lambda row: (-row[1], row[0]) if ranked else (0, row[0]))
         if ranked:
             rows = [row for row in rows if row[0] != "unknown"][:limit]

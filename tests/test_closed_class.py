@@ -81,7 +81,7 @@ REFUSED = {
     "sorry": "not a filler yet",
 }  # fmt: skip
 REFUSED_VERBS = frozenset(
-    "choose conduct feel gain happen hear hit keep lose move offer say seem sell sign stay talk think touch try turn work".split()
+    "choose conduct feel gain happen hear hit keep lose move offer say seem sign stay talk think touch try turn work".split()
 )
 
 FRAMES = (

@@ -24,6 +24,7 @@ IN_JANUARY = Window(q.Dates(date(2026, 1, 1), date(2026, 1, 31)))
 WEEKENDS = Window(weekdays=(6, 7))
 
 ORDERS = Events("order-completed")
+BRAND = Property("brand", "item")
 NIKE = Filter((Property("brand", "item"),), q.Text("is", ("nike",)))
 NIKE_ORDERS = Events("order-completed", (NIKE,))
 PUNE = q.Attribute(("city",), q.Text("is", ("Pune",)))
@@ -320,6 +321,15 @@ SENTENCES: list[tuple[Query, str]] = [
         'the number of contacts whose "city" is "Pune" by "plan" of "subscribed" in 2025',
     ),
     (
+        Query(PUNE, q.ItemBreakdown("units", BRAND, Events("order-completed", window=IN_2025), True, 3)),
+        'the units for each "brand" of items in "order-completed" in 2025 by contacts whose "city" is "Pune",'
+        " the largest first without the unknown, at most 3 rows",
+    ),
+    (
+        Query(q.Everyone(), q.ItemBreakdown("spend", BRAND, ORDERS)),
+        'the spend for each "brand" of items in "order-completed" by all contacts',
+    ),
+    (
         Query(q.did(ORDERS), q.Rows((q.Row("Pune", PUNE), q.Row("all", q.Everyone())))),
         'the number of contacts with at least 1 "order-completed" for each of:'
         ' "Pune" (contacts whose "city" is "Pune"), "all" (all contacts)',
@@ -577,6 +587,7 @@ OUTPUTS = st.one_of(
     st.builds(q.Pooled, AGGREGATIONS, EVENTS, PROPERTIES),
     st.builds(q.AttributeBreakdown, NAMES, st.booleans(), LIMITS),
     st.builds(q.EventBreakdown, PROPERTIES, EVENTS, st.booleans(), LIMITS),
+    st.builds(q.ItemBreakdown, st.sampled_from(("units", "spend")), PROPERTIES, EVENTS, st.booleans(), LIMITS),
     st.builds(q.Rows, some(st.builds(q.Row, NAMES, CONDITIONS))),
 )
 QUERIES = st.builds(Query, CONDITIONS, st.just(q.Users()) | OUTPUTS, st.none() | NAMES)

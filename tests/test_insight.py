@@ -183,7 +183,7 @@ def test_the_picture_is_the_numbers(book: persona.Phonebook) -> None:
     answer = book.ask("how many users by city", now=sample.NOW)
     drawn = json.dumps(answer.chart().chart.to_dict())
     for city, count in answer.breakdown.items():
-        assert f'"group": "{city}", "contacts": {count}' in drawn
+        assert f'"group": "{city}", "size": {count}' in drawn
     with pytest.raises(ValueError, match="no picture 'breakdown'"):
         book.ask("all contacts", now=sample.NOW).chart("breakdown")
     assert json.dumps(describe(answer.query)) in drawn

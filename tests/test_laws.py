@@ -64,7 +64,7 @@ class Asked:
             case q.Users():
                 wanted = [[visitor, *cells] for visitor, cells in zip(told.visitor_ids, told.rows, strict=True)]
                 equal = len(got) == len(wanted) and all(map(_same_row, got, wanted))
-            case q.AttributeBreakdown() | q.EventBreakdown() | q.Rows():
+            case q.AttributeBreakdown() | q.EventBreakdown() | q.ItemBreakdown() | q.Rows():
                 wanted = [[label, count] for label, count in told.breakdown.items()]
                 equal = self._same_breakdown(query, got, wanted)
             case _:
@@ -73,16 +73,18 @@ class Asked:
         return None if equal else f"engine {got}\noracle {wanted}"
 
     def _same_breakdown(self, query: q.Query, got: list[list[Any]], wanted: list[list[Any]]) -> bool:
-        rows = [(oracle.text(label), count) for label, count in got]
+        rows = [(oracle.text(label), round(count, 6)) for label, count in got]
+        wanted = [[label, round(count, 6)] for label, count in wanted]
         if isinstance(query.output, q.Rows):
             return rows == [(oracle.text(label), count) for label, count in wanted]
-        assert isinstance(query.output, q.AttributeBreakdown | q.EventBreakdown)
+        assert isinstance(query.output, q.AttributeBreakdown | q.EventBreakdown | q.ItemBreakdown)
         if not query.output.ranked:
             return sorted(rows) == sorted((label, count) for label, count in wanted)
         # which of two values with one count comes first, or is cut off, is not told
         every = self.oracle.answer(replace(query, output=replace(query.output, limit=None))).breakdown
+        known = {(label, round(count, 6)) for label, count in every.items()}
         counts = [count for _, count in rows]
-        return counts == [count for _, count in wanted] and len(dict(rows)) == len(rows) and set(rows) <= every.items()
+        return counts == [count for _, count in wanted] and len(dict(rows)) == len(rows) and set(rows) <= known
 
 
 def _same_row(got: list[Any], wanted: list[Any]) -> bool:

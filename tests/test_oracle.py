@@ -217,6 +217,8 @@ def test_one_number(output: q.Output, value: float | None) -> None:
         (q.AttributeBreakdown("city"), {"pune": 2, "unknown": 2}),
         (q.AttributeBreakdown("tags", ranked=True), {"vip": 1}),
         (q.EventBreakdown(PRODUCT, of(ORDER)), {"shirt": 1, "pan": 2, "free": 1, "cup": 1}),
+        (q.ItemBreakdown("units", PRODUCT, of(ORDER)), {"shirt": 1, "pan": 6, "free": 1, "cup": 1}),
+        (q.ItemBreakdown("spend", PRODUCT, of(ORDER), True, 2), {"pan": 4101.5, "cup": 100}),
         (q.EventBreakdown(q.Property("method"), of("login")), {"sso": 1, "unknown": 2}),
         (q.Rows((q.Row("buyers", done(ORDER)), q.Row("none", q.negated(q.Everyone())))), {"buyers": 2, "none": 0}),
     ],

@@ -196,6 +196,7 @@ def test_a_zone_that_never_changes_is_an_offset() -> None:
         (q.Pooled("average", ORDER, q.ORDER_VALUE), "value"),
         (q.AttributeBreakdown("city"), "breakdown"),
         (q.EventBreakdown(BRAND, ORDER), "breakdown"),
+        (q.ItemBreakdown("units", BRAND, ORDER), "breakdown"),
         (q.Rows((q.Row("all", q.Everyone()),)), "breakdown"),
     ],
 )
@@ -456,6 +457,12 @@ def test_a_value_goes_by_its_most_frequent_spelling(book: Book) -> None:
     assert rows(book, Query(q.Everyone(), q.AttributeBreakdown("tags"))) == [("new", 1), ("VIP", 2), ("unknown", 3)]
     by_brand = q.EventBreakdown(BRAND, ORDER)
     assert rows(book, Query(q.Everyone(), by_brand)) == [("nike", 1), ("Puma", 2), ("unknown", 1)]
+    assert rows(book, Query(q.Everyone(), q.ItemBreakdown("units", BRAND, ORDER))) == [
+        ("nike", 1),
+        ("Puma", 5),
+        ("unknown", 1),
+    ]
+    assert rows(book, Query(q.Everyone(), q.ItemBreakdown("spend", BRAND, ORDER, True, 1))) == [("Puma", 2561)]
     by_method = q.EventBreakdown(Property("method"), LOGIN)
     assert rows(book, Query(q.Everyone(), by_method)) == [("[sso]", 1), ("Key", 1), ("sso", 1), ("unknown", 1)]
 
