@@ -177,7 +177,20 @@ def rank_measure(ctx: Context, tree: Tree, window: Window) -> Measure:
         return Count(Events(None, (), window))
     if noun is None:
         return measure_of(ctx, tree.part(*MEASURES), window)
-    return Count(ctx.events(EventDraft(noun.first, noun.end, noun.meaning, noun=True), window))
+    events = ctx.events(EventDraft(noun.first, noun.end, noun.meaning, noun=True), window)
+    number = own_number(ctx, noun, events)
+    options: list[Measure] = [Count(events)]
+    if number is not None:
+        options.append(Aggregate("total", events, number))
+    return ctx.choose(options, ctx.text(noun))
+
+
+def own_number(ctx: Context, noun: Edge, events: Events) -> Property | None:
+    """The number of an event that its noun names too ("points" of points-redeemed): "how many points" may mean its sum,
+    or how many such events there were."""
+    words = {stem(word) for word in ctx.text(noun).casefold().split()}
+    named = [k for k in ctx.names.keys(events.event or "", "event") if "number" in k.holds and stem(k.name) in words]
+    return properties(named)[0] if named else None
 
 
 def money_of(ctx: Context, said: Edge, window: Window) -> Measure:

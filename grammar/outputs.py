@@ -9,7 +9,16 @@ from grammar import lexicon
 from grammar.context import Context
 from grammar.draft import Tree, refusal
 from grammar.event_drafts import done_to, enp_draft, first_or_last, plain, same_event, take_args
-from grammar.measures import MEASURES, aggregated, measure_of, measured_events, need_orders, rank_measure, spend_of
+from grammar.measures import (
+    MEASURES,
+    aggregated,
+    measure_of,
+    measured_events,
+    need_orders,
+    own_number,
+    rank_measure,
+    spend_of,
+)
 from grammar.mentions import Edge
 from grammar.numbers import Top
 from grammar.populations import NMODS, POPULATIONS, RELATIVES, RESTS, VPS, combined, noun_phrase, population_of
@@ -166,7 +175,12 @@ def _count_events(ctx: Context, tree: Tree) -> tuple[Condition, Output]:
     window = ctx.draft_window(draft)
     if mention.profile:
         population = all_of(population, *mention.profile)
-    return population, CountEvents(Events(mention.event, mention.variants[0], window))
+    events = Events(mention.event, mention.variants[0], window)
+    options: list[Output] = [CountEvents(events)]
+    number = own_number(ctx, enp.leaf("EN"), events)
+    if number is not None:
+        options.append(Pooled("total", events, number))
+    return population, ctx.choose(options, ctx.text(enp))
 
 
 def _percentage_of(ctx: Context, tree: Tree) -> tuple[Condition, Output]:
