@@ -365,6 +365,9 @@ class _Builder:
     def attribute_number(self, c: list[Any]) -> Measure:
         return q.AttributeNumber(c[0])
 
+    def age_in_years(self, c: list[Any]) -> Measure:
+        return q.AgeInYears(c[0])
+
     def each_one(self, c: list[Any]) -> tuple[int, Events]:
         return 1, c[0]
 

@@ -366,6 +366,8 @@ def _measure(measure: Measure, ever: bool) -> str:
             return f"number of {_blocks(unit, of, calendar)} with {_at_least(events, each, ever)}"
         case q.AttributeNumber(name):
             return f"numeric attribute {_quoted(name)}"
+        case q.AgeInYears(name):
+            return f"age in years by the birth date {_quoted(name)}"
         case _:
             assert_never(measure)
 

@@ -12,7 +12,7 @@ from grammar.measures import MEASURES, aggregated, measure_of, measured_events, 
 from grammar.mentions import Edge
 from grammar.numbers import Top
 from grammar.populations import NMODS, POPULATIONS, RELATIVES, RESTS, VPS, combined, noun_phrase, population_of
-from grammar.profile import attribute_keys, known_attribute
+from grammar.profile import age_in_years, attribute_keys, known_attribute
 from grammar.query import (
     ALWAYS,
     ORDER_VALUE,
@@ -27,6 +27,7 @@ from grammar.query import (
     EventBreakdown,
     Events,
     Everyone,
+    Measure,
     MeasureColumn,
     MomentColumn,
     Order,
@@ -94,7 +95,7 @@ def _asked(ctx: Context, tree: Tree) -> tuple[Condition, Output]:
             columns = tree.part("columns")
             population = tree.part(*POPULATIONS)
             return population_of(ctx, population), Users(
-                tuple(_column_of_key(ctx, e) for e in columns.edges() if e.category == "KEY")
+                tuple(_column_of_key(ctx, e) for e in columns.edges() if e.category in ("KEY", "AGEWORD"))
             )
         case "top_values":
             return _top_values(ctx, tree)
@@ -240,6 +241,12 @@ def _value_of(ctx: Context, tree: Tree) -> tuple[Condition, Output]:
                 return population, Value(agg.meaning, AttributeNumber(attribute[0].name))
             events, prop = aggregated(ctx, measure_tree, window)
             return population, Pooled(agg.meaning, events, prop)
+        case "age_of":
+            if agg is None or agg.meaning == "total":
+                raise refusal(measure_tree, "The average, highest or lowest age?", "vague")
+            if window != ALWAYS:
+                raise refusal(measure_tree, "An age is known as of now only.")
+            return population, Value(agg.meaning, age_in_years(ctx, measure_tree.leaf("AGEWORD")))
     raise refusal(measure_tree, "Such a number is not asked of a group.", "unsupported")
 
 
@@ -335,6 +342,8 @@ def _breakdown_by(ctx: Context, key: Edge, population: Condition, output: Output
 
 
 def _column_of_key(ctx: Context, key: Edge) -> Column:
+    if key.category == "AGEWORD":
+        return _column_of(age_in_years(ctx, key))
     return AttributeColumn(known_attribute(ctx, key).name)
 
 
@@ -348,10 +357,11 @@ def _sort_column(ctx: Context, tree: Tree) -> Column:
         inner.edge("DATEW")
         draft = enp_draft(ctx.names, inner.part("enp", "enp_another"))
         return MomentColumn(first_or_last(inner.leaf("FIRST", "LASTEV")), ctx.events(draft, ALWAYS))
-    measure = measure_of(ctx, inner, ALWAYS)
-    if isinstance(measure, AttributeNumber):
-        return AttributeColumn(measure.name)
-    return MeasureColumn(measure)
+    return _column_of(measure_of(ctx, inner, ALWAYS))
+
+
+def _column_of(measure: Measure) -> Column:
+    return AttributeColumn(measure.name) if isinstance(measure, AttributeNumber) else MeasureColumn(measure)
 
 
 def _by_which_way(ctx: Context, tree: Tree, key: Edge, population: Condition, output: Output) -> bool:

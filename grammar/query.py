@@ -416,6 +416,14 @@ class AttributeNumber:
     kind: Literal["attribute number"] = field(default="attribute number", repr=False)
 
 
+@dataclass(frozen=True, slots=True)
+class AgeInYears:
+    """The contact's age in whole years by a birth date; none where it is missing or no date."""
+
+    name: str
+    kind: Literal["age in years"] = field(default="age in years", repr=False)
+
+
 Measure: TypeAlias = Union[
     "Count",
     "Quantity",
@@ -427,6 +435,7 @@ Measure: TypeAlias = Union[
     "LongestRun",
     "ActiveBlocks",
     "AttributeNumber",
+    "AgeInYears",
 ]
 
 

@@ -1005,6 +1005,8 @@ def _measure_name(measure: q.Measure) -> str:
             return f"active_{unit}s_of_last_{of}"
         case q.AttributeNumber(name):
             return name
+        case q.AgeInYears():
+            return "age"
         case _:
             assert_never(measure)
 
@@ -1324,8 +1326,13 @@ class _Planner:
                 return self.blocks(events, unit, of, each, calendar, measure)
             case q.AttributeNumber(name):
                 return NumberOf(self.attribute(name))
+            case q.AgeInYears(name):
+                return self.years(name, from_birth=True)
             case _:
                 assert_never(measure)
+
+    def years(self, name: str, from_birth: bool) -> Years:
+        return Years(self.attribute(name), self.local(self.now).date(), from_birth)
 
     def spend(self, events: q.Events, node: Node) -> Ref:
         if _has_item_filter(events.where):
@@ -1433,7 +1440,7 @@ class _Planner:
                 check = self.check(test)
                 return Passes(RowTest(tuple((self.attribute(name), check) for name in names), condition), condition)
             case q.Age(name, bound, from_birth):
-                return Within(Years(self.attribute(name), self.local(self.now).date(), from_birth), bound, condition)
+                return Within(self.years(name, from_birth), bound, condition)
             case q.Birthday(name, period):
                 return Birthdays(self.attribute(name), self.birthdays(period), condition)
             case q.Rank():
@@ -1490,7 +1497,7 @@ class _Planner:
             case q.Birthday(name):
                 return (Label(self.attribute(name)),)
             case q.Age(name, _, from_birth):
-                return (Years(self.attribute(name), self.local(self.now).date(), from_birth),)
+                return (self.years(name, from_birth),)
             case q.Extreme(which, events):
                 return (Moment(self.figure(replace(self.facts(events), many=False), which, None, condition)),)
             case _:
@@ -1517,7 +1524,7 @@ class _Planner:
                 return []
 
     def found_of(self, measure: q.Measure, contact: int) -> list[Out]:
-        if isinstance(measure, q.AttributeNumber):
+        if isinstance(measure, q.AttributeNumber | q.AgeInYears):
             return []
         outs: list[Out] = [FoundOut(contact, self.facts(measure.events), None)]
         if isinstance(measure, q.Spend) and measure.net:

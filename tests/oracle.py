@@ -382,7 +382,7 @@ def adds_up(measure: q.Measure) -> bool:
     """Whether a measure counts or adds up, so that nothing is 0."""
     if isinstance(measure, q.Aggregate):
         return measure.how == "total"
-    return not isinstance(measure, q.Elapsed | q.AttributeNumber)
+    return not isinstance(measure, q.Elapsed | q.AttributeNumber | q.AgeInYears)
 
 
 def quantity(item: dict[str, Any]) -> float:
@@ -525,6 +525,8 @@ class World:
     def measure(self, measure: q.Measure, visitor: str) -> float | None:
         if isinstance(measure, q.AttributeNumber):
             return number(dig(self.contacts[visitor], measure.name))
+        if isinstance(measure, q.AgeInYears):
+            return self.years_since(dig(self.contacts[visitor], measure.name))
         happened = self.such(measure.events, visitor)
         where = measure.events.where
         match measure:

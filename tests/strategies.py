@@ -702,6 +702,8 @@ class _Asker:
             block: q.Unit = self.pick(("week", "day", "month", "hour", "quarter"))
             of, calendar = self.pick((4, 3, 7)), block in ("week", "month") and self.chance(40)
             return q.ActiveBlocks(self.events(windows=0, filters=20, anything=25), block, of, each, calendar)
+        if kind == 11 and self.chance(30):
+            return q.AgeInYears("birth_date")
         if kind == 11:
             numeric = self.names.attributes("number")
             return q.AttributeNumber(self.pick(numeric).key.name) if numeric else q.Count(self.events())
@@ -719,6 +721,8 @@ class _Asker:
                 return {"day": (30, 7, 90), "week": (4, 1, 12), "hour": (48, 720), "minute": (90, 10000)}.get(
                     unit, (1, 3)
                 )
+            case q.AgeInYears():
+                return (30, 18, 40, 25, 65)
             case q.AttributeNumber(name):
                 return next(held.numbers for held in self.names.held[None] if held.key.name == name) or (1,)
         return (1, 2, 1, 3, 2, 5, 0)

@@ -519,6 +519,7 @@ MEASURES = st.one_of(
     st.builds(q.LongestRun, EVENTS, UNITS, INTEGERS),
     st.builds(q.ActiveBlocks, EVENTS, UNITS, INTEGERS, INTEGERS, st.booleans()),
     st.builds(q.AttributeNumber, NAMES),
+    st.builds(q.AgeInYears, NAMES),
 )
 RIGHTS = st.one_of(MEASURES, st.builds(q.MeanOverContacts, MEASURES), st.builds(q.MeanOverEvents, EVENTS, PROPERTIES))
 LEAVES = st.one_of(

@@ -203,6 +203,7 @@ def test_number(written: Any, means: float | None) -> None:
         (q.Percentage(q.Attribute(("city",), q.Text("is", ("Oslo",)))), None),
         (q.Value("average", q.Spend(of(ORDER))), 4351.5 / 4),
         (q.Value("average", q.AttributeNumber("age")), 37.5),
+        (q.Value("highest", q.AgeInYears("born")), 30),
         (q.Pooled("average", of(ORDER), q.ORDER_VALUE), 4351.5 / 3),
         (q.Pooled("highest", of(CART, item_is("name", "none")), q.Property("price", "item")), None),
     ],

@@ -381,6 +381,8 @@ def test_properties_in_json(book: Book, where: q.Filter, found: str) -> None:
         (q.Birthday("born", q.Calendar("month", 1)), "ann"),  # on 28 February this year
         (q.Birthday("born", q.Dates(date(2025, 12, 20), date(2026, 1, 5))), "bob"),
         (q.Rank(q.AttributeNumber("age"), 2), "eve ann"),
+        (q.Rank(q.AgeInYears("born"), 1), "bob"),
+        (q.Has(q.AgeInYears("born"), Bound("=", 34)), "ann"),
         (q.Rank(q.AttributeNumber("age"), 34, percent=True, bottom=True), "bob ann"),  # 34 % of 3, rounded up
     ],
 )
