@@ -161,6 +161,14 @@ class _Builder:
         population, (events, property_), largest, limit = c
         return population, q.EventBreakdown(property_, events, largest is not None, limit)
 
+    def events_in_time(self, c: list[Any]) -> _Sentence:
+        events, population, part = c
+        return population, q.TimeBreakdown(part, events)
+
+    def contacts_in_time(self, c: list[Any]) -> _Sentence:
+        population, part, events = c
+        return population, q.TimeBreakdown(part, events, "contacts")
+
     def rows(self, c: list[Any]) -> _Sentence:
         return c[0], q.Rows(tuple(c[1:]))
 
@@ -505,6 +513,9 @@ class _Builder:
 
     def UNIT(self, token: str) -> str:
         return token.removesuffix("s")
+
+    def PART(self, token: str) -> str:
+        return token.removeprefix("calendar ")
 
     def ANY(self, token: str) -> None:
         return None

@@ -135,6 +135,12 @@ def _sentence(population: Condition, output: Output) -> str:
             return f"the number of {contacts} by {_quoted(name)}{_ranking(ranked, limit)}"
         case q.EventBreakdown(property_, events, ranked, limit):
             return f"the number of {contacts} by {_property_of(property_, events, ever=False)}{_ranking(ranked, limit)}"
+        case q.TimeBreakdown(part, events, counted):
+            each = part if part in ("day of the week", "hour of the day") else f"calendar {part}"
+            such = _events(events, ever=False, plural=True)
+            if counted == "events":
+                return f"the number of {such} by {contacts}, for each {each}"
+            return f"the number of {contacts} by {each} of {such}"
         case q.Rows(of):
             rows = ", ".join(f"{_quoted(row.label)} ({_contacts(row.condition)})" for row in of)
             return f"the number of {contacts} for each of: {rows}"

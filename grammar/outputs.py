@@ -15,7 +15,9 @@ from grammar.populations import NMODS, POPULATIONS, RELATIVES, RESTS, VPS, combi
 from grammar.profile import age_in_years, attribute_keys, known_attribute
 from grammar.query import (
     ALWAYS,
+    AT_LEAST_ONCE,
     ORDER_VALUE,
+    All,
     AttributeBreakdown,
     AttributeColumn,
     AttributeNumber,
@@ -27,6 +29,7 @@ from grammar.query import (
     EventBreakdown,
     Events,
     Everyone,
+    Has,
     Measure,
     MeasureColumn,
     MomentColumn,
@@ -37,6 +40,7 @@ from grammar.query import (
     Query,
     Row,
     Rows,
+    TimeBreakdown,
     Users,
     Value,
     all_of,
@@ -45,8 +49,9 @@ from grammar.query import (
     nodes,
 )
 from grammar.values import ORDER, key_noun, properties
+from grammar.when import merge
 
-_TAILS = frozenset({"per", "sort", "direction", "limit", "show"})
+_TAILS = frozenset({"per", "per_time", "sort", "direction", "limit", "show"})
 
 
 def query_of(ctx: Context, tree: Tree) -> Query:
@@ -54,7 +59,11 @@ def query_of(ctx: Context, tree: Tree) -> Query:
     tag, label = tree.edge("TAG"), next((leaf for leaf in tree.leaves() if leaf.category == "LABEL"), None)
     ask = next(t for t in tree.trees() if t.name != "tail" and t.name not in _TAILS)
     tails = [t for t in tree.trees() if t is not ask]
-    population, output = _asked(ctx, ask)
+    in_time = next((t for t in tails if t.name == "per_time"), None)
+    population, output = _asked(ctx, _counted(ask) if in_time is not None else ask)
+    if in_time is not None:
+        population, output = _in_time(ctx, in_time, population, output)
+        tails.remove(in_time)
     if tag is not None and any(w in ctx.text(tag) for w in ("buyer", "purchaser")):
         population = all_of(population, did(Events(ORDER)))
     for tail in tails:
@@ -62,6 +71,41 @@ def query_of(ctx: Context, tree: Tree) -> Query:
     if label is not None:
         label.used.append(None)
     return Query(population, output, ctx.text(label) if label is not None else None)
+
+
+def _counted(ask: Tree) -> Tree:
+    """ "orders per month": a noun of an event by itself counts the events."""
+    population = ask.trees()[0]
+    bare = population.tree("bare") if ask.name == "users" and len(population.children) == 1 else None
+    return ask if bare is None else Tree("count_events", bare.children)
+
+
+def _in_time(ctx: Context, tree: Tree, population: Condition, output: Output) -> tuple[Condition, Output]:
+    """A count for each part of time, in the window behind it: of events, or of the contacts that have one."""
+    part, when = tree.leaf("TIMEPART", "EACHPART"), tree.edge("WIN")
+    tree.edge("PER", "BY"), tree.edge("EVER")
+    match output:
+        case CountEvents(events):
+            counted = TimeBreakdown(part.meaning, events)
+        case CountUsers() if part.category == "TIMEPART":
+            conditions = population.of if isinstance(population, All) else (population,)
+            done = [
+                one.measure.events
+                for one in conditions
+                if isinstance(one, Has) and isinstance(one.measure, Count) and one.bound == AT_LEAST_ONCE
+            ]
+            if len(done) != 1 or len(_mentioned(population)) != 1:
+                raise refusal(part, f"The {ctx.text(part)} of what? Of one event that they did.")
+            counted = TimeBreakdown(part.meaning, done[0], "contacts")
+            population = all_of(*(one for one in conditions if one != did(done[0])))
+        case _:
+            raise refusal(part, f"How many, for each {ctx.text(part)}? Only events and contacts are counted so.")
+    if when is None:
+        return population, counted
+    window = merge(counted.events.window, ctx.window(when))
+    if window is None:
+        raise refusal(when, "Two times for one count.")
+    return population, replace(counted, events=replace(counted.events, window=window))
 
 
 def _asked(ctx: Context, tree: Tree) -> tuple[Condition, Output]:
@@ -163,7 +207,13 @@ def _count_events(ctx: Context, tree: Tree) -> tuple[Condition, Output]:
     window = ctx.draft_window(draft)
     if mention.profile:
         population = all_of(population, *mention.profile)
-    return population, CountEvents(Events(mention.event, mention.variants[0], window))
+    events, timely = Events(mention.event, mention.variants[0], window), tree.edge("TIMELY")
+    if timely is None:
+        return population, CountEvents(events)
+    held = ctx.names.lattice.at[timely.first].get("VALUE", {}).get(timely.end)
+    if held is not None and any(v.key.event in (None, mention.event) for v in held.meaning.values):
+        raise refusal(timely, f'"{ctx.text(timely)}" is a value too.', "vague")
+    return population, TimeBreakdown(timely.meaning, events)
 
 
 def _percentage_of(ctx: Context, tree: Tree) -> tuple[Condition, Output]:

@@ -814,6 +814,21 @@ class EventBreakdown:
     kind: Literal["event breakdown"] = field(default="event breakdown", repr=False)
 
 
+TimePart: TypeAlias = Literal["day", "week", "month", "quarter", "year", "day of the week", "hour of the day"]
+
+
+@dataclass(frozen=True, slots=True)
+class TimeBreakdown:
+    """How many of such events (or how many contacts, each once a row) in each calendar day, week, month, quarter or
+    year, or on each day of the week or in each hour of the day, the earliest first. A week goes by its Monday. A time
+    without such an event has no row."""
+
+    part: TimePart
+    events: Events
+    counted: Literal["events", "contacts"] = "events"
+    kind: Literal["time breakdown"] = field(default="time breakdown", repr=False)
+
+
 @dataclass(frozen=True, slots=True)
 class Row:
     """One row of a comparison: its label, and who of the population is in it."""
@@ -839,6 +854,7 @@ Output: TypeAlias = Union[
     "Pooled",
     "AttributeBreakdown",
     "EventBreakdown",
+    "TimeBreakdown",
     "Rows",
 ]
 

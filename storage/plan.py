@@ -708,6 +708,15 @@ class FactsOut:
 
 
 @dataclass(frozen=True, slots=True)
+class TimeOut:
+    """How many facts, or contacts with one, in each part of time."""
+
+    facts: Facts
+    part: q.TimePart
+    contacts: bool
+
+
+@dataclass(frozen=True, slots=True)
 class RowsOut:
     """How many contacts pass each test."""
 
@@ -750,6 +759,7 @@ Out: TypeAlias = (
     | PooledOut
     | AttributesOut
     | FactsOut
+    | TimeOut
     | RowsOut
     | TestsOut
     | FoundOut
@@ -787,7 +797,7 @@ def kind_of(query: q.Query) -> Kind:
             return "percentage"
         case q.Value() | q.Pooled():
             return "value"
-        case q.AttributeBreakdown() | q.EventBreakdown() | q.Rows():
+        case q.AttributeBreakdown() | q.EventBreakdown() | q.TimeBreakdown() | q.Rows():
             return "breakdown"
         case _:
             assert_never(query.output)
@@ -1666,6 +1676,8 @@ class _Planner:
             case q.EventBreakdown(of, events, ranked, limit):
                 facts, cell = self.property_facts(events, of, number=False, whole=not ranked)
                 return FactsOut(facts, cell, ranked, limit), test
+            case q.TimeBreakdown(part, events, counted):
+                return TimeOut(self.facts(events), part, counted == "contacts"), test
             case q.Rows(of):
                 return RowsOut(tuple((row.label, self.test(row.condition)) for row in of)), test
             case _:
@@ -1822,7 +1834,16 @@ class _Planner:
                 return _values_in(test)
             case RowsOut(of):
                 return [value for _, test in of for value in _values_in(test)]
-            case CountOut() | EventsOut() | PooledOut() | AttributesOut() | FactsOut() | FoundOut() | GapsOut():
+            case (
+                CountOut()
+                | EventsOut()
+                | PooledOut()
+                | AttributesOut()
+                | FactsOut()
+                | TimeOut()
+                | FoundOut()
+                | GapsOut()
+            ):
                 return []
             case _:
                 assert_never(out)

@@ -1236,6 +1236,8 @@ class _Speller:
                     _each(values, "contact") if isinstance(cell, p.Json) else values, ranked, limit
                 )
                 return named + more, statement
+            case p.TimeOut():
+                return self.in_time(out)
             case p.RowsOut(of):
                 return self.compared(of)
             case p.TestsOut():
@@ -1373,6 +1375,29 @@ class _Speller:
             limit=limit,
         )
 
+    def in_time(self, out: p.TimeOut) -> tuple[list[Named], Expr]:
+        """Events, or contacts with one, in each part of time, which goes by its start."""
+        rows = self.rows(out.facts)
+        where = self.facts_where(rows, out.facts)
+        named, who = self.of_population(rows)
+        local = self.local(rows.column("ts"))
+        match out.part:
+            case "day of the week":
+                place, label = _call("isodow", local), _call("dayname", local.copy())
+            case "hour of the day":
+                place, label = _call("hour", local), _call("strftime", local.copy(), _string("%H:00"))
+            case unit:
+                place = _call("date_trunc", _string(unit), local)
+                label = _call("strftime", place.copy(), _string(_STARTS.get(unit, "%Y-%m-%d")))
+                if unit == "quarter":
+                    label = _call("concat", label, _call("quarter", local.copy()))
+        counted = rows.column("contact") if out.contacts else rows.column("event") if out.facts.many else None
+        columns = [_alias(place, "place"), _alias(label, "value"), _alias(_count(counted), "count")]
+        counts = rows.select(columns, where + who, [place.copy(), label.copy()])
+        return named, _select(
+            [_column("value"), _column("count")], _sub(counts, "r"), order=[_ordered(_column("place"))]
+        )
+
     def compared(self, of: tuple[tuple[str, p.Test], ...]) -> tuple[list[Named], Expr]:
         def counts(rows: _Contacts) -> list[Expr]:
             return [
@@ -1443,6 +1468,7 @@ def _equal(keys: tuple[str, ...], left: str = "a", right: str = "b") -> list[Exp
     return [exp.EQ(this=_column(key, left), expression=_column(key, right)) for key in keys]
 
 
+_STARTS: dict[str, str] = {"month": "%Y-%m", "quarter": "%Y-Q", "year": "%Y"}
 _APART = 2**60  # microseconds: more than lie between two events, and a limit of 3,000 years more than that
 
 

@@ -809,8 +809,25 @@ class World:
                 came = {visitor: self.such(events, visitor) for visitor in who}
                 held = {visitor: self.labels(self.values(of, events, came[visitor])) for visitor in who}
                 return self.breakdown(held, ranked, limit)
+            case q.TimeBreakdown(part, events, counted):
+                happened = [event for visitor in sorted(who) for event in self.such(events, visitor)]
+                placed = [(self.part_of_time(part, event.at), event.visitor) for event in happened]
+                rows = Counter(place for place, _ in (placed if counted == "events" else set(placed)))
+                return Answer("breakdown", breakdown={label: rows[order, label] for order, label in sorted(rows)})
             case q.Rows(of):
                 return Answer("breakdown", breakdown={row.label: len(who & self.who(row.condition)) for row in of})
+
+    def part_of_time(self, part: q.TimePart, at: datetime) -> tuple[int, str]:
+        """Where a part of time stands among the others, and how it is shown."""
+        local = self.clock.local(at)
+        if part == "hour of the day":
+            return local.hour, f"{local.hour:02}:00"
+        if part == "day of the week":
+            return local.weekday(), WEEKDAYS[local.weekday()]
+        first = unit_start(local.date(), part)
+        quarter = (first.month + 2) // 3
+        shown = {"month": f"{first:%Y-%m}", "quarter": f"{first.year}-Q{quarter}", "year": f"{first.year}"}
+        return first.toordinal(), shown.get(part, first.isoformat())
 
     def labels(self, values: list[Any]) -> set[str]:
         """The rows in which values count: each element of a list, what is missing under "unknown"."""
@@ -847,6 +864,9 @@ class World:
             case q.MomentColumn(which, events):
                 happened = self.such(events, visitor)
                 return happened[0 if which == "first" else -1].at if happened else None
+
+
+WEEKDAYS = "Monday Tuesday Wednesday Thursday Friday Saturday Sunday".split()
 
 
 def sort_key(value: Any) -> Any:

@@ -466,7 +466,7 @@ class _Asker:
     def output(self) -> q.Output:
         names = self.names
         labelled = [held for held in names.held[None] if held.key.name in ("city", "tier", "tags", "country", "gender")]
-        choice = self.pick(range(11))
+        choice = self.pick(range(12))
         if choice == 3:
             return q.CountUsers()
         if choice < 3:
@@ -490,6 +490,9 @@ class _Asker:
             by = self.labels(events)
             if by:
                 return q.EventBreakdown(self.pick(by), events, *self.ranked())
+        elif choice == 11:
+            parts = ("day", "week", "month", "quarter", "year", "day of the week", "hour of the day")
+            return q.TimeBreakdown(self.pick(parts), self.events(), self.pick(("events", "contacts")))
         elif choice == 10:
             rows = [q.Row(label, self.condition(1)) for label in ("ours", "theirs", "and the rest")]
             return q.Rows(tuple(rows[: self.pick((2, 3))]))

@@ -7,7 +7,7 @@ import sys
 import time
 from dataclasses import replace
 from datetime import date
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 from hypothesis import given, settings
@@ -320,6 +320,14 @@ SENTENCES: list[tuple[Query, str]] = [
         'the number of contacts whose "city" is "Pune" by "plan" of "subscribed" in 2025',
     ),
     (
+        Query(PUNE, q.TimeBreakdown("month", ORDERS)),
+        'the number of "order-completed" by contacts whose "city" is "Pune", for each calendar month',
+    ),
+    (
+        Query(PUNE, q.TimeBreakdown("day of the week", Events("subscribed", window=IN_2025), "contacts")),
+        'the number of contacts whose "city" is "Pune" by day of the week of "subscribed" in 2025',
+    ),
+    (
         Query(q.did(ORDERS), q.Rows((q.Row("Pune", PUNE), q.Row("all", q.Everyone())))),
         'the number of contacts with at least 1 "order-completed" for each of:'
         ' "Pune" (contacts whose "city" is "Pune"), "all" (all contacts)',
@@ -578,6 +586,7 @@ OUTPUTS = st.one_of(
     st.builds(q.Pooled, AGGREGATIONS, EVENTS, PROPERTIES),
     st.builds(q.AttributeBreakdown, NAMES, st.booleans(), LIMITS),
     st.builds(q.EventBreakdown, PROPERTIES, EVENTS, st.booleans(), LIMITS),
+    st.builds(q.TimeBreakdown, st.sampled_from(get_args(q.TimePart)), EVENTS, st.sampled_from(["events", "contacts"])),
     st.builds(q.Rows, some(st.builds(q.Row, NAMES, CONDITIONS))),
 )
 QUERIES = st.builds(Query, CONDITIONS, st.just(q.Users()) | OUTPUTS, st.none() | NAMES)

@@ -219,6 +219,9 @@ def test_one_number(output: q.Output, value: float | None) -> None:
         (q.AttributeBreakdown("tags", ranked=True), {"vip": 1}),
         (q.EventBreakdown(PRODUCT, of(ORDER)), {"shirt": 1, "pan": 2, "free": 1, "cup": 1}),
         (q.EventBreakdown(q.Property("method"), of("login")), {"sso": 1, "unknown": 2}),
+        (q.TimeBreakdown("week", of("login")), {"2025-12-29": 1, "2026-03-23": 2, "2026-03-30": 1}),
+        (q.TimeBreakdown("quarter", of("login"), "contacts"), {"2026-Q1": 2}),
+        (q.TimeBreakdown("hour of the day", of("login")), {"00:00": 2, "06:00": 1, "23:00": 1}),
         (q.Rows((q.Row("buyers", done(ORDER)), q.Row("none", q.negated(q.Everyone())))), {"buyers": 2, "none": 0}),
     ],
 )

@@ -7,9 +7,10 @@ from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, date, datetime
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 from zoneinfo import ZoneInfo
 
+import oracle
 import pytest
 
 from grammar import query as q
@@ -196,6 +197,7 @@ def test_a_zone_that_never_changes_is_an_offset() -> None:
         (q.Pooled("average", ORDER, q.ORDER_VALUE), "value"),
         (q.AttributeBreakdown("city"), "breakdown"),
         (q.EventBreakdown(BRAND, ORDER), "breakdown"),
+        (q.TimeBreakdown("month", ORDER), "breakdown"),
         (q.Rows((q.Row("all", q.Everyone()),)), "breakdown"),
     ],
 )
@@ -289,6 +291,7 @@ EVENTS = [
     happened("login", "cat", "2026-03-31 18:00:00", method="", level=7.0),
     happened("login", "dan", "2026-03-31 18:00:00.000001", method="key"),  # later than now
 ]
+STAMPED = [each | {"event_timestamp": each["event_timestamp"] + "+00:00"} for each in EVENTS]
 
 
 @pytest.fixture(scope="module", params=["UTC", "Asia/Kolkata", "America/New_York"])
@@ -296,8 +299,7 @@ def book(request: pytest.FixtureRequest) -> Iterator[Book]:
     """One phonebook in three zones; its events are given in UTC."""
     store = Store.open(":memory:")
     found = store.phonebook("small", request.param)
-    stamped = [each | {"event_timestamp": each["event_timestamp"] + "+00:00"} for each in EVENTS]
-    assert found.import_contacts(CONTACTS).failed == found.import_events(stamped).failed == 0
+    assert found.import_contacts(CONTACTS).failed == found.import_events(STAMPED).failed == 0
     yield found
     store.close()
 
@@ -502,6 +504,14 @@ def test_percentages(book: Book) -> None:
 def test_rows_keep_their_order_and_labels(book: Book) -> None:
     compared = q.Rows((q.Row("z", did(ORDER)), q.Row("a", did(LOGIN, NEVER)), q.Row("z", q.Everyone())))
     assert rows(book, Query(q.Everyone(), compared)) == [("z", 3), ("a", 2), ("z", 5)]
+
+
+def test_parts_of_time_come_in_order_and_in_the_zone(book: Book) -> None:
+    told = oracle.World(CONTACTS, STAMPED, NOW, book.zone)
+    for part in get_args(q.TimePart):
+        for output in (q.TimeBreakdown(part, Events(None)), q.TimeBreakdown(part, ORDER, "contacts")):
+            query = Query(did(LOGIN), output)
+            assert rows(book, query) == list(told.answer(query).breakdown.items())
 
 
 @pytest.mark.parametrize("which", ["first", "last"])
