@@ -129,6 +129,11 @@ def _asked(ctx: Context, tree: Tree) -> tuple[Condition, Output]:
             return population_of(replace(ctx, counting=True), tree.trees()[0]), CountUsers()
         case "count_events":
             return _count_events(ctx, tree)
+        case "count_actives":
+            actives = tree.leaf("ACTIVES")
+            before, head = replace(actives, category="ACTIVEADJ"), replace(actives, category="CONTACT")
+            users = Tree("np", (Tree("npre", (before,)), Tree("nphead", (head,))))
+            return noun_phrase(ctx, users, tree.trees()), CountUsers()
         case "percentage":
             return _percentage_of(ctx, tree)
         case "value" | "value_all":

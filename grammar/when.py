@@ -95,6 +95,23 @@ def days(period: Period | None, now: datetime, zone: ZoneInfo) -> tuple[date | N
     return first, last
 
 
+def is_one(period: Period | None, unit: Unit) -> bool:
+    """Whether a period is one such unit: "this month", "in March", "in March 2025", "in the last month"."""
+    match period:
+        case Calendar(one):
+            return one == unit
+        case Named(one):
+            return unit == ("day" if one in ("date", "weekday") else one)
+        case Rolling(span):
+            return span == Span(1, unit)
+        case Dates(first, last):
+            start = datetime.combine(first, time())
+            following = _later(start, Span(1, unit), 1)
+            return start == _unit_start(first, unit) and following == datetime.combine(_later_date(last, 1), time())
+        case _:
+            return False
+
+
 def blocks(unit: Unit, n: int, calendar: bool, now: datetime, zone: ZoneInfo) -> list[Bounds]:
     """The last `n` blocks of a unit, the latest first: block k is (now − k units, now − (k − 1) units].
 
