@@ -766,11 +766,14 @@ class _Speller:
                 "bit_or",
                 exp.BitwiseLeftShift(this=_cast(_number(1), exp.DType.BIGINT), expression=exp.Paren(this=period)),
             )
-            return rows.select([contact, _alias(_call("bit_count", bit), "value")], where, [contact.copy()])
+            counted = _cast(
+                _call("bit_count", bit), exp.DType.BIGINT
+            )  # else so small a number that a product overflows
+            return rows.select([contact, _alias(counted, "value")], where, [contact.copy()])
         enough: Expr | None = None
         if part.each > 1:
-            counted = _count(rows.column("event") if part.facts.many else None)
-            enough = exp.GTE(this=counted, expression=_number(part.each))
+            times = _count(rows.column("event") if part.facts.many else None)
+            enough = exp.GTE(this=times, expression=_number(part.each))
         if part.each <= 1 and not part.longest:
             inner = rows.select([contact, _alias(period, "period")], where, distinct=True)
         else:

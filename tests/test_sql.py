@@ -514,6 +514,12 @@ def test_parts_of_time_come_in_order_and_in_the_zone(book: Book) -> None:
             assert rows(book, query) == list(told.answer(query).breakdown.items())
 
 
+def test_a_share_of_many_active_days(book: Book) -> None:
+    """A count of bits is a tiny integer, which 90 times itself would not fit."""
+    days = q.ActivePeriods(Events(None, window=last(30)), "day")
+    assert who(book, q.Versus(days, ">", days, 90)) == who(book, q.Has(days, Bound(">", 0)))
+
+
 @pytest.mark.parametrize("which", ["first", "last"])
 def test_any_of_the_events_at_one_instant_may_be_the_extreme(book: Book, which: Literal["first", "last"]) -> None:
     at_once = q.Extreme(
