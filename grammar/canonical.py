@@ -166,6 +166,14 @@ class _Builder:
         what = worth.removesuffix(" for each")
         return population, q.ItemBreakdown(what, property_, events, largest is not None, limit)
 
+    def events_in_time(self, c: list[Any]) -> _Sentence:
+        events, population, part = c
+        return population, q.TimeBreakdown(part, events)
+
+    def contacts_in_time(self, c: list[Any]) -> _Sentence:
+        population, part, events = c
+        return population, q.TimeBreakdown(part, events, "contacts")
+
     def rows(self, c: list[Any]) -> _Sentence:
         return c[0], q.Rows(tuple(c[1:]))
 
@@ -370,6 +378,9 @@ class _Builder:
     def attribute_number(self, c: list[Any]) -> Measure:
         return q.AttributeNumber(c[0])
 
+    def age_in_years(self, c: list[Any]) -> Measure:
+        return q.AgeInYears(c[0])
+
     def each_one(self, c: list[Any]) -> tuple[int, Events]:
         return 1, c[0]
 
@@ -507,6 +518,9 @@ class _Builder:
 
     def UNIT(self, token: str) -> str:
         return token.removesuffix("s")
+
+    def PART(self, token: str) -> str:
+        return token.removeprefix("calendar ")
 
     def ANY(self, token: str) -> None:
         return None

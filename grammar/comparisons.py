@@ -16,6 +16,7 @@ from grammar.query import (
     ALWAYS,
     ORDER_VALUE,
     Age,
+    AgeInYears,
     Aggregate,
     Attribute,
     AttributeNumber,
@@ -52,6 +53,8 @@ def measure_bound(ctx: Context, tree: Tree) -> Condition:
         key = next((k for k in ctx.names.keys(measure.events.event or "") if k.name == measure.property.name), None)
         assert key is not None
         return Has(measure, in_unit(ctx, edge, key, summed=measure.how == "total"))
+    if isinstance(measure, AgeInYears):
+        return Age(measure.name, bound, from_birth=True)
     if isinstance(measure, AttributeNumber):
         if measure.name.lower() in lexicon.AGE_KEYS:
             return Age(measure.name, bound)

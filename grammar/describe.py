@@ -138,6 +138,12 @@ def _sentence(population: Condition, output: Output) -> str:
         case q.ItemBreakdown(what, property_, events, ranked, limit):
             each = f"the {what} for each {_property_of(property_, events, ever=False)}"
             return f"{each} by {contacts}{_ranking(ranked, limit)}"
+        case q.TimeBreakdown(part, events, counted):
+            each = part if part in ("day of the week", "hour of the day") else f"calendar {part}"
+            such = _events(events, ever=False, plural=True)
+            if counted == "events":
+                return f"the number of {such} by {contacts}, for each {each}"
+            return f"the number of {contacts} by {each} of {such}"
         case q.Rows(of):
             rows = ", ".join(f"{_quoted(row.label)} ({_contacts(row.condition)})" for row in of)
             return f"the number of {contacts} for each of: {rows}"
@@ -369,6 +375,8 @@ def _measure(measure: Measure, ever: bool) -> str:
             return f"number of {_blocks(unit, of, calendar)} with {_at_least(events, each, ever)}"
         case q.AttributeNumber(name):
             return f"numeric attribute {_quoted(name)}"
+        case q.AgeInYears(name):
+            return f"age in years by the birth date {_quoted(name)}"
         case _:
             assert_never(measure)
 

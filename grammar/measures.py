@@ -9,7 +9,7 @@ from grammar.draft import EventDraft, Tree, refusal
 from grammar.event_drafts import OBJECTS, enp_draft, said_event, take_args
 from grammar.mentions import Edge, EventHit, everyday
 from grammar.names import stem
-from grammar.profile import attribute_keys
+from grammar.profile import age_in_years, attribute_keys
 from grammar.query import (
     ALWAYS,
     ORDER_VALUE,
@@ -39,6 +39,7 @@ MEASURES = (
     "number_key",
     "days_since",
     "aggregate_duration",
+    "age_of",
 )
 
 
@@ -74,6 +75,13 @@ def measure_of(ctx: Context, tree: Tree, window: Window) -> Measure:
                     raise refusal(key, "An attribute is known as of now only.")
                 return AttributeNumber(keys[0].name)
             raise refusal(key, f'Say the total, average, highest or lowest "{ctx.text(key)}".', "vague")
+        case "age_of":
+            agg = tree.edge("AGG")
+            if agg is not None:
+                raise refusal(agg, "A contact has one age.")
+            if window != ALWAYS:
+                raise refusal(tree, "An age is known as of now only.")
+            return age_in_years(ctx, tree.leaf("AGEWORD"))
         case "days_since":
             enp = tree.part("enp", "enp_another")
             since = tree.leaf("DAYSSINCE")

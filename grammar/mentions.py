@@ -458,6 +458,8 @@ def _names(table: _Table, i: int, names: Index, occurring: frozenset[str]) -> No
     for end, keys in find_keys(names, lows, i):
         if end > i + 1 or not any(category in _LINKS for category, _ in CLOSED.get(lows[i], ())):
             table.put("KEY", i, end, keys)  # "to" is no key, but "property to" is
+    if lows[i] in ("age", "ages") and ("age",) not in names.keys:
+        table.put("AGEWORD", i, i + 1)
     dates = names.dates.get(stem(lows[i]))
     if dates and (lows[i].endswith("ing") or lows[i] in ("due", "valid")):
         table.put("DATEKEY", i, i + 1, dates)

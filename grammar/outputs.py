@@ -22,10 +22,13 @@ from grammar.measures import (
 from grammar.mentions import Edge
 from grammar.numbers import Top
 from grammar.populations import NMODS, POPULATIONS, RELATIVES, RESTS, VPS, combined, noun_phrase, population_of
-from grammar.profile import attribute_keys, known_attribute
+from grammar.profile import age_in_years, attribute_keys, known_attribute
 from grammar.query import (
     ALWAYS,
+    AT_LEAST_ONCE,
     ORDER_VALUE,
+    AgeInYears,
+    All,
     AttributeBreakdown,
     AttributeColumn,
     AttributeNumber,
@@ -38,7 +41,9 @@ from grammar.query import (
     EventBreakdown,
     Events,
     Everyone,
+    Has,
     ItemBreakdown,
+    Measure,
     MeasureColumn,
     MomentColumn,
     Order,
@@ -48,6 +53,7 @@ from grammar.query import (
     Query,
     Row,
     Rows,
+    TimeBreakdown,
     Users,
     Value,
     all_of,
@@ -56,8 +62,9 @@ from grammar.query import (
     nodes,
 )
 from grammar.values import ORDER, key_noun, properties
+from grammar.when import merge
 
-_TAILS = frozenset({"per", "sort", "direction", "limit", "show", "show_with"})
+_TAILS = frozenset({"per", "per_time", "sort", "direction", "limit", "show", "show_with"})
 
 
 def query_of(ctx: Context, tree: Tree) -> Query:
@@ -65,7 +72,11 @@ def query_of(ctx: Context, tree: Tree) -> Query:
     tag, label = tree.edge("TAG"), next((leaf for leaf in tree.leaves() if leaf.category == "LABEL"), None)
     ask = next(t for t in tree.trees() if t.name != "tail" and t.name not in _TAILS)
     tails = [t for t in tree.trees() if t is not ask]
-    population, output = _asked(ctx, ask)
+    in_time = next((t for t in tails if t.name == "per_time"), None)
+    population, output = _asked(ctx, _counted(ask) if in_time is not None else ask)
+    if in_time is not None:
+        population, output = _in_time(ctx, in_time, population, output)
+        tails.remove(in_time)
     if tag is not None and any(w in ctx.text(tag) for w in ("buyer", "purchaser")):
         population = all_of(population, did(Events(ORDER)))
     for tail in tails:
@@ -73,6 +84,41 @@ def query_of(ctx: Context, tree: Tree) -> Query:
     if label is not None:
         label.used.append(None)
     return Query(population, output, ctx.text(label) if label is not None else None)
+
+
+def _counted(ask: Tree) -> Tree:
+    """ "orders per month": a noun of an event by itself counts the events."""
+    population = ask.trees()[0]
+    bare = population.tree("bare") if ask.name == "users" and len(population.children) == 1 else None
+    return ask if bare is None else Tree("count_events", bare.children)
+
+
+def _in_time(ctx: Context, tree: Tree, population: Condition, output: Output) -> tuple[Condition, Output]:
+    """A count for each part of time, in the window behind it: of events, or of the contacts that have one."""
+    part, when = tree.leaf("TIMEPART", "EACHPART"), tree.edge("WIN")
+    tree.edge("PER", "BY"), tree.edge("EVER")
+    match output:
+        case CountEvents(events):
+            counted = TimeBreakdown(part.meaning, events)
+        case CountUsers() if part.category == "TIMEPART":
+            conditions = population.of if isinstance(population, All) else (population,)
+            done = [
+                one.measure.events
+                for one in conditions
+                if isinstance(one, Has) and isinstance(one.measure, Count) and one.bound == AT_LEAST_ONCE
+            ]
+            if len(done) != 1 or len(_mentioned(population)) != 1:
+                raise refusal(part, f"The {ctx.text(part)} of what? Of one event that they did.")
+            counted = TimeBreakdown(part.meaning, done[0], "contacts")
+            population = all_of(*(one for one in conditions if one != did(done[0])))
+        case _:
+            raise refusal(part, f"How many, for each {ctx.text(part)}? Only events and contacts are counted so.")
+    if when is None:
+        return population, counted
+    window = merge(counted.events.window, ctx.window(when))
+    if window is None:
+        raise refusal(when, "Two times for one count.")
+    return population, replace(counted, events=replace(counted.events, window=window))
 
 
 def _asked(ctx: Context, tree: Tree) -> tuple[Condition, Output]:
@@ -96,6 +142,11 @@ def _asked(ctx: Context, tree: Tree) -> tuple[Condition, Output]:
             return population_of(replace(ctx, counting=True), tree.trees()[0]), CountUsers()
         case "count_events":
             return _count_events(ctx, tree)
+        case "count_actives":
+            actives = tree.leaf("ACTIVES")
+            before, head = replace(actives, category="ACTIVEADJ"), replace(actives, category="CONTACT")
+            users = Tree("np", (Tree("npre", (before,)), Tree("nphead", (head,))))
+            return noun_phrase(ctx, users, tree.trees()), CountUsers()
         case "percentage":
             return _percentage_of(ctx, tree)
         case "value" | "value_all":
@@ -175,12 +226,17 @@ def _count_events(ctx: Context, tree: Tree) -> tuple[Condition, Output]:
     window = ctx.draft_window(draft)
     if mention.profile:
         population = all_of(population, *mention.profile)
-    events = Events(mention.event, mention.variants[0], window)
-    options: list[Output] = [CountEvents(events)]
-    number = own_number(ctx, enp.leaf("EN"), events)
-    if number is not None:
-        options.append(Pooled("total", events, number))
-    return population, ctx.choose(options, ctx.text(enp))
+    events, timely = Events(mention.event, mention.variants[0], window), tree.edge("TIMELY")
+    if timely is None:
+        options: list[Output] = [CountEvents(events)]
+        number = own_number(ctx, enp.leaf("EN"), events)
+        if number is not None:
+            options.append(Pooled("total", events, number))
+        return population, ctx.choose(options, ctx.text(enp))
+    held = ctx.names.lattice.at[timely.first].get("VALUE", {}).get(timely.end)
+    if held is not None and any(v.key.event in (None, mention.event) for v in held.meaning.values):
+        raise refusal(timely, f'"{ctx.text(timely)}" is a value too.', "vague")
+    return population, TimeBreakdown(timely.meaning, events)
 
 
 def _percentage_of(ctx: Context, tree: Tree) -> tuple[Condition, Output]:
@@ -258,6 +314,12 @@ def _value_of(ctx: Context, tree: Tree) -> tuple[Condition, Output]:
                 return population, Value(agg.meaning, AttributeNumber(attribute[0].name))
             events, prop = aggregated(ctx, measure_tree, window)
             return population, Pooled(agg.meaning, events, prop)
+        case "age_of":
+            if agg is None or agg.meaning == "total":
+                raise refusal(measure_tree, "The average, highest or lowest age?", "vague")
+            if window != ALWAYS:
+                raise refusal(measure_tree, "An age is known as of now only.")
+            return population, Value(agg.meaning, age_in_years(ctx, measure_tree.leaf("AGEWORD")))
     raise refusal(measure_tree, "Such a number is not asked of a group.", "unsupported")
 
 
@@ -394,7 +456,7 @@ def _columns(ctx: Context, tree: Tree) -> tuple[Column, ...]:
         if isinstance(column, MomentColumn) or isinstance(measure, Elapsed):
             if reach != ALWAYS:
                 raise refusal(shown, f'"{ctx.text(shown)}": ever, or in that time?', "vague")
-        elif measure is not None and not isinstance(measure, AttributeNumber):
+        elif measure is not None and not isinstance(measure, AttributeNumber | AgeInYears):
             if measure.events.window != ALWAYS:
                 reach = measure.events.window
             elif not any(e.category == "EVER" or e.meaning == "lifetime" for e in shown.leaves()):
@@ -412,7 +474,7 @@ def _is_had(shown: Tree) -> bool:
 def _of_each(shown: Tree) -> bool:
     """Whether a group as such has no such thing: an attribute, or when the last one was."""
     inner = shown.part("sortkey").children[0]
-    return isinstance(inner, Edge) or inner.name == "moment"
+    return isinstance(inner, Edge) or inner.name in ("moment", "age_of")
 
 
 def _column(ctx: Context, shown: Tree) -> Column:
@@ -429,7 +491,11 @@ def _column(ctx: Context, shown: Tree) -> Column:
         inner.edge("DATEW")
         draft = enp_draft(ctx.names, inner.part("enp", "enp_another"))
         return MomentColumn(first_or_last(inner.leaf("FIRST", "LASTEV")), ctx.events(draft, ALWAYS))
-    return MeasureColumn(measure_of(ctx, inner, window))
+    return _column_of(measure_of(ctx, inner, window))
+
+
+def _column_of(measure: Measure) -> Column:
+    return AttributeColumn(measure.name) if isinstance(measure, AttributeNumber) else MeasureColumn(measure)
 
 
 def _by_which_way(ctx: Context, tree: Tree, key: Edge, population: Condition, output: Output) -> bool:

@@ -20,6 +20,7 @@ from grammar.query import (
     Aggregate,
     Attribute,
     Bound,
+    Calendar,
     Condition,
     Distinct,
     During,
@@ -37,6 +38,7 @@ from grammar.query import (
     Property,
     Quantity,
     Rolling,
+    Span,
     Step,
     Text,
     Window,
@@ -48,7 +50,7 @@ from grammar.query import (
 )
 from grammar.query import Sequence as Chain
 from grammar.values import BASKETS, ORDER, key_values, properties
-from grammar.when import Lasting, merge
+from grammar.when import Lasting, is_one, merge
 
 
 def event_condition(
@@ -333,7 +335,14 @@ def inactive(ctx: Context, tree: Tree) -> Condition:
 
 
 def activity(ctx: Context, word: Edge, wins: list[Edge]) -> Condition:
-    """ "active users in W": any event in it; "inactive users (in W)": none."""
+    """ "active users in W": any event in it; "inactive users (in W)": none. "monthly active users" are those of this
+    month, or of the last."""
+    if word.category == "ACTIVEADJ" and word.meaning is not None:
+        now = (Window(Calendar(word.meaning, 0)), Window(Rolling(Span(1, word.meaning))))
+        window = ctx.windows(wins) if wins else ctx.choose(now, ctx.text(word))
+        if window.weekdays or window.hours or not is_one(window.period, word.meaning):
+            raise refusal(word, f"Of one {word.meaning}? Or how many were active by {word.meaning}?", "vague")
+        return did(Events(None, (), window))
     if word.category == "ACTIVEADJ" and not wins:
         raise refusal(word, '"active" needs a time: active in the last 30 days.', "vague")
     events = Events(None, (), ctx.windows(wins) if wins else ALWAYS)

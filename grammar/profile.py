@@ -9,7 +9,9 @@ from grammar.mentions import Edge
 from grammar.query import (
     ALWAYS,
     Age,
+    AgeInYears,
     Attribute,
+    AttributeNumber,
     Birthday,
     Bound,
     Condition,
@@ -151,13 +153,25 @@ def gender(ctx: Context, edge: Edge) -> Condition:
 
 
 def age(ctx: Context, node: Tree | Edge, bound: Bound) -> Condition:
-    """So many years old: by an attribute of age, else from a birth date."""
+    """So many years old."""
+    name, from_birth = _age_key(ctx, node)
+    return Age(name, bound, from_birth)
+
+
+def age_in_years(ctx: Context, word: Edge) -> AttributeNumber | AgeInYears:
+    """The age as a number of the contact."""
+    name, from_birth = _age_key(ctx, word)
+    return AgeInYears(name) if from_birth else AttributeNumber(name)
+
+
+def _age_key(ctx: Context, node: Tree | Edge) -> tuple[str, bool]:
+    """The attribute of age, else the one that holds a birth date, and whether it is that."""
     for key in ctx.names.attributes:
         if key.name.lower() in lexicon.AGE_KEYS and "number" in key.holds:
-            return Age(key.name, bound)
+            return key.name, False
     for key in ctx.names.attributes:
         if key.name.lower() in lexicon.BIRTH_KEYS:
-            return Age(key.name, bound, from_birth=True)
+            return key.name, True
     raise refusal(node, "The phonebook has neither ages nor birth dates.", "unknown key")
 
 

@@ -416,6 +416,14 @@ class AttributeNumber:
     kind: Literal["attribute number"] = field(default="attribute number", repr=False)
 
 
+@dataclass(frozen=True, slots=True)
+class AgeInYears:
+    """The contact's age in whole years by a birth date; none where it is missing or no date."""
+
+    name: str
+    kind: Literal["age in years"] = field(default="age in years", repr=False)
+
+
 Measure: TypeAlias = Union[
     "Count",
     "Quantity",
@@ -427,6 +435,7 @@ Measure: TypeAlias = Union[
     "LongestRun",
     "ActiveBlocks",
     "AttributeNumber",
+    "AgeInYears",
 ]
 
 
@@ -805,6 +814,21 @@ class EventBreakdown:
     kind: Literal["event breakdown"] = field(default="event breakdown", repr=False)
 
 
+TimePart: TypeAlias = Literal["day", "week", "month", "quarter", "year", "day of the week", "hour of the day"]
+
+
+@dataclass(frozen=True, slots=True)
+class TimeBreakdown:
+    """How many of such events (or how many contacts, each once a row) in each calendar day, week, month, quarter or
+    year, or on each day of the week or in each hour of the day, the earliest first. A week goes by its Monday. A time
+    without such an event has no row."""
+
+    part: TimePart
+    events: Events
+    counted: Literal["events", "contacts"] = "events"
+    kind: Literal["time breakdown"] = field(default="time breakdown", repr=False)
+
+
 @dataclass(frozen=True, slots=True)
 class ItemBreakdown:
     """How many units (a missing quantity is 1), or how much money (Σ price × quantity; a missing price counts nothing),
@@ -845,6 +869,7 @@ Output: TypeAlias = Union[
     "AttributeBreakdown",
     "EventBreakdown",
     "ItemBreakdown",
+    "TimeBreakdown",
     "Rows",
 ]
 

@@ -95,6 +95,23 @@ def days(period: Period | None, now: datetime, zone: ZoneInfo) -> tuple[date | N
     return first, last
 
 
+def is_one(period: Period | None, unit: Unit) -> bool:
+    """Whether a period is one such unit: "this month", "in March", "in March 2025", "in the last month"."""
+    match period:
+        case Calendar(one):
+            return one == unit
+        case Named(one):
+            return unit == ("day" if one in ("date", "weekday") else one)
+        case Rolling(span):
+            return span == Span(1, unit)
+        case Dates(first, last):
+            start = datetime.combine(first, time())
+            following = _later(start, Span(1, unit), 1)
+            return start == _unit_start(first, unit) and following == datetime.combine(_later_date(last, 1), time())
+        case _:
+            return False
+
+
 def blocks(unit: Unit, n: int, calendar: bool, now: datetime, zone: ZoneInfo) -> list[Bounds]:
     """The last `n` blocks of a unit, the latest first: block k is (now − k units, now − (k − 1) units].
 
@@ -1336,13 +1353,13 @@ def _future(words: Words, i: int) -> _Found:
 
 def _by_clock(words: Words, i: int) -> _Found:
     """ "after 6pm", "before 9am", "until noon", "from 6pm onwards" """
-    at = _past(words, i, "after|from|before|until|till")
+    at = _past(words, i, "after|past|later than|from|before|earlier than|until|till")
     clock = _clock(words, at) if at > i else None
     if clock is None or clock[2] == "bare" or clock[1] in (0, 1440):
         return
     if _says(words, clock[0], _TO) and _clock(words, _past(words, clock[0], _TO)) is not None:
         return
-    if words[i] == "after":
+    if words[i] in ("after", "past", "later"):
         yield clock[0], Window(hours=(clock[1], 1440))
         both = _past(words, clock[0], "and before|but before")
         last = _clock(words, both) if both > clock[0] else None
@@ -1381,6 +1398,7 @@ def _by_daypart(words: Words, i: int) -> _Found:
 
 def _by_weekday(words: Words, i: int) -> _Found:
     """ "on weekends", "Mondays and Fridays", "on a Monday", "Sunday mornings", "last Monday", "Monday of last week" """
+    yield from _one_weekend(words, i)
     at = _past(words, i, "on|on the|on a|on any|during|during the|over|over the|at|in")
     days_said = _weekdays(words, at)
     part = _word(words, at + 1)
@@ -1399,7 +1417,12 @@ def _by_weekday(words: Words, i: int) -> _Found:
         if part in _DAYPARTS_SAID and part not in _DAYPARTS and part != "nights":
             yield at + 2, Window(weekdays=(number,), hours=_DAYPARTS_SAID[part])
         elif words[at - 1] in ("a", "any") and at > i and part not in _DAYPARTS_SAID:
-            yield at + 1, Window(weekdays=(number,))
+            other = _past(words, at + 1, "or|or a|or on a|or any")
+            second = _WEEKDAYS.get(_word(words, other)) if other > at + 1 else None
+            if second is None:
+                yield at + 1, Window(weekdays=(number,))
+            elif not _is_listed(words, other + 1) and _word(words, other + 1) not in _DAYPARTS_SAID:
+                yield other + 1, Window(weekdays=tuple(sorted({number, second})))
         elif (week := _present_or_last_week(words, at + 1)) is not None:
             yield week[0], Window(Calendar("week", week[1]), weekdays=(number,))
     last = _past(words, i, "last|on last")
@@ -1408,6 +1431,24 @@ def _by_weekday(words: Words, i: int) -> _Found:
         for end, hours in _then_daypart(words, _Noun(last + 1, Named("weekday", number), "weekday")):
             yield end, Window(Named("weekday", number), hours=hours)
             yield end, Window(Calendar("week", 1), weekdays=(number,), hours=hours)
+
+
+def _one_weekend(words: Words, i: int) -> _Found:
+    """ "last weekend"; "this weekend", which on a Monday may be the one just past; "on the weekend": that, or any"""
+    at = _past(words, i, "on|at|in|over|during")
+    which = _past(words, at, "the|this|last|the last|this last|past|the past|this past|previous|the previous")
+    if which == at or _word(words, which) not in ("weekend", "weekend's"):
+        return
+    if _says(words, which + 1, "of|before|after|prior to") or _word(words, which + 1) in _DAYPARTS_SAID:
+        return
+    if words[i] == "the" and words[which - 1] == "the":
+        return
+    one = Window(Calendar("week", 1), weekdays=_DAY_SETS["weekend"])
+    if words[which - 1] == "the":
+        yield which + 1, replace(one, period=None)
+    elif words[which - 1] == "this":
+        yield which + 1, replace(one, period=Calendar("week", 0))
+    yield which + 1, one
 
 
 def _present_or_last_week(words: Words, i: int) -> tuple[int, int] | None:
@@ -1436,9 +1477,14 @@ _RULES_BY_OPENERS: tuple[tuple[_Rule, Set[str]], ...] = (
     (_lasting, {"for", "in"}),
     (_preceding, {"in", "during", "over", "within", "for", "throughout", "the", "prior", "preceding"}),
     (_future, _COMING | _NUMBER_WORDS | {"tomorrow", "the", "in", "within", "over", "during", "for"}),
-    (_by_clock, {"after", "from", "before", "until", "till"}),
+    (_by_clock, {"after", "past", "later", "from", "before", "earlier", "until", "till"}),
     (_by_daypart, {"this", "in", "during", "at", "on", *(word + "s" for word in _DAYPARTS)}),
-    (_by_weekday, _DAY_SETS.keys() | _WEEKDAYS.keys() | {"on", "during", "over", "at", "in", "last"}),
+    (
+        _by_weekday,
+        _DAY_SETS.keys()
+        | _WEEKDAYS.keys()
+        | {"on", "during", "over", "at", "in", "last", "this", "the", "past", "previous"},
+    ),
 )
 _DIGIT_RULES: tuple[_Rule, ...] = (_in_period, _two_sided, _by_age, _future)
 _RULES: dict[str, tuple[_Rule, ...]] = {

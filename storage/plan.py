@@ -710,6 +710,15 @@ class FactsOut:
 
 
 @dataclass(frozen=True, slots=True)
+class TimeOut:
+    """How many facts, or contacts with one, in each part of time."""
+
+    facts: Facts
+    part: q.TimePart
+    contacts: bool
+
+
+@dataclass(frozen=True, slots=True)
 class RowsOut:
     """How many contacts pass each test."""
 
@@ -752,6 +761,7 @@ Out: TypeAlias = (
     | PooledOut
     | AttributesOut
     | FactsOut
+    | TimeOut
     | RowsOut
     | TestsOut
     | FoundOut
@@ -789,7 +799,7 @@ def kind_of(query: q.Query) -> Kind:
             return "percentage"
         case q.Value() | q.Pooled():
             return "value"
-        case q.AttributeBreakdown() | q.EventBreakdown() | q.ItemBreakdown() | q.Rows():
+        case q.AttributeBreakdown() | q.EventBreakdown() | q.ItemBreakdown() | q.TimeBreakdown() | q.Rows():
             return "breakdown"
         case _:
             assert_never(query.output)
@@ -1007,6 +1017,8 @@ def _measure_name(measure: q.Measure) -> str:
             return f"active_{unit}s_of_last_{of}"
         case q.AttributeNumber(name):
             return name
+        case q.AgeInYears():
+            return "age"
         case _:
             assert_never(measure)
 
@@ -1326,8 +1338,13 @@ class _Planner:
                 return self.blocks(events, unit, of, each, calendar, measure)
             case q.AttributeNumber(name):
                 return NumberOf(self.attribute(name))
+            case q.AgeInYears(name):
+                return self.years(name, from_birth=True)
             case _:
                 assert_never(measure)
+
+    def years(self, name: str, from_birth: bool) -> Years:
+        return Years(self.attribute(name), self.local(self.now).date(), from_birth)
 
     def spend(self, events: q.Events, node: Node) -> Ref:
         if _has_item_filter(events.where):
@@ -1435,7 +1452,7 @@ class _Planner:
                 check = self.check(test)
                 return Passes(RowTest(tuple((self.attribute(name), check) for name in names), condition), condition)
             case q.Age(name, bound, from_birth):
-                return Within(Years(self.attribute(name), self.local(self.now).date(), from_birth), bound, condition)
+                return Within(self.years(name, from_birth), bound, condition)
             case q.Birthday(name, period):
                 return Birthdays(self.attribute(name), self.birthdays(period), condition)
             case q.Rank():
@@ -1492,7 +1509,7 @@ class _Planner:
             case q.Birthday(name):
                 return (Label(self.attribute(name)),)
             case q.Age(name, _, from_birth):
-                return (Years(self.attribute(name), self.local(self.now).date(), from_birth),)
+                return (self.years(name, from_birth),)
             case q.Extreme(which, events):
                 return (Moment(self.figure(replace(self.facts(events), many=False), which, None, condition)),)
             case _:
@@ -1519,7 +1536,7 @@ class _Planner:
                 return []
 
     def found_of(self, measure: q.Measure, contact: int) -> list[Out]:
-        if isinstance(measure, q.AttributeNumber):
+        if isinstance(measure, q.AttributeNumber | q.AgeInYears):
             return []
         outs: list[Out] = [FoundOut(contact, self.facts(measure.events), None)]
         if isinstance(measure, q.Spend) and measure.net:
@@ -1665,6 +1682,8 @@ class _Planner:
                 cell = self.cell(of, events.event, number=False)
                 added: Added = "quantity" if what == "units" else "price × quantity"
                 return FactsOut(self.facts(events, "items", (cell,)), cell, ranked, limit, added), test
+            case q.TimeBreakdown(part, events, counted):
+                return TimeOut(self.facts(events), part, counted == "contacts"), test
             case q.Rows(of):
                 return RowsOut(tuple((row.label, self.test(row.condition)) for row in of)), test
             case _:
@@ -1821,7 +1840,16 @@ class _Planner:
                 return _values_in(test)
             case RowsOut(of):
                 return [value for _, test in of for value in _values_in(test)]
-            case CountOut() | EventsOut() | PooledOut() | AttributesOut() | FactsOut() | FoundOut() | GapsOut():
+            case (
+                CountOut()
+                | EventsOut()
+                | PooledOut()
+                | AttributesOut()
+                | FactsOut()
+                | TimeOut()
+                | FoundOut()
+                | GapsOut()
+            ):
                 return []
             case _:
                 assert_never(out)

@@ -772,11 +772,14 @@ class _Speller:
                 "bit_or",
                 exp.BitwiseLeftShift(this=_cast(_number(1), exp.DType.BIGINT), expression=exp.Paren(this=period)),
             )
-            return rows.select([contact, _alias(_call("bit_count", bit), "value")], where, [contact.copy()])
+            counted = _cast(
+                _call("bit_count", bit), exp.DType.BIGINT
+            )  # else so small a number that a product overflows
+            return rows.select([contact, _alias(counted, "value")], where, [contact.copy()])
         enough: Expr | None = None
         if part.each > 1:
-            counted = _count(rows.column("event") if part.facts.many else None)
-            enough = exp.GTE(this=counted, expression=_number(part.each))
+            times = _count(rows.column("event") if part.facts.many else None)
+            enough = exp.GTE(this=times, expression=_number(part.each))
         if part.each <= 1 and not part.longest:
             inner = rows.select([contact, _alias(period, "period")], where, distinct=True)
         else:
@@ -1243,6 +1246,8 @@ class _Speller:
                     values = _each(values, "contact" if added is None else "amount")
                 more, statement = self.breakdown(values, ranked, limit, added)
                 return named + more, statement
+            case p.TimeOut():
+                return self.in_time(out)
             case p.RowsOut(of):
                 return self.compared(of)
             case p.TestsOut():
@@ -1389,6 +1394,29 @@ class _Speller:
             limit=limit,
         )
 
+    def in_time(self, out: p.TimeOut) -> tuple[list[Named], Expr]:
+        """Events, or contacts with one, in each part of time, which goes by its start."""
+        rows = self.rows(out.facts)
+        where = self.facts_where(rows, out.facts)
+        named, who = self.of_population(rows)
+        local = self.local(rows.column("ts"))
+        match out.part:
+            case "day of the week":
+                place, label = _call("isodow", local), _call("dayname", local.copy())
+            case "hour of the day":
+                place, label = _call("hour", local), _call("strftime", local.copy(), _string("%H:00"))
+            case unit:
+                place = _call("date_trunc", _string(unit), local)
+                label = _call("strftime", place.copy(), _string(_STARTS.get(unit, "%Y-%m-%d")))
+                if unit == "quarter":
+                    label = _call("concat", label, _call("quarter", local.copy()))
+        counted = rows.column("contact") if out.contacts else rows.column("event") if out.facts.many else None
+        columns = [_alias(place, "place"), _alias(label, "value"), _alias(_count(counted), "count")]
+        counts = rows.select(columns, where + who, [place.copy(), label.copy()])
+        return named, _select(
+            [_column("value"), _column("count")], _sub(counts, "r"), order=[_ordered(_column("place"))]
+        )
+
     def compared(self, of: tuple[tuple[str, p.Test], ...]) -> tuple[list[Named], Expr]:
         def counts(rows: _Contacts) -> list[Expr]:
             return [
@@ -1459,6 +1487,7 @@ def _equal(keys: tuple[str, ...], left: str = "a", right: str = "b") -> list[Exp
     return [exp.EQ(this=_column(key, left), expression=_column(key, right)) for key in keys]
 
 
+_STARTS: dict[str, str] = {"month": "%Y-%m", "quarter": "%Y-Q", "year": "%Y"}
 _APART = 2**60  # microseconds: more than lie between two events, and a limit of 3,000 years more than that
 
 

@@ -383,7 +383,7 @@ def adds_up(measure: q.Measure) -> bool:
     """Whether a measure counts or adds up, so that nothing is 0."""
     if isinstance(measure, q.Aggregate):
         return measure.how == "total"
-    return not isinstance(measure, q.Elapsed | q.AttributeNumber)
+    return not isinstance(measure, q.Elapsed | q.AttributeNumber | q.AgeInYears)
 
 
 def quantity(item: dict[str, Any]) -> float:
@@ -526,6 +526,8 @@ class World:
     def measure(self, measure: q.Measure, visitor: str) -> float | None:
         if isinstance(measure, q.AttributeNumber):
             return number(dig(self.contacts[visitor], measure.name))
+        if isinstance(measure, q.AgeInYears):
+            return self.years_since(dig(self.contacts[visitor], measure.name))
         happened = self.such(measure.events, visitor)
         where = measure.events.where
         match measure:
@@ -810,6 +812,11 @@ class World:
                 return self.breakdown(held, ranked, limit)
             case q.ItemBreakdown():
                 return self.sold(output, who)
+            case q.TimeBreakdown(part, events, counted):
+                happened = [event for visitor in sorted(who) for event in self.such(events, visitor)]
+                placed = [(self.part_of_time(part, event.at), event.visitor) for event in happened]
+                rows = Counter(place for place, _ in (placed if counted == "events" else set(placed)))
+                return Answer("breakdown", breakdown={label: rows[order, label] for order, label in sorted(rows)})
             case q.Rows(of):
                 return Answer("breakdown", breakdown={row.label: len(who & self.who(row.condition)) for row in of})
 
@@ -823,6 +830,18 @@ class World:
                     amount = quantity(item) if output.what == "units" else worth([item])
                     sums[label] = sums.get(label, 0) + amount
         return self.largest(sums, output.ranked, output.limit)
+
+    def part_of_time(self, part: q.TimePart, at: datetime) -> tuple[int, str]:
+        """Where a part of time stands among the others, and how it is shown."""
+        local = self.clock.local(at)
+        if part == "hour of the day":
+            return local.hour, f"{local.hour:02}:00"
+        if part == "day of the week":
+            return local.weekday(), WEEKDAYS[local.weekday()]
+        first = unit_start(local.date(), part)
+        quarter = (first.month + 2) // 3
+        shown = {"month": f"{first:%Y-%m}", "quarter": f"{first.year}-Q{quarter}", "year": f"{first.year}"}
+        return first.toordinal(), shown.get(part, first.isoformat())
 
     def labels(self, values: list[Any]) -> set[str]:
         """The rows in which values count: each element of a list, what is missing under "unknown"."""
@@ -861,6 +880,9 @@ class World:
             case q.MomentColumn(which, events):
                 happened = self.such(events, visitor)
                 return happened[0 if which == "first" else -1].at if happened else None
+
+
+WEEKDAYS = "Monday Tuesday Wednesday Thursday Friday Saturday Sunday".split()
 
 
 def sort_key(value: Any) -> Any:

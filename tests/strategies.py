@@ -466,7 +466,7 @@ class _Asker:
     def output(self) -> q.Output:
         names = self.names
         labelled = [held for held in names.held[None] if held.key.name in ("city", "tier", "tags", "country", "gender")]
-        choice = self.pick(range(12))
+        choice = self.pick(range(13))
         if choice == 3:
             return q.CountUsers()
         if choice < 3:
@@ -495,6 +495,9 @@ class _Asker:
             by = self.labels(events)
             if by:
                 return q.ItemBreakdown(self.pick(("units", "spend")), self.pick(by), events, *self.ranked())
+        elif choice == 12:
+            parts = ("day", "week", "month", "quarter", "year", "day of the week", "hour of the day")
+            return q.TimeBreakdown(self.pick(parts), self.events(), self.pick(("events", "contacts")))
         elif choice == 10:
             rows = [q.Row(label, self.condition(1)) for label in ("ours", "theirs", "and the rest")]
             return q.Rows(tuple(rows[: self.pick((2, 3))]))
@@ -707,6 +710,8 @@ class _Asker:
             block: q.Unit = self.pick(("week", "day", "month", "hour", "quarter"))
             of, calendar = self.pick((4, 3, 7)), block in ("week", "month") and self.chance(40)
             return q.ActiveBlocks(self.events(windows=0, filters=20, anything=25), block, of, each, calendar)
+        if kind == 11 and self.chance(30):
+            return q.AgeInYears("birth_date")
         if kind == 11:
             numeric = self.names.attributes("number")
             return q.AttributeNumber(self.pick(numeric).key.name) if numeric else q.Count(self.events())
@@ -724,6 +729,8 @@ class _Asker:
                 return {"day": (30, 7, 90), "week": (4, 1, 12), "hour": (48, 720), "minute": (90, 10000)}.get(
                     unit, (1, 3)
                 )
+            case q.AgeInYears():
+                return (30, 18, 40, 25, 65)
             case q.AttributeNumber(name):
                 return next(held.numbers for held in self.names.held[None] if held.key.name == name) or (1,)
         return (1, 2, 1, 3, 2, 5, 0)

@@ -73,7 +73,7 @@ REFUSED = {
         "a pronoun without anything to stand for",
     ),
     **dict.fromkeys(
-        "daily weekly monthly yearly annually currently presently formerly immediately tonight".split(),
+        "annually currently presently formerly immediately tonight".split(),
         "a time or a rhythm without a number (section 14 says how)",
     ),
     **dict.fromkeys("much little fewest double certain".split(), "an amount without a number"),

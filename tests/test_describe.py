@@ -7,7 +7,7 @@ import sys
 import time
 from dataclasses import replace
 from datetime import date
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 from hypothesis import given, settings
@@ -330,6 +330,14 @@ SENTENCES: list[tuple[Query, str]] = [
         'the spend for each "brand" of items in "order-completed" by all contacts',
     ),
     (
+        Query(PUNE, q.TimeBreakdown("month", ORDERS)),
+        'the number of "order-completed" by contacts whose "city" is "Pune", for each calendar month',
+    ),
+    (
+        Query(PUNE, q.TimeBreakdown("day of the week", Events("subscribed", window=IN_2025), "contacts")),
+        'the number of contacts whose "city" is "Pune" by day of the week of "subscribed" in 2025',
+    ),
+    (
         Query(q.did(ORDERS), q.Rows((q.Row("Pune", PUNE), q.Row("all", q.Everyone())))),
         'the number of contacts with at least 1 "order-completed" for each of:'
         ' "Pune" (contacts whose "city" is "Pune"), "all" (all contacts)',
@@ -529,6 +537,7 @@ MEASURES = st.one_of(
     st.builds(q.LongestRun, EVENTS, UNITS, INTEGERS),
     st.builds(q.ActiveBlocks, EVENTS, UNITS, INTEGERS, INTEGERS, st.booleans()),
     st.builds(q.AttributeNumber, NAMES),
+    st.builds(q.AgeInYears, NAMES),
 )
 RIGHTS = st.one_of(MEASURES, st.builds(q.MeanOverContacts, MEASURES), st.builds(q.MeanOverEvents, EVENTS, PROPERTIES))
 LEAVES = st.one_of(
@@ -588,6 +597,7 @@ OUTPUTS = st.one_of(
     st.builds(q.AttributeBreakdown, NAMES, st.booleans(), LIMITS),
     st.builds(q.EventBreakdown, PROPERTIES, EVENTS, st.booleans(), LIMITS),
     st.builds(q.ItemBreakdown, st.sampled_from(("units", "spend")), PROPERTIES, EVENTS, st.booleans(), LIMITS),
+    st.builds(q.TimeBreakdown, st.sampled_from(get_args(q.TimePart)), EVENTS, st.sampled_from(["events", "contacts"])),
     st.builds(q.Rows, some(st.builds(q.Row, NAMES, CONDITIONS))),
 )
 QUERIES = st.builds(Query, CONDITIONS, st.just(q.Users()) | OUTPUTS, st.none() | NAMES)

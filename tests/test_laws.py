@@ -64,7 +64,7 @@ class Asked:
             case q.Users():
                 wanted = [[visitor, *cells] for visitor, cells in zip(told.visitor_ids, told.rows, strict=True)]
                 equal = len(got) == len(wanted) and all(map(_same_row, got, wanted))
-            case q.AttributeBreakdown() | q.EventBreakdown() | q.ItemBreakdown() | q.Rows():
+            case q.AttributeBreakdown() | q.EventBreakdown() | q.ItemBreakdown() | q.TimeBreakdown() | q.Rows():
                 wanted = [[label, count] for label, count in told.breakdown.items()]
                 equal = self._same_breakdown(query, got, wanted)
             case _:
@@ -75,7 +75,7 @@ class Asked:
     def _same_breakdown(self, query: q.Query, got: list[list[Any]], wanted: list[list[Any]]) -> bool:
         rows = [(oracle.text(label), round(count, 6)) for label, count in got]
         wanted = [[label, round(count, 6)] for label, count in wanted]
-        if isinstance(query.output, q.Rows):
+        if isinstance(query.output, q.Rows | q.TimeBreakdown):
             return rows == [(oracle.text(label), count) for label, count in wanted]
         assert isinstance(query.output, q.AttributeBreakdown | q.EventBreakdown | q.ItemBreakdown)
         if not query.output.ranked:

@@ -203,6 +203,7 @@ def test_number(written: Any, means: float | None) -> None:
         (q.Percentage(q.Attribute(("city",), q.Text("is", ("Oslo",)))), None),
         (q.Value("average", q.Spend(of(ORDER))), 4351.5 / 4),
         (q.Value("average", q.AttributeNumber("age")), 37.5),
+        (q.Value("highest", q.AgeInYears("born")), 30),
         (q.Pooled("average", of(ORDER), q.ORDER_VALUE), 4351.5 / 3),
         (q.Pooled("highest", of(CART, item_is("name", "none")), q.Property("price", "item")), None),
     ],
@@ -220,6 +221,9 @@ def test_one_number(output: q.Output, value: float | None) -> None:
         (q.ItemBreakdown("units", PRODUCT, of(ORDER)), {"shirt": 1, "pan": 6, "free": 1, "cup": 1}),
         (q.ItemBreakdown("spend", PRODUCT, of(ORDER), True, 2), {"pan": 4101.5, "cup": 100}),
         (q.EventBreakdown(q.Property("method"), of("login")), {"sso": 1, "unknown": 2}),
+        (q.TimeBreakdown("week", of("login")), {"2025-12-29": 1, "2026-03-23": 2, "2026-03-30": 1}),
+        (q.TimeBreakdown("quarter", of("login"), "contacts"), {"2026-Q1": 2}),
+        (q.TimeBreakdown("hour of the day", of("login")), {"00:00": 2, "06:00": 1, "23:00": 1}),
         (q.Rows((q.Row("buyers", done(ORDER)), q.Row("none", q.negated(q.Everyone())))), {"buyers": 2, "none": 0}),
     ],
 )

@@ -7,9 +7,10 @@ from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, date, datetime
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 from zoneinfo import ZoneInfo
 
+import oracle
 import pytest
 
 from grammar import query as q
@@ -197,6 +198,7 @@ def test_a_zone_that_never_changes_is_an_offset() -> None:
         (q.AttributeBreakdown("city"), "breakdown"),
         (q.EventBreakdown(BRAND, ORDER), "breakdown"),
         (q.ItemBreakdown("units", BRAND, ORDER), "breakdown"),
+        (q.TimeBreakdown("month", ORDER), "breakdown"),
         (q.Rows((q.Row("all", q.Everyone()),)), "breakdown"),
     ],
 )
@@ -290,6 +292,7 @@ EVENTS = [
     happened("login", "cat", "2026-03-31 18:00:00", method="", level=7.0),
     happened("login", "dan", "2026-03-31 18:00:00.000001", method="key"),  # later than now
 ]
+STAMPED = [each | {"event_timestamp": each["event_timestamp"] + "+00:00"} for each in EVENTS]
 
 
 @pytest.fixture(scope="module", params=["UTC", "Asia/Kolkata", "America/New_York"])
@@ -297,8 +300,7 @@ def book(request: pytest.FixtureRequest) -> Iterator[Book]:
     """One phonebook in three zones; its events are given in UTC."""
     store = Store.open(":memory:")
     found = store.phonebook("small", request.param)
-    stamped = [each | {"event_timestamp": each["event_timestamp"] + "+00:00"} for each in EVENTS]
-    assert found.import_contacts(CONTACTS).failed == found.import_events(stamped).failed == 0
+    assert found.import_contacts(CONTACTS).failed == found.import_events(STAMPED).failed == 0
     yield found
     store.close()
 
@@ -382,6 +384,8 @@ def test_properties_in_json(book: Book, where: q.Filter, found: str) -> None:
         (q.Birthday("born", q.Calendar("month", 1)), "ann"),  # on 28 February this year
         (q.Birthday("born", q.Dates(date(2025, 12, 20), date(2026, 1, 5))), "bob"),
         (q.Rank(q.AttributeNumber("age"), 2), "eve ann"),
+        (q.Rank(q.AgeInYears("born"), 1), "bob"),
+        (q.Has(q.AgeInYears("born"), Bound("=", 34)), "ann"),
         (q.Rank(q.AttributeNumber("age"), 34, percent=True, bottom=True), "bob ann"),  # 34 % of 3, rounded up
     ],
 )
@@ -507,6 +511,20 @@ def test_percentages(book: Book) -> None:
 def test_rows_keep_their_order_and_labels(book: Book) -> None:
     compared = q.Rows((q.Row("z", did(ORDER)), q.Row("a", did(LOGIN, NEVER)), q.Row("z", q.Everyone())))
     assert rows(book, Query(q.Everyone(), compared)) == [("z", 3), ("a", 2), ("z", 5)]
+
+
+def test_parts_of_time_come_in_order_and_in_the_zone(book: Book) -> None:
+    told = oracle.World(CONTACTS, STAMPED, NOW, book.zone)
+    for part in get_args(q.TimePart):
+        for output in (q.TimeBreakdown(part, Events(None)), q.TimeBreakdown(part, ORDER, "contacts")):
+            query = Query(did(LOGIN), output)
+            assert rows(book, query) == list(told.answer(query).breakdown.items())
+
+
+def test_a_share_of_many_active_days(book: Book) -> None:
+    """A count of bits is a tiny integer, which 90 times itself would not fit."""
+    days = q.ActivePeriods(Events(None, window=last(30)), "day")
+    assert who(book, q.Versus(days, ">", days, 90)) == who(book, q.Has(days, Bound(">", 0)))
 
 
 @pytest.mark.parametrize("which", ["first", "last"])

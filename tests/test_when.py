@@ -336,6 +336,9 @@ SAYINGS: list[tuple[Meaning, str]] = [
         """on weekdays; weekdays; on a weekday; during weekdays; on Mondays to Fridays"""),
     (Window(weekdays=(1,)), "on Mondays; Mondays; on a Monday; on any Monday; on mondays"),
     (Window(weekdays=(1, 3, 5)), "on Mondays, Wednesdays and Fridays; on Mondays, Wednesdays, and Fridays"),
+    (Window(Calendar("week", 1), weekdays=(6, 7)),
+        "last weekend; on the last weekend; over the past weekend; this past weekend; during the previous weekend"),
+    (Window(weekdays=(1, 3)), "on a Monday or Wednesday; on any Wednesday or Monday; on a Monday or on a Wednesday"),
     (Window(weekdays=(5, 6, 7)), "on Fridays and weekends; on weekends and Fridays"),
     (Window(hours=(360, 720)), "in the morning; in the mornings; mornings; during the morning; in mornings"),
     (Window(hours=(720, 1080)), "in the afternoon; afternoons; during the afternoon; in the afternoons"),
@@ -401,6 +404,8 @@ def test_a_phrase_means(meaning: Meaning, phrase: str) -> None:
 
 
 TWO_READINGS: list[tuple[str, tuple[Window, Window]]] = [
+    ("on the weekend", (Window(weekdays=(6, 7)), Window(Calendar("week", 1), weekdays=(6, 7)))),
+    ("this weekend", (Window(Calendar("week", 0), weekdays=(6, 7)), Window(Calendar("week", 1), weekdays=(6, 7)))),
     ("last Monday", (Window(MONDAY), Window(Calendar("week", 1), weekdays=(1,)))),
     ("on last Friday", (Window(Named("weekday", 5)), Window(Calendar("week", 1), weekdays=(5,)))),
     (
@@ -435,7 +440,7 @@ the last couple of weeks; in the past couple of months; in a couple of days; rec
 year; later this month; early March; in early March; mid 2025; in mid March; in the last 2.5 years; last year
 and a half; in the last 3 days in a row; for 3 days in a row; for 3 days straight; in 3 different weeks; in 3
 orders; over 2000; for 2000; up to 2000; from 2024; by month; by city; per week; each month; every Monday; on
-every Monday; on the weekend; this weekend; last weekend; at the weekend; last March; this March; next Monday;
+every Monday; the weekend; on the weekend of 5 March; on the weekend before last; last March; this March; next Monday;
 next March; this Monday; at 9am; since 9am; between 9 and 5; from 9am to 5; after 6; before 9; after midnight;
 before midnight; between 9am and 9am; between 25pm and 26pm; between 5 and 10; between 25 and 34; from 5 to 10;
 from November to February 2026; from 5 March to 1 March 2026; between March and 5; from March 2026 to April; in

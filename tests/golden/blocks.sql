@@ -2,7 +2,7 @@ WITH periods1 AS (
   /* ActiveBlocks */
   SELECT
     e.contact,
-    BIT_COUNT(
+    CAST(BIT_COUNT(
       BIT_OR(
         CAST(1 AS BIGINT) << (
           (
@@ -10,7 +10,7 @@ WITH periods1 AS (
           ) // 604800000000
         )
       )
-    ) AS value
+    ) AS BIGINT) AS value
   FROM p1.event AS e
   WHERE
     e.type = 3
