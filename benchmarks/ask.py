@@ -31,7 +31,7 @@ from benchmarks.questions import ENGLISH, by_hand
 from grammar.query import CountUsers, Events, Query, did
 from grammar.reader import read
 from storage.backends import Backend
-from storage.plan import plan
+from storage.planner import plan
 from storage.sql import spell
 from storage.store import Book, Store
 

@@ -15,7 +15,8 @@ from zoneinfo import ZoneInfo
 from grammar import query as q
 from grammar.vocabulary import fold
 from storage.backends import Snapshot
-from storage.plan import Plan, Segments, plan_found, plan_proof
+from storage.plan import Plan
+from storage.planner import Segments, plan_found, plan_proof
 from storage.schema import Layout
 from storage.sql import spell
 
@@ -72,7 +73,7 @@ def prove(
 ) -> Proof:
     """Whether a contact (its number in the store) meets a condition as of `now` (aware), and each condition inside it.
 
-    Raises as `storage.plan.plan` does.
+    Raises as `storage.planner.plan` does.
     """
     every = list(_every(condition, segments))
     planned, shown = plan_proof(every, contact, now, zone, layout, segments)

@@ -18,7 +18,7 @@ from grammar.query import Condition, Query
 from grammar.vocabulary import fold
 from storage.backends import Backend, Session
 from storage.errors import StorageError
-from storage.plan import Saved, Segments, plan, plan_tests
+from storage.planner import Saved, Segments, plan, plan_tests
 from storage.registry import PhonebookRow, bump
 from storage.schema import Layout
 from storage.sql import spell

@@ -409,7 +409,7 @@ class Book:
             return prove(snapshot, query.population, found[0][0], now, zone, layout, segments)
 
     def _planned(self, query: Query, now: datetime, snapshot: Snapshot, segments: Sequence[SegmentRow]) -> Plan:
-        from storage.plan import plan
+        from storage.planner import plan
         from storage.segments import as_saved
 
         return plan(query, now, ZoneInfo(self._row.zone), self._layout_of(snapshot), as_saved(segments))
@@ -597,7 +597,7 @@ class Book:
         """A term or a segment inside the meaning may be defined by the word."""
         if not any(isinstance(node, Term | Member) for node in nodes(query)):
             return
-        from storage.plan import plan
+        from storage.planner import plan
         from storage.segments import as_saved, renewed, segments
 
         terms = {**self._meanings(), fold(word): query.population}

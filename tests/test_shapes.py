@@ -15,7 +15,7 @@ import pytest
 from benchmarks import shop
 from benchmarks.questions import ENGLISH, by_hand
 from grammar.reader import read
-from storage.plan import plan
+from storage.planner import plan
 from storage.sql import spell
 from storage.store import Book, Store
 

@@ -17,7 +17,8 @@ from grammar import query as q
 from grammar.query import NEVER, Bound, Events, Property, Query, Span, Step, Window, did
 from storage import plan as p
 from storage.errors import StorageError, Unsupported
-from storage.plan import kind_of, plan
+from storage.plan import kind_of
+from storage.planner import plan
 from storage.schema import Column, Layout, Ordered
 from storage.sql import spell
 from storage.store import Book, Store
