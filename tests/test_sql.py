@@ -18,7 +18,7 @@ from grammar.query import NEVER, Bound, Events, Property, Query, Span, Step, Win
 from storage import plan as p
 from storage.errors import StorageError, Unsupported
 from storage.plan import kind_of
-from storage.planner import plan
+from storage.planner import Saved, plan
 from storage.schema import Column, Layout, Ordered
 from storage.sql import spell
 from storage.store import Book, Store
@@ -210,7 +210,7 @@ def test_kinds(output: q.Output, kind: str) -> None:
 def test_what_is_not_answered_is_named() -> None:
     with pytest.raises(StorageError, match="no segment"):
         plan(Query(q.any_of(did(ORDER), q.Member("gold"))), NOW, UTC_ZONE, LAYOUT)
-    gold = {"gold": p.Saved(1, "Gold", did(ORDER), False, ())}
+    gold = {"gold": Saved(1, "Gold", did(ORDER), False, ())}
     with pytest.raises(StorageError, match="has no time"):
         plan(Query(q.Member("gold", "in", last(3))), NOW, UTC_ZONE, LAYOUT, gold)
     with pytest.raises(Unsupported, match="Sequence") as found:
