@@ -44,7 +44,7 @@ from storage.load import (
     stored_messages,
     visitors_of,
 )
-from storage.registry import PhonebookRow, bump, phonebooks
+from storage.registry import PhonebookRow, phonebooks
 from storage.schema import META
 from storage.source import Record, Records
 
@@ -507,7 +507,6 @@ def _settle(tx: Session, book: PhonebookRow) -> None:
     received = pa.array([event.created_at for event in events], pa.timestamp("us"))
     store_events(tx, book, told, times, received, groups_of(told), read, contacts)
     tx.run(f"DELETE FROM {book.schema}.inbox")
-    bump(tx, book)
 
 
 def _part(raw: msgspec.Raw) -> bytes | None:

@@ -431,7 +431,6 @@ def _import_events(
                 count, failures = _store_lines(tx, book, read_in, now)
         keep_failures(tx, book, records, "event", failures, now)
         _mark_done(tx, book, records, "event", read_in.last)
-        bump(tx, book)
     return Report(count, 0, read_in.size - count - len(failures), len(failures))
 
 
@@ -536,7 +535,9 @@ def _store_columns(
     came = pa.table({"type": told.events["type"], "ts": times}).group_by("type")
     counts = came.aggregate([("ts", "count"), ("ts", "min"), ("ts", "max")]).to_pylist()
     rows = [(names[row["type"]], row["ts_count"], row["ts_min"], row["ts_max"]) for row in counts]
-    types = record_seen(tx, book.schema, rows, told.seen)
+    types, new = record_seen(tx, book.schema, rows, told.seen)
+    if new:
+        bump(tx, book)
     numbers = np.array([types.get(name, -1) for name in names], np.int32)
     first = next_event(tx, book)
     ids = np.zeros(len(contacts), np.int64)
@@ -755,7 +756,9 @@ def store_events(
 ) -> None:
     """Stores valid events that happened at these times and were received at those."""
     count = len(told)
-    types = record_events(tx, book.schema, Batch(groups, times, told.contexts, contexts))
+    types, new = record_events(tx, book.schema, Batch(groups, times, told.contexts, contexts))
+    if new:
+        bump(tx, book)
     first = next_event(tx, book)
     ids = pa.array(range(first, first + count), pa.int64())
     owners = pa.array([contacts[visitor] for visitor in told.visitors], pa.int32())
@@ -1038,7 +1041,6 @@ def append_events(
     with backend.write() as tx:
         stored, failures = store_rows(tx, book, read_in, now)
         keep_failures(tx, book, NOWHERE, "event" if messages is None else "message", failures, now)
-        bump(tx, book)
     return outcomes(records, stored, failures)
 
 

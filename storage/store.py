@@ -19,7 +19,7 @@ from grammar.query import Condition, Member, Query, Term, nodes
 from grammar.vocabulary import fold
 from storage import compact, erase, failed, inbox, load, registry
 from storage.backends import Snapshot, Stop
-from storage.catalog import StoreVocabulary, layout
+from storage.catalog import StoreVocabulary, layout, with_more_events
 from storage.compact import Compacted
 from storage.erase import Forgotten
 from storage.errors import StorageError
@@ -344,10 +344,14 @@ class Book:
 
     def vocabulary(self) -> StoreVocabulary:
         """The words of the phonebook, as of now."""
-        version = f"{self._row.name}:{registry.version(self._backend, self._row)}"
-        if self._vocabulary is None or self._vocabulary.version != version:
-            self._vocabulary = StoreVocabulary(self._backend.engine, self._row.schema, version)
-        return self._vocabulary
+        with self._backend.snapshot() as snapshot:
+            version = f"{self._row.name}:{registry.version(snapshot, self._row)}"
+            known = self._vocabulary
+            if known is None or known.version != version:
+                self._vocabulary = known = StoreVocabulary(self._backend.engine, self._row.schema, version)
+            else:
+                known.recount(snapshot)
+        return known
 
     def compact(self, progress: compact.Progress | None = None) -> Compacted:
         """Puts events that came since the last time in order, so that questions stay quick; see `storage.compact`. It
@@ -427,9 +431,11 @@ class Book:
     def _layout_of(self, snapshot: Snapshot) -> Layout:
         """Where its things live, at this moment."""
         version = registry.version(snapshot, self._row), compact.version(snapshot, self._row)
-        if self._layout is None or self._layout[0] != version:
-            self._layout = version, layout(snapshot, self._row.schema)
-        return self._layout[1]
+        known = self._layout
+        same = known is not None and known[0] == version
+        told = with_more_events(snapshot, known[1]) if known and same else layout(snapshot, self._row.schema)
+        self._layout = version, told
+        return told
 
     # ── what it knows ─────────────────────────────────────────────────────────────────────────────────────────────
 
