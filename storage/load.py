@@ -753,8 +753,8 @@ def store_events(
     groups: list[Group],
     contexts: Mapping[bytes, Mapping[str, Any]],
     contacts: Mapping[str, int],
-) -> None:
-    """Stores valid events that happened at these times and were received at those."""
+) -> int:
+    """Stores valid events that happened at these times and were received at those. Returns the last one's number."""
     count = len(told)
     types, new = record_events(tx, book.schema, Batch(groups, times, told.contexts, contexts))
     if new:
@@ -788,6 +788,7 @@ def store_events(
         record_products(
             tx, book.schema, pa.table({**{key: item_columns[key] for key in PRODUCT_KEYS}, "ts": of_event["ts"]})
         )
+    return first + count - 1
 
 
 def _known_columns(told: Told, groups: Sequence[Group]) -> dict[str, pa.Array]:
