@@ -30,6 +30,7 @@ from storage.backends import Backend, Session, Snapshot, Stop, Survey
 from storage.errors import StorageError
 from storage.load import (
     NOWHERE,
+    Besides,
     Failure,
     Outcome,
     Rows,
@@ -71,6 +72,7 @@ class _Call:
     records: Sequence[Record]
     now: datetime
     messages: Mapping[int, bytes] | None
+    besides: Besides | None
     read_in: Rows
     became: list[Outcome] | Exception | None = None
     woken: threading.Event = field(default_factory=threading.Event)
@@ -204,12 +206,13 @@ class Inbox:
         now: datetime,
         messages: Mapping[int, bytes] | None = None,
         origin: Records = NOWHERE,
+        besides: Besides | None = None,
     ) -> list[Outcome]:
         """As `load.append_events`, for few events: one commit serves all who call at the same time.
 
         origin: the source of the records, where they have one.
         """
-        call = _Call(book, origin, records, now, messages, read_events(book, records, messages))
+        call = _Call(book, origin, records, now, messages, besides, read_events(book, records, messages))
         with self._gate:
             self._calls.append(call)
             led, self._led = self._led, True
@@ -287,6 +290,8 @@ class Inbox:
                     known.waiting.update(message_id for message_id in told.message_ids if message_id is not None)
                     came[call.book.id].append((told, call.now))
                     became.append(outcomes(call.records, told.lines, failures))
+                    if call.besides:
+                        call.besides(tx, became[-1])
                 sizes = {number: sum(len(told) for told, _ in each) for number, each in came.items()}
                 for number, size in sizes.items():
                     if size:

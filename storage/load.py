@@ -1023,6 +1023,9 @@ def _import_products(
 Outcome: TypeAlias = Literal["accepted", "duplicate"] | tuple[EventError, ...]
 """What became of one event: stored, there already, or kept as failed for these reasons."""
 
+Besides: TypeAlias = Callable[[Session, Sequence[Outcome]], None]
+"""What else belongs into the transaction that stores events, which became this."""
+
 NOWHERE: Final = Records(iter(()))
 
 
@@ -1032,6 +1035,7 @@ def append_events(
     records: Sequence[Record],
     now: datetime,
     messages: Mapping[int, bytes] | None = None,
+    besides: Besides | None = None,
 ) -> list[Outcome]:
     """Stores events in one transaction and says what became of each. The records are numbered as they please, each
     number once.
@@ -1042,7 +1046,10 @@ def append_events(
     with backend.write() as tx:
         stored, failures = store_rows(tx, book, read_in, now)
         keep_failures(tx, book, NOWHERE, "event" if messages is None else "message", failures, now)
-    return outcomes(records, stored, failures)
+        became = outcomes(records, stored, failures)
+        if besides:
+            besides(tx, became)
+    return became
 
 
 Append: TypeAlias = Callable[[Sequence[Record], Mapping[int, bytes]], list[Outcome]]

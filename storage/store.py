@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 from collections import Counter
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, replace
@@ -25,7 +25,7 @@ from storage.erase import Forgotten
 from storage.errors import StorageError
 from storage.failed import EVERYTHING, Retried, Wanted
 from storage.inbox import Inbox
-from storage.load import Clock, Faults, Outcome, Progress, Report
+from storage.load import Besides, Clock, Faults, Outcome, Progress, Report
 from storage.registry import AuditRow, KeyRow, PhonebookRow, Scope, TermRow, UnknownVisitors
 from storage.schema import PRODUCT_FIELDS, VARIANT_FIELDS, Layout
 from storage.source import Record, Records, Source, numbered, read
@@ -284,22 +284,33 @@ class Book:
         """
         return erase.forget(self._backend, self._row, visitor_id)
 
-    def append_events(self, payloads: Sequence[bytes]) -> list[Outcome]:
+    def append_events(
+        self, payloads: Sequence[bytes], noted: Callable[[Sequence[Outcome]], Sequence[AuditRow]] | None = None
+    ) -> list[Outcome]:
         """Stores events, each the JSON of one, in one transaction that is on disk when this returns; what became of
-        each. What fails is kept with its reasons."""
-        return self._append(_numbered(payloads))
+        each. What fails is kept with its reasons.
+
+        noted: what the audit log is to say of that, in the same transaction.
+        """
+        if noted is None:
+            return self._append(_numbered(payloads))
+        return self._append(_numbered(payloads), besides=lambda tx, became: registry.record(tx, noted(became)))
 
     def _append(
-        self, records: Sequence[Record], messages: Mapping[int, bytes] | None = None, origin: Records = load.NOWHERE
+        self,
+        records: Sequence[Record],
+        messages: Mapping[int, bytes] | None = None,
+        origin: Records = load.NOWHERE,
+        besides: Besides | None = None,
     ) -> list[Outcome]:
         """Stores events that are in memory: few by way of the inbox."""
         now = self._clock()
-        if not records:
+        if not records and besides is None:
             return []
         if len(records) < load.MANY:
-            became = self._backend.append(self._row, records, now, messages, origin)
+            became = self._backend.append(self._row, records, now, messages, origin, besides)
         else:
-            became = load.append_events(self._backend, self._row, records, now, messages)
+            became = load.append_events(self._backend, self._row, records, now, messages, besides)
         self._keeper.came(self._row, became.count("accepted"))
         return became
 
