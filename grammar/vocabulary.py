@@ -54,7 +54,7 @@ class Vocabulary(Protocol):
 
     @property
     def version(self) -> str:
-        """Changes whenever an answer of this port could change."""
+        """Changes whenever there are other words. There may be more events of the same words without that."""
         ...
 
     def event_types(self) -> tuple[EventType, ...]:

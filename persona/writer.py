@@ -43,7 +43,7 @@ class _Note:
 
 
 class Writer:
-    """Stores events for many callers with one commit for all that wait, and the audit log with one more.
+    """Stores events for many callers, and what the audit log says of them, with one commit for all that wait.
 
     While a transaction is on its way to the disk others gather, so under load a commit serves many requests, and alone
     a request waits for nobody. A failure of a transaction is the failure of those whose events fail alone too.
@@ -91,13 +91,14 @@ class Writer:
                 became += _stored(together)
             self._stored += sum(len(job.payloads) for job in jobs)
             notes = [one for one in taken if isinstance(one, _Note)]
-            rows = [_told(job, outcomes) for job, outcomes in became if not isinstance(outcomes, Exception)]
-            failure = self._record(rows + [note.row for note in notes])
             for job, outcomes in became:
-                if isinstance(outcomes, Exception) or failure:
-                    job.done.set_exception(failure or outcomes)  # type: ignore[arg-type]
-                else:
-                    job.done.set_result(outcomes)
+                if job.kind == "event":
+                    _answer(job, outcomes)
+            messages = [(job, outcomes) for job, outcomes in became if job.kind == "message"]
+            rows = [_told(job, outcomes) for job, outcomes in messages if not isinstance(outcomes, Exception)]
+            failure = self._record(rows + [note.row for note in notes])
+            for job, outcomes in messages:
+                _answer(job, failure or outcomes)
             for note in notes:
                 note.done.set_exception(failure) if failure else note.done.set_result(None)
             took = time.monotonic() - began
@@ -134,6 +135,13 @@ class Writer:
         return None
 
 
+def _answer(job: _Job, outcomes: list[Outcome] | Exception) -> None:
+    if isinstance(outcomes, Exception):
+        job.done.set_exception(outcomes)
+    else:
+        job.done.set_result(outcomes)
+
+
 def _alike(jobs: Sequence[_Job]) -> Iterable[list[_Job]]:
     """The jobs that one transaction can store."""
     found: dict[tuple[str, Kind], list[_Job]] = {}
@@ -144,18 +152,21 @@ def _alike(jobs: Sequence[_Job]) -> Iterable[list[_Job]]:
 
 def _stored(jobs: list[_Job]) -> list[tuple[_Job, list[Outcome] | Exception]]:
     """Stores the events of jobs that are alike in one transaction: what became of those of each."""
+    book, payloads = jobs[0].book, [payload for job in jobs for payload in job.payloads]
     try:
-        became = _append(jobs[0], [payload for job in jobs for payload in job.payloads])
+        if jobs[0].kind == "event":  # with what the audit log says of them
+            became = book.append_events(payloads, lambda became: [_told(*one) for one in _each(jobs, became)])
+        else:
+            became = book.append_messages(payloads) if payloads else []
     except Exception as error:  # noqa: BLE001  whoever waits is told
         return [(jobs[0], error)] if len(jobs) == 1 else [done for job in jobs for done in _stored([job])]
-    ends = list(accumulate(len(job.payloads) for job in jobs))
-    return [(job, became[end - len(job.payloads) : end]) for job, end in zip(jobs, ends, strict=True)]
+    return list(_each(jobs, became))
 
 
-def _append(job: _Job, payloads: Sequence[bytes]) -> list[Outcome]:
-    if not payloads:
-        return []
-    return job.book.append_events(payloads) if job.kind == "event" else job.book.append_messages(payloads)
+def _each(jobs: Sequence[_Job], became: Sequence[Outcome]) -> Iterable[tuple[_Job, list[Outcome]]]:
+    """Each job with what became of its events."""
+    ends = accumulate(len(job.payloads) for job in jobs)
+    return ((job, list(became[end - len(job.payloads) : end])) for job, end in zip(jobs, ends, strict=True))
 
 
 def _told(job: _Job, outcomes: Sequence[Outcome]) -> AuditRow:

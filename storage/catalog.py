@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import lru_cache
 from typing import Any, Final, TypeAlias
@@ -374,9 +374,9 @@ def observe_distinct(seen: Seen) -> SeenKeys:
     return found
 
 
-def record_events(tx: Session, schema: str, batch: Batch) -> dict[str, int]:
+def record_events(tx: Session, schema: str, batch: Batch) -> tuple[dict[str, int], bool]:
     """Writes what the events show into the catalog, but for products. Returns the number of each event type, new ones
-    included."""
+    included; and whether the events show anything new, or only more of what is known."""
     came = []
     for told in batch.groups:
         times = [batch.times[row] for row in told.rows]
@@ -384,19 +384,19 @@ def record_events(tx: Session, schema: str, batch: Batch) -> dict[str, int]:
     return _record(tx, schema, came, observe(batch))
 
 
-def record_seen(tx: Session, schema: str, came: Sequence[TypeRow], seen: SeenKeys) -> dict[str, int]:
+def record_seen(tx: Session, schema: str, came: Sequence[TypeRow], seen: SeenKeys) -> tuple[dict[str, int], bool]:
     """As `record_events`, of events that are told by what they show."""
     return _record(tx, schema, came, seen)
 
 
-def _record(tx: Session, schema: str, came: Sequence[TypeRow], seen: SeenKeys) -> dict[str, int]:
-    types = _record_types(tx, schema, came)
-    _record_seen(tx, schema, types, seen)
-    return types
+def _record(tx: Session, schema: str, came: Sequence[TypeRow], seen: SeenKeys) -> tuple[dict[str, int], bool]:
+    types, new = _record_types(tx, schema, came)
+    return types, _record_seen(tx, schema, types, seen) or new
 
 
-def _record_seen(tx: Session, schema: str, types: Mapping[str, int], seen: SeenKeys) -> None:
-    _record_keys(tx, schema, types, seen)
+def _record_seen(tx: Session, schema: str, types: Mapping[str, int], seen: SeenKeys) -> bool:
+    """Whether there are new keys or values, or keys hold what they did not hold before."""
+    new = _record_keys(tx, schema, types, seen)
     levels: list[str] = []
     numbers: list[int | None] = []
     keys: list[str] = []
@@ -408,11 +408,13 @@ def _record_seen(tx: Session, schema: str, types: Mapping[str, int], seen: SeenK
         keys += [key] * len(told.texts)
         texts += told.texts
         counts += told.texts.values()
-    _record_values(tx, schema, levels, numbers, keys, texts, counts)
+    return _record_values(tx, schema, levels, numbers, keys, texts, counts) or new
 
 
-def _record_types(tx: Session, schema: str, came: Sequence[TypeRow]) -> dict[str, int]:
+def _record_types(tx: Session, schema: str, came: Sequence[TypeRow]) -> tuple[dict[str, int], bool]:
+    """The number of each event type, and whether there are new ones."""
     types: dict[str, int] = dict(tx.rows(f"SELECT name, type FROM {schema}.event_type"))
+    last = max(types.values(), default=-1)
     rows = [
         (
             types.setdefault(name, max(types.values(), default=-1) + 1),
@@ -429,23 +431,39 @@ def _record_types(tx: Session, schema: str, came: Sequence[TypeRow]) -> dict[str
         f"UPDATE {schema}.event_type t SET count = t.count + s.count, first_seen = least(t.first_seen, s.first_seen), "
         "last_seen = greatest(t.last_seen, s.last_seen) FROM seen_types s WHERE t.type = s.type"
     )
-    tx.run(f"INSERT INTO {schema}.event_type SELECT * FROM seen_types ANTI JOIN {schema}.event_type USING (type)")
-    return types
+    new = max(types.values(), default=-1) > last
+    if new:
+        tx.run(f"INSERT INTO {schema}.event_type SELECT * FROM seen_types WHERE type > ?", [last])
+    return types, new
 
 
-def _record_keys(tx: Session, schema: str, types: Mapping[str, int], seen: SeenKeys) -> None:
+def _record_keys(tx: Session, schema: str, types: Mapping[str, int], seen: SeenKeys) -> bool:
+    """Whether there are new keys, or some that hold what they did not hold before."""
     rows = [
         (types[name], level, key, path, sorted(told.json_types), sorted(told.holds), told.count)
         for (name, level, key, path), told in seen.items()
     ]
     tx.put("seen_keys", table_of(_KEY_ROW, rows))
     same = "k.type = s.type AND k.level = s.level AND k.path = s.path"
-    tx.run(
-        f"UPDATE {schema}.event_key k SET count = k.count + s.count, "
-        "json_types = list_sort(list_distinct(k.json_types || s.json_types)), "
-        f"holds = list_sort(list_distinct(k.holds || s.holds)) FROM seen_keys s WHERE {same}"
+    known = {
+        (kind, level, path): {*json_types, *holds}
+        for kind, level, path, json_types, holds in tx.rows(
+            f"SELECT type, level, path, json_types, holds FROM {schema}.event_key k SEMI JOIN seen_keys s ON {same}"
+        )
+    }
+    grown = any({*row[4], *row[5]} - known.get((row[0], row[1], row[3]), set()) for row in rows)
+    kinds = (
+        ", json_types = list_sort(list_distinct(k.json_types || s.json_types)), "
+        "holds = list_sort(list_distinct(k.holds || s.holds))"
     )
-    tx.run(f"INSERT INTO {schema}.event_key SELECT s.* FROM seen_keys s ANTI JOIN {schema}.event_key k ON {same}")
+    tx.run(
+        f"UPDATE {schema}.event_key k SET count = k.count + s.count{kinds if grown else ''} FROM seen_keys s "
+        f"WHERE {same}"
+    )
+    new = len(known) < len(rows)
+    if new:
+        tx.run(f"INSERT INTO {schema}.event_key SELECT s.* FROM seen_keys s ANTI JOIN {schema}.event_key k ON {same}")
+    return new or grown
 
 
 def _record_values(
@@ -456,10 +474,13 @@ def _record_values(
     keys: list[str],
     texts: list[str],
     counts: list[int],
-) -> None:
-    """Adds counts to values of the index. A count may be less than 0, and a value that nobody has goes."""
+) -> bool:
+    """Adds counts to values of the index. A count may be less than 0, and a value that nobody has goes. Returns whether
+    there are new ones."""
+    import numpy as np
+
     if not texts:
-        return
+        return False
     table = pa.table(
         {
             "level": pa.array(levels, pa.string()),
@@ -472,9 +493,17 @@ def _record_values(
     )
     tx.put("seen_values", table)
     same = "v.level = s.level AND v.type IS NOT DISTINCT FROM s.type AND v.key = s.key AND v.text = s.text"
-    new = [nth for (nth,) in tx.rows(f"SELECT nth FROM seen_values s ANTI JOIN {schema}.value_index v ON {same}")]
-    if len(new) < len(texts):
-        tx.run(f"UPDATE {schema}.value_index v SET count = v.count + s.count FROM seen_values s WHERE {same}")
+    # The index is looked through once; the rest goes by the places that were found.
+    known = tx.table(f"SELECT nth, v.rowid AS place FROM {schema}.value_index v JOIN seen_values s ON {same}")
+    if len(known):
+        tx.put("known_values", known)
+        tx.run(
+            f"UPDATE {schema}.value_index v SET count = v.count + s.count FROM seen_values s JOIN known_values k "
+            "USING (nth) WHERE v.rowid = k.place"
+        )
+    fresh = np.ones(len(texts), bool)
+    fresh[known["nth"].to_numpy()] = False
+    new = np.flatnonzero(fresh).tolist()
     if min(counts) < 0:
         tx.run(f"DELETE FROM {schema}.value_index WHERE count <= 0")
     if new:
@@ -486,6 +515,7 @@ def _record_values(
         rows = rows.add_column(0, "letters", _all_letters(folded)).add_column(0, "folded", folded)
         tx.put("new_values", rows)
         tx.run(f"INSERT INTO {schema}.value_index SELECT * FROM new_values")
+    return bool(new)
 
 
 # ── products ──────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -498,11 +528,11 @@ def record_products(tx: Session, schema: str, told: pa.Table) -> int:
     Returns how many products had not been known.
     """
     tx.put("told_rows", told)
-    return _record_told(tx, schema, "told_rows")
+    return _record_told(tx, schema, "told_rows", told["variant"].null_count < len(told))
 
 
-def _record_told(tx: Session, schema: str, told: str) -> int:
-    """As `record_products`, from a relation of these columns."""
+def _record_told(tx: Session, schema: str, told: str, variants: bool = True) -> int:
+    """As `record_products`, from a relation of these columns; `variants`: whether it may tell of any."""
     # Most of a batch tells the same of a product as the rest of it: once is enough.
     texts = ", ".join(f'nullif(trim("{key}"), \'\') AS "{key}"' for key in PRODUCT_KEYS if key != "price")
     tx.run(
@@ -517,26 +547,24 @@ def _record_told(tx: Session, schema: str, told: str) -> int:
         "GROUP BY product_id RETURNING 1"
     )
     _refresh(tx, f"{schema}.product", ("product_id",), PRODUCT_FIELDS, "told_products")
-    # A variant is one only by its name and an id; the sku stands in for the id.
-    variants = (
-        "(SELECT product_id, coalesce(variant_id, sku) AS variant_id, variant AS name, sku, price, ts, age "
-        "FROM told_products WHERE variant IS NOT NULL AND coalesce(variant_id, sku) IS NOT NULL)"
-    )
-    _refresh(tx, f"{schema}.variant", ("product_id", "variant_id"), VARIANT_FIELDS, variants)
+    if variants:
+        # A variant is one only by its name and an id; the sku stands in for the id.
+        of_variants = (
+            "(SELECT product_id, coalesce(variant_id, sku) AS variant_id, variant AS name, sku, price, ts, age "
+            "FROM told_products WHERE variant IS NOT NULL AND coalesce(variant_id, sku) IS NOT NULL)"
+        )
+        _refresh(tx, f"{schema}.variant", ("product_id", "variant_id"), VARIANT_FIELDS, of_variants)
     return len(new)
 
 
 def _refresh(tx: Session, table: str, keys: tuple[str, ...], fields: tuple[str, ...], told: str) -> None:
     """Writes the latest value told of each field, where it is not older than the one that is there."""
-    id_of = ", ".join(keys)
-    latest = ", ".join(
-        f"CASE WHEN count({f}) > 0 THEN {{'value': arg_max({f}, age) FILTER ({f} IS NOT NULL), "
-        f"'ts': max(ts) FILTER ({f} IS NOT NULL)}} END AS {f}"
-        for f in fields
-    )
+    id_of, listed = ", ".join(keys), ", ".join(fields)
+    # Values become rows before they are compared: planning a comparison for each field costs more than a small batch.
     tx.run(
-        f"CREATE OR REPLACE TEMP TABLE told_fields AS SELECT {id_of}, field, told.value AS value, told.ts AS ts FROM "
-        f"(SELECT {id_of}, {latest} FROM {told} GROUP BY {id_of}) UNPIVOT (told FOR field IN ({', '.join(fields)}))"
+        f"CREATE OR REPLACE TEMP TABLE told_fields AS SELECT {id_of}, field, arg_max(value, age) AS value, "
+        f"max(ts) AS ts FROM (SELECT {id_of}, ts, age, {listed} FROM {told}) "
+        f"UNPIVOT (value FOR field IN ({listed})) GROUP BY {id_of}, field"
     )
     same = " AND ".join(f"p.{key} = s.{key}" for key in (*keys, "field"))
     tx.run(f"UPDATE {table} p SET value = s.value, ts = s.ts FROM told_fields s WHERE {same} AND s.ts >= p.ts")
@@ -758,9 +786,12 @@ def layout(snapshot: Snapshot, schema: str) -> Layout:
         "AND NOT list_has_any(holds, ['list', 'object'])"
     ).to_pylist()
     promoted = [
-        (level, key, Column(name, number, _promotion_is_whole(snapshot, schema, level, key, number)))
-        for level, key, name, number in snapshot.rows(
-            f"SELECT level, key, column_name, number FROM {schema}.promoted WHERE filled"
+        (level, key, Column(name, number, _promotion_is_whole(number, json_types, holds)))
+        for level, key, name, number, json_types, holds in snapshot.rows(
+            "SELECT p.level, p.key, column_name, number, flatten(list(k.json_types)), flatten(list(k.holds)) "
+            f"FROM {schema}.promoted p LEFT JOIN {schema}.event_key k ON k.key = p.key AND CASE p.level "
+            "WHEN 'event' THEN k.path = k.key WHEN 'item' THEN k.level = 'item' ELSE k.path = 'context.' || k.key END "
+            "WHERE filled GROUP BY ALL"
         )
     ]
     # A column of `event` holds the key of every event, also where it tells about the event's product.
@@ -786,24 +817,30 @@ def layout(snapshot: Snapshot, schema: str) -> Layout:
     )
 
 
-def _promotion_is_whole(snapshot: Snapshot, schema: str, level: str, key: str, number: bool) -> bool:
+def _promotion_is_whole(number: bool, json_types: Collection[str], holds: Collection[str]) -> bool:
     """Whether the promoted column still tells all that the JSON tells."""
-    at = {"event": "path = key", "item": "level = 'item'", "context": "path = 'context.' || key"}[level]
-    types, holds = snapshot.rows(
-        "SELECT coalesce(list_distinct(flatten(list(json_types))), []), "
-        f"coalesce(list_distinct(flatten(list(holds))), []) FROM {schema}.event_key WHERE key = ? AND {at}",
-        [key],
-    )[0]
     if number:
-        return not _does_not_fit({"json_types": types, "holds": holds}, number=True)
-    return set(types) <= {"string", "boolean", "null"}
+        return not _does_not_fit({"json_types": json_types, "holds": holds}, number=True)
+    return set(json_types) <= {"string", "boolean", "null"}
 
 
 def _ordered(snapshot: Snapshot, schema: str) -> Ordered | None:
     for upto, horizon in snapshot.rows(f"SELECT upto, horizon FROM {schema}.compaction"):
-        beyond = f"SELECT EXISTS (FROM {schema}.event WHERE event > ?) OR EXISTS (FROM {schema}.event WHERE ts > ?)"
-        return Ordered(upto, horizon, bool(snapshot.rows(beyond, [upto, horizon])[0][0]))
+        return Ordered(upto, horizon, _rest(snapshot, schema, upto, horizon))
     return None
+
+
+def _rest(snapshot: Snapshot, schema: str, upto: int, horizon: datetime) -> bool:
+    beyond = f"SELECT EXISTS (FROM {schema}.event WHERE event > ?) OR EXISTS (FROM {schema}.event WHERE ts > ?)"
+    return bool(snapshot.rows(beyond, [upto, horizon])[0][0])
+
+
+def with_more_events(snapshot: Snapshot, known: Layout) -> Layout:
+    """The layout at this moment, as it was known before events came that show nothing new."""
+    ordered = known.ordered
+    if ordered is None or ordered.rest or not _rest(snapshot, known.schema, ordered.upto, ordered.horizon):
+        return known
+    return replace(known, ordered=replace(ordered, rest=True))
 
 
 def _does_not_fit(row: Mapping[str, Any], number: bool) -> bool:
@@ -842,6 +879,12 @@ class StoreVocabulary:
             self._load()
         assert self._event_types is not None
         return self._event_types
+
+    def recount(self, snapshot: Snapshot) -> None:
+        """Counts the events of each type as of now. Those of a key are about as many as when the words were read."""
+        if self._event_types is not None:
+            counts: dict[str, int] = dict(snapshot.rows(f"SELECT name, count FROM {self._schema}.event_type"))
+            self._event_types = tuple(replace(e, count=counts.get(e.name, e.count)) for e in self._event_types)
 
     def attributes(self) -> tuple[Key, ...]:
         """All attributes that contacts have, by name."""
@@ -938,13 +981,18 @@ class StoreVocabulary:
         return Value(key, row.text, row.count)
 
     def _load(self) -> None:
-        query, schema = self._backend.query, self._schema
-        keys = query(
-            "SELECT type, level, key, list_sort(list_distinct(flatten(list(holds)))) AS holds, "
-            f"sum(count)::BIGINT AS count FROM {schema}.event_key GROUP BY type, level, key ORDER BY type, level, key"
-        ).to_pylist()
-        types = query(f"SELECT type, name, is_default, count FROM {schema}.event_type ORDER BY name").to_pylist()
-        attributes = query(f"SELECT key, holds, count FROM {schema}.attribute WHERE count > 0 ORDER BY key").to_pylist()
+        schema = self._schema
+        with self._backend.snapshot() as snapshot:
+            keys = snapshot.query(
+                "SELECT type, level, key, list_sort(list_distinct(flatten(list(holds)))) AS holds, sum(count)::BIGINT "
+                f"AS count FROM {schema}.event_key GROUP BY type, level, key ORDER BY type, level, key"
+            ).to_pylist()
+            types = snapshot.query(
+                f"SELECT type, name, is_default, count FROM {schema}.event_type ORDER BY name"
+            ).to_pylist()
+            attributes = snapshot.query(
+                f"SELECT key, holds, count FROM {schema}.attribute WHERE count > 0 ORDER BY key"
+            ).to_pylist()
         names: dict[int | None, str | None] = {row["type"]: row["name"] for row in types} | {None: None}
         known: dict[tuple[str, int | None, str], Key] = {}
         grouped: dict[int, list[Key]] = {}

@@ -23,7 +23,7 @@ from storage.load import (
     store_rows,
 )
 from storage.messages import sorted_messages
-from storage.registry import PhonebookRow, bump
+from storage.registry import PhonebookRow
 from storage.source import Record, numbered
 
 _AT_ONCE: Final = 5_000
@@ -156,7 +156,6 @@ def _retry(
                 done = outcomes(records, stored, failures)
                 became.update(zip((number for number, _, _ in records), done, strict=True))
         _write_down(tx, book, rows, came, became, now)
-        bump(tx, book)
     return became
 
 

@@ -30,6 +30,7 @@ from storage.backends import Backend, Session, Snapshot, Stop, Survey
 from storage.errors import StorageError
 from storage.load import (
     NOWHERE,
+    Besides,
     Failure,
     Outcome,
     Rows,
@@ -44,7 +45,7 @@ from storage.load import (
     stored_messages,
     visitors_of,
 )
-from storage.registry import PhonebookRow, bump, phonebooks
+from storage.registry import PhonebookRow, phonebooks
 from storage.schema import META
 from storage.source import Record, Records
 
@@ -71,6 +72,7 @@ class _Call:
     records: Sequence[Record]
     now: datetime
     messages: Mapping[int, bytes] | None
+    besides: Besides | None
     read_in: Rows
     became: list[Outcome] | Exception | None = None
     woken: threading.Event = field(default_factory=threading.Event)
@@ -104,13 +106,13 @@ class _Known:
     """What is in the tables of a phonebook, as far as it was when somebody last looked.
 
     Attributes:
-        visitors: the visitor_id of each contact up to `contacts`.
+        visitors: the contacts up to `contacts`: visitor_id → number.
         runs: 64 bits of the digest of each message_id of the events up to `events`, sorted, in a few arrays.
         waiting: the message_ids in the inbox.
         stale: there may be newer events.
     """
 
-    visitors: set[str] = field(default_factory=set)
+    visitors: dict[str, int] = field(default_factory=dict)
     contacts: int = -1
     runs: list[npt.NDArray[np.uint64]] = field(default_factory=list)
     events: int = -1
@@ -120,11 +122,11 @@ class _Known:
     def see_contacts(self, tx: Session, schema: str) -> None:
         found = tx.table(f"SELECT contact, visitor_id FROM {schema}.contact WHERE contact > ?", [self.contacts])
         if len(found):
-            self.visitors.update(found["visitor_id"].to_pylist())
-            self.contacts = max(found["contact"].to_pylist())
+            numbers = found["contact"].to_pylist()
+            self.visitors.update(zip(found["visitor_id"].to_pylist(), numbers, strict=True))
+            self.contacts = max(numbers)
 
     def see_events(self, tx: Session, schema: str) -> None:
-        import numpy as np
 
         last = tx.rows(f"SELECT max(event) FROM {schema}.event WHERE event > ?", [self.events])[0][0]
         if last is not None:
@@ -134,11 +136,25 @@ class _Known:
                 [self.events],
             )
             self.events = last
-            if len(new):
-                self.runs.append(new["digest"].to_numpy())
-            while len(self.runs) > 1 and len(self.runs[-2]) < 2 * len(self.runs[-1]):
-                self.runs[-2:] = [np.sort(np.concatenate(self.runs[-2:]))]
+            self._add_run(new["digest"].to_numpy())
         self.stale = False
+
+    def settled(self, last: int) -> None:
+        """What waited has its place: the last of the events is this."""
+        import numpy as np
+
+        if not self.stale:
+            self._add_run(np.sort(np.array([_digest(message_id) for message_id in self.waiting], np.uint64)))
+            self.events = last
+        self.waiting.clear()
+
+    def _add_run(self, run: npt.NDArray[np.uint64]) -> None:
+        import numpy as np
+
+        if len(run):
+            self.runs.append(run)
+        while len(self.runs) > 1 and len(self.runs[-2]) < 2 * len(self.runs[-1]):
+            self.runs[-2:] = [np.sort(np.concatenate(self.runs[-2:]))]
 
     def stored(self, tx: Session, book: PhonebookRow, message_ids: set[str]) -> set[str]:
         """Those of these messages that are events already, also in the inbox."""
@@ -190,12 +206,13 @@ class Inbox:
         now: datetime,
         messages: Mapping[int, bytes] | None = None,
         origin: Records = NOWHERE,
+        besides: Besides | None = None,
     ) -> list[Outcome]:
         """As `load.append_events`, for few events: one commit serves all who call at the same time.
 
         origin: the source of the records, where they have one.
         """
-        call = _Call(book, origin, records, now, messages, read_events(book, records, messages))
+        call = _Call(book, origin, records, now, messages, besides, read_events(book, records, messages))
         with self._gate:
             self._calls.append(call)
             led, self._led = self._led, True
@@ -273,6 +290,8 @@ class Inbox:
                     known.waiting.update(message_id for message_id in told.message_ids if message_id is not None)
                     came[call.book.id].append((told, call.now))
                     became.append(outcomes(call.records, told.lines, failures))
+                    if call.besides:
+                        call.besides(tx, became[-1])
                 sizes = {number: sum(len(told) for told, _ in each) for number, each in came.items()}
                 for number, size in sizes.items():
                     if size:
@@ -308,7 +327,7 @@ class Inbox:
             known = self._known[book.id] = _Known(waiting=sent)
         if known.stale:
             known.see_events(tx, book.schema)
-        if not visitors_of(read_in) <= known.visitors:
+        if not visitors_of(read_in) <= known.visitors.keys():
             known.see_contacts(tx, book.schema)
         return known
 
@@ -324,16 +343,16 @@ class Inbox:
         if self._holds:
             with self._turn:
                 for row, _ in list(self._holds.values()):
+                    known = self._known.get(row.id) or _Known()
                     try:
                         with self.engine.write() as tx:
-                            _settle(tx, row)
+                            last = _settle(tx, row, known.visitors)
+                        known.settled(last)
                     except StorageError:
                         if self._count(row):
                             raise
+                        self._known.pop(row.id, None)
                     self._holds.pop(row.id, None)
-                    if known := self._known.get(row.id):
-                        known.waiting.clear()
-                        known.stale = True
 
     # ── the engine, once the inbox is empty ───────────────────────────────────────────────────────────────────────
 
@@ -402,7 +421,7 @@ class Inbox:
         with suppress(_NoRoomError), self._turn, self.engine.write() as tx:
             self._asides += 1
             for row, _ in self._holds.values():
-                _settle(tx, row)
+                _settle(tx, row, {})
                 # What is kept by version must not be taken for what is there later.
                 tx.run(f"UPDATE {META}.phonebook SET version = ? WHERE id = ?", [-self._asides, row.id])
             yield _Aside(tx)
@@ -485,8 +504,9 @@ def _events(tx: Session, book: PhonebookRow) -> list[Any]:
     return [event for (written,) in rows for event in _decode_events(written)]
 
 
-def _settle(tx: Session, book: PhonebookRow) -> None:
-    """Takes the events of the inbox to their places."""
+def _settle(tx: Session, book: PhonebookRow, contacts: Mapping[str, int]) -> int:
+    """Takes the events of the inbox to their places; the number of the last of them. `contacts`: some that are known,
+    or all of those of the events."""
     events = _events(tx, book)
     properties = [bytes(event.properties) for event in events]
     contexts = [_part(event.context) for event in events]
@@ -502,12 +522,14 @@ def _settle(tx: Session, book: PhonebookRow) -> None:
         extras=[_part(event.extra) for event in events],
     )
     read = {raw: _decode(raw) for raw in set(contexts) if raw is not None}
-    contacts = known_contacts(tx, book, set(told.visitors))
+    visitors = set(told.visitors)
+    if not visitors <= contacts.keys():
+        contacts = known_contacts(tx, book, visitors)
     times = [event.ts for event in events]
     received = pa.array([event.created_at for event in events], pa.timestamp("us"))
-    store_events(tx, book, told, times, received, groups_of(told), read, contacts)
+    last = store_events(tx, book, told, times, received, groups_of(told), read, contacts)
     tx.run(f"DELETE FROM {book.schema}.inbox")
-    bump(tx, book)
+    return last
 
 
 def _part(raw: msgspec.Raw) -> bytes | None:

@@ -431,7 +431,6 @@ def _import_events(
                 count, failures = _store_lines(tx, book, read_in, now)
         keep_failures(tx, book, records, "event", failures, now)
         _mark_done(tx, book, records, "event", read_in.last)
-        bump(tx, book)
     return Report(count, 0, read_in.size - count - len(failures), len(failures))
 
 
@@ -536,7 +535,9 @@ def _store_columns(
     came = pa.table({"type": told.events["type"], "ts": times}).group_by("type")
     counts = came.aggregate([("ts", "count"), ("ts", "min"), ("ts", "max")]).to_pylist()
     rows = [(names[row["type"]], row["ts_count"], row["ts_min"], row["ts_max"]) for row in counts]
-    types = record_seen(tx, book.schema, rows, told.seen)
+    types, new = record_seen(tx, book.schema, rows, told.seen)
+    if new:
+        bump(tx, book)
     numbers = np.array([types.get(name, -1) for name in names], np.int32)
     first = next_event(tx, book)
     ids = np.zeros(len(contacts), np.int64)
@@ -752,10 +753,12 @@ def store_events(
     groups: list[Group],
     contexts: Mapping[bytes, Mapping[str, Any]],
     contacts: Mapping[str, int],
-) -> None:
-    """Stores valid events that happened at these times and were received at those."""
+) -> int:
+    """Stores valid events that happened at these times and were received at those. Returns the last one's number."""
     count = len(told)
-    types = record_events(tx, book.schema, Batch(groups, times, told.contexts, contexts))
+    types, new = record_events(tx, book.schema, Batch(groups, times, told.contexts, contexts))
+    if new:
+        bump(tx, book)
     first = next_event(tx, book)
     ids = pa.array(range(first, first + count), pa.int64())
     owners = pa.array([contacts[visitor] for visitor in told.visitors], pa.int32())
@@ -785,6 +788,7 @@ def store_events(
         record_products(
             tx, book.schema, pa.table({**{key: item_columns[key] for key in PRODUCT_KEYS}, "ts": of_event["ts"]})
         )
+    return first + count - 1
 
 
 def _known_columns(told: Told, groups: Sequence[Group]) -> dict[str, pa.Array]:
@@ -1019,6 +1023,9 @@ def _import_products(
 Outcome: TypeAlias = Literal["accepted", "duplicate"] | tuple[EventError, ...]
 """What became of one event: stored, there already, or kept as failed for these reasons."""
 
+Besides: TypeAlias = Callable[[Session, Sequence[Outcome]], None]
+"""What else belongs into the transaction that stores events, which became this."""
+
 NOWHERE: Final = Records(iter(()))
 
 
@@ -1028,6 +1035,7 @@ def append_events(
     records: Sequence[Record],
     now: datetime,
     messages: Mapping[int, bytes] | None = None,
+    besides: Besides | None = None,
 ) -> list[Outcome]:
     """Stores events in one transaction and says what became of each. The records are numbered as they please, each
     number once.
@@ -1038,8 +1046,10 @@ def append_events(
     with backend.write() as tx:
         stored, failures = store_rows(tx, book, read_in, now)
         keep_failures(tx, book, NOWHERE, "event" if messages is None else "message", failures, now)
-        bump(tx, book)
-    return outcomes(records, stored, failures)
+        became = outcomes(records, stored, failures)
+        if besides:
+            besides(tx, became)
+    return became
 
 
 Append: TypeAlias = Callable[[Sequence[Record], Mapping[int, bytes]], list[Outcome]]

@@ -208,12 +208,12 @@ def _create(tx: Session, name: str, zone: str, strict: bool, now: datetime) -> P
 
 
 def bump(tx: Session, book: PhonebookRow) -> None:
-    """Says that the vocabulary of the phonebook has changed."""
+    """Says that the vocabulary of the phonebook has changed: there are other words than before."""
     tx.run(f"UPDATE {META}.phonebook SET version = version + 1 WHERE id = ?", [book.id])
 
 
 def version(snapshot: Snapshot, book: PhonebookRow) -> int:
-    """Which version of its vocabulary the phonebook is at."""
+    """Which version of its vocabulary the phonebook is at. More events that show nothing new do not change it."""
     return int(snapshot.rows(f"SELECT version FROM {META}.phonebook WHERE id = ?", [book.id])[0][0])
 
 

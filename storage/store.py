@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 from collections import Counter
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, replace
@@ -19,13 +19,13 @@ from grammar.query import Condition, Member, Query, Term, nodes
 from grammar.vocabulary import fold
 from storage import compact, erase, failed, inbox, load, registry
 from storage.backends import Snapshot, Stop
-from storage.catalog import StoreVocabulary, layout
+from storage.catalog import StoreVocabulary, layout, with_more_events
 from storage.compact import Compacted
 from storage.erase import Forgotten
 from storage.errors import StorageError
 from storage.failed import EVERYTHING, Retried, Wanted
 from storage.inbox import Inbox
-from storage.load import Clock, Faults, Outcome, Progress, Report
+from storage.load import Besides, Clock, Faults, Outcome, Progress, Report
 from storage.registry import AuditRow, KeyRow, PhonebookRow, Scope, TermRow, UnknownVisitors
 from storage.schema import PRODUCT_FIELDS, VARIANT_FIELDS, Layout
 from storage.source import Record, Records, Source, numbered, read
@@ -284,22 +284,33 @@ class Book:
         """
         return erase.forget(self._backend, self._row, visitor_id)
 
-    def append_events(self, payloads: Sequence[bytes]) -> list[Outcome]:
+    def append_events(
+        self, payloads: Sequence[bytes], noted: Callable[[Sequence[Outcome]], Sequence[AuditRow]] | None = None
+    ) -> list[Outcome]:
         """Stores events, each the JSON of one, in one transaction that is on disk when this returns; what became of
-        each. What fails is kept with its reasons."""
-        return self._append(_numbered(payloads))
+        each. What fails is kept with its reasons.
+
+        noted: what the audit log is to say of that, in the same transaction.
+        """
+        if noted is None:
+            return self._append(_numbered(payloads))
+        return self._append(_numbered(payloads), besides=lambda tx, became: registry.record(tx, noted(became)))
 
     def _append(
-        self, records: Sequence[Record], messages: Mapping[int, bytes] | None = None, origin: Records = load.NOWHERE
+        self,
+        records: Sequence[Record],
+        messages: Mapping[int, bytes] | None = None,
+        origin: Records = load.NOWHERE,
+        besides: Besides | None = None,
     ) -> list[Outcome]:
         """Stores events that are in memory: few by way of the inbox."""
         now = self._clock()
-        if not records:
+        if not records and besides is None:
             return []
         if len(records) < load.MANY:
-            became = self._backend.append(self._row, records, now, messages, origin)
+            became = self._backend.append(self._row, records, now, messages, origin, besides)
         else:
-            became = load.append_events(self._backend, self._row, records, now, messages)
+            became = load.append_events(self._backend, self._row, records, now, messages, besides)
         self._keeper.came(self._row, became.count("accepted"))
         return became
 
@@ -344,10 +355,14 @@ class Book:
 
     def vocabulary(self) -> StoreVocabulary:
         """The words of the phonebook, as of now."""
-        version = f"{self._row.name}:{registry.version(self._backend, self._row)}"
-        if self._vocabulary is None or self._vocabulary.version != version:
-            self._vocabulary = StoreVocabulary(self._backend.engine, self._row.schema, version)
-        return self._vocabulary
+        with self._backend.snapshot() as snapshot:
+            version = f"{self._row.name}:{registry.version(snapshot, self._row)}"
+            known = self._vocabulary
+            if known is None or known.version != version:
+                self._vocabulary = known = StoreVocabulary(self._backend.engine, self._row.schema, version)
+            else:
+                known.recount(snapshot)
+        return known
 
     def compact(self, progress: compact.Progress | None = None) -> Compacted:
         """Puts events that came since the last time in order, so that questions stay quick; see `storage.compact`. It
@@ -427,9 +442,11 @@ class Book:
     def _layout_of(self, snapshot: Snapshot) -> Layout:
         """Where its things live, at this moment."""
         version = registry.version(snapshot, self._row), compact.version(snapshot, self._row)
-        if self._layout is None or self._layout[0] != version:
-            self._layout = version, layout(snapshot, self._row.schema)
-        return self._layout[1]
+        known = self._layout
+        same = known is not None and known[0] == version
+        told = with_more_events(snapshot, known[1]) if known and same else layout(snapshot, self._row.schema)
+        self._layout = version, told
+        return told
 
     # ── what it knows ─────────────────────────────────────────────────────────────────────────────────────────────
 

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from grammar.query import Attribute, Query, Text
+from grammar.query import Attribute, Bound, CountUsers, Events, Query, Text, did
 from grammar.vocabulary import Key, StaticVocabulary, Vocabulary, fold
 from storage.catalog import StoreVocabulary
 from storage.load import Report
@@ -394,6 +394,36 @@ def test_the_version_changes_with_what_is_known(book: Book) -> None:
     book.define("a", "b", Query(Attribute(("tier",), Text("is", ("gold",)))))
     seen.append(book.vocabulary().version)
     assert len(set(seen)) == 4
+
+
+def test_more_of_the_same_is_counted_and_changes_no_words(book: Book) -> None:
+    book.import_events([event("x", {"a": "b"})])
+    before, layout = book.vocabulary(), book.layout()
+    assert [(each.name, each.count) for each in before.event_types()] == [("x", 1)]
+    book.import_events([event("x", {"a": "b"}), event("x", {"a": "b"})])
+    assert book.vocabulary() is before
+    assert [(each.name, each.count) for each in before.event_types()] == [("x", 3)]
+    assert book.layout() is layout
+    for news in ({"a": "c"}, {"a": 1}, {"b": "b"}, {"a": {"b": "b"}}):
+        version = book.vocabulary().version
+        book.import_events([event("x", news)])
+        assert book.vocabulary().version != version
+        book.import_events([event("x", news)])
+
+
+def test_events_after_a_compaction_are_seen_by_a_layout_that_is_kept(book: Book) -> None:
+    book.import_events([event("x", {"a": "b"})])
+    book.compact()
+    version = book.vocabulary().version
+    everyone = Query(did(Events("x"), Bound(">=", 2)), CountUsers())
+    seen = []
+    for _ in range(2):
+        ordered = book.layout().ordered
+        found = book.answer(everyone, NOW.replace(tzinfo=UTC)).table["value"].to_pylist()
+        seen.append((ordered and ordered.rest, found))
+        book.import_events([event("x", {"a": "b"})])
+    assert book.vocabulary().version == version
+    assert seen == [(False, [0]), (True, [1])]
 
 
 WORDS = st.lists(

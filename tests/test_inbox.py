@@ -17,7 +17,9 @@ import pytest
 from test_columns import lines, stored
 
 from storage import inbox, load
+from storage.errors import StorageError
 from storage.load import Outcome
+from storage.registry import AuditRow
 from storage.store import Book, Store
 
 START = datetime(2026, 3, 1, 12)
@@ -212,6 +214,24 @@ def test_a_question_is_settled_once() -> None:
         assert numbers(book) == [1]
         assert store._backend.waiting(book.row) == 1
     assert numbers(book) == [1, 2]
+
+
+@pytest.mark.parametrize("many", [2, load.MANY])
+def test_what_is_noted_of_events_is_stored_with_them_or_neither_is(many: int) -> None:
+    store = opened()
+    book = store.phonebook("test")
+    book.import_contacts([{"visitor_id": "v1"}])
+    payloads = [told(n) for n in range(many)]
+
+    def failing(became: Sequence[Outcome]) -> list[AuditRow]:
+        raise StorageError("failed", str(len(became)))
+
+    with pytest.raises(StorageError, match=str(many)):
+        book.append_events(payloads, failing)
+    assert numbers(book) == []
+    row = AuditRow(START, "k", "test", "events.create", {"accepted": many})
+    assert book.append_events(payloads, lambda became: [row]) == ["accepted"] * many
+    assert store.audit("test", 10)["action"].to_pylist() == ["events.create"]
 
 
 def test_many_are_settled_though_nobody_looks(monkeypatch: pytest.MonkeyPatch) -> None:
