@@ -485,10 +485,8 @@ class _Planner:
                 first, last = when.days(window.period, self.aware, self.zone)
                 end = where.end
                 if isinstance(window.period, q.Calendar) and window.period.back == 0:
-                    last, end = (
-                        self.local(self.now).date(),
-                        self.now + MICROSECOND,
-                    )  # a value, unlike an event, can be later
+                    # a value, unlike an event, can be later
+                    last, end = self.local(self.now).date(), self.now + MICROSECOND
                 return Dated(first, last, where.start, end, window.weekdays, window.hours)
             case q.Known(known):
                 return Present(known)
