@@ -30,6 +30,7 @@ _ROWS: tuple[tuple[str, Any, str], ...] = (
     ("HAVE", None, "have|has|had|holds|hold|own|owns"),
     ("BE", None, "is|are|was|were|be|been|being|am|falls|fell|fall|lies|lie"),
     ("DO", None, "do|does|did"),
+    ("GOT", None, "got|gets|get|getting"),
     ("MODAL", None, "would|will|can|could"),
     ("NEG", ("simple", "not"), "did not|do not|does not|didnt|dont|doesnt"),
     ("NEG", ("perfect", "not"), "have not|has not|had not|have not been|has not been|had not been|havent|hasnt|have n't|have yet to|has yet to|are yet to|is yet to"),
@@ -95,6 +96,7 @@ _ROWS: tuple[tuple[str, Any, str], ...] = (
     ("ABOUT", None, "about|around|regarding|concerning|on the topic of"),
     ("OF", None, "of|among|amongst"),
     ("BY", None, "by"),
+    ("DUE", None, "due to|because of|owing to|on account of"),
     ("AT", None, "at"),
     ("WHERE", None, "where|where the|in which|in which the|of which|of which the|for which|for which the|when|such that|such that the|wherein"),
     ("INONE", None, "in one order|in a single order|in one go|in the same order|in one purchase|in a single purchase|at once|in one transaction|in a single transaction|in an order|per order"),
@@ -216,23 +218,24 @@ LEADS = frozenset(
     my our know who's looking for what which are is was were do does don't also so ok okay now quickly quick
     create build set grab lookup look generate everyone's dear sir thanks thank help must should wanna
     gimme every i'd we'd i'm we're trying interested in those these any whole entire complete full down bring provide break down
-    hand over print them that 've""".split()
+    hand over print them that 've send someone anyone somebody anybody""".split()
 )  # fmt: skip
 
 # Of these, a word of what could be is addressed to us ("could you", "I would like"), or it is said of the contacts.
 MODAL_LEADS = frozenset("can could will would should must".split())
-ADDRESSED = frozenset("i we you u please pls plz kindly".split())
+ADDRESSED = frozenset("i we you u please pls plz kindly someone anyone somebody anybody".split())
 
 # A preposition belongs to the opening words only behind one of its own verbs.
 LEAD_PAIRS: dict[str, frozenset[str]] = {
     "for": frozenset({"looking", "look"}),
-    "of": frozenset({"which", "any", "some", "all", "list", "set", "ids", "names", "full"}),
-    "over": frozenset({"hand", "give", "bring"}),
+    "of": frozenset({"which", "any", "some", "all", "list", "set", "segment", "ids", "names", "full"}),
+    "over": frozenset({"hand", "give", "bring", "send"}),
     "out": frozenset({"print", "find", "pull", "give", "look"}),
     "up": frozenset({"pull", "look", "bring"}),
     "down": frozenset({"break"}),
     "in": frozenset({"interested"}),
     "to": frozenset({"want", "need", "like", "trying", "have"}),
+    **dict.fromkeys(("someone", "anyone", "somebody", "anybody"), MODAL_LEADS),
 }
 
 # Of these, a word that the phonebook holds as a value is that value.

@@ -7,8 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from dataclasses import replace
-from itertools import pairwise
+from itertools import pairwise, zip_longest
 
+from grammar import lexicon
 from grammar.context import Context
 from grammar.draft import Clause, EventDraft, Refused, refusal
 from grammar.event_drafts import same_type
@@ -52,6 +53,9 @@ from grammar.when import Within
 
 def join_clauses(ctx: Context, clauses: list[Clause]) -> Condition:
     """The clauses as one condition."""
+    for clause, after in zip_longest(clauses, clauses[1:]):
+        if clause.both and (after is None or after.link.kind != "and"):
+            raise refusal(clause, "Both what and what?")
     parts: list[tuple[Clause, Condition]] = []
     mentions: list[tuple[Clause, Mention]] = []
     _lead_up_to_again(ctx, clauses)
@@ -270,7 +274,8 @@ def _shared_id(ctx: Context, mention: Mention, partner: Mention) -> Property | N
     """The id by which two events are about one thing: the product's, or the only one that both have."""
     mine, theirs = ctx.names.keys(mention.event or ""), ctx.names.keys(partner.event or "")
     found = _common("product_id", mine, theirs)
-    ids = sorted({k.name for k in mine if k.name.endswith("_id") or k.name == "id"} & {k.name for k in theirs})
+    shared = {k.name for k in mine} & {k.name for k in theirs}
+    ids = sorted(name for name in shared if name.rsplit("_", 1)[-1].lower() in lexicon.ID_WORDS)
     return found if found is not None or len(ids) != 1 else _common(ids[0], mine, theirs)
 
 

@@ -35,7 +35,7 @@ from grammar.query import (
     Spend,
     Versus,
 )
-from grammar.values import ORDER, duration_keys, properties, sum_bound
+from grammar.values import ORDER, duration_keys, properties, same_unit, sum_bound
 
 
 def measure_bound(ctx: Context, tree: Tree) -> Condition:
@@ -45,6 +45,11 @@ def measure_bound(ctx: Context, tree: Tree) -> Condition:
     inner = tree.part(*MEASURES)
     window = ctx.late(tree.trees("late"))
     measure = measure_of(ctx, inner, window)
+    unit = tree.edge("UNITW")
+    if isinstance(measure, (Aggregate, AttributeNumber)):
+        same_unit(unit, measure.name if isinstance(measure, AttributeNumber) else measure.property.name)
+    elif unit is not None:
+        raise refusal(unit, f'"{ctx.text(unit)}" is no unit of that.')
     if edge.category != "DURATION":
         measure = in_currency(ctx, measure, edge)
     if edge.category == "DURATION":

@@ -46,6 +46,7 @@ from grammar.query import (
     Not,
     Spend,
     Versus,
+    all_of,
 )
 from grammar.values import ORDER, place_condition
 
@@ -113,6 +114,10 @@ def condition_of(ctx: Context, core: Tree) -> Condition:
             return value_key_is(ctx, core)
         case "stopped":
             return stopped(ctx, core)
+        case "has_keys":
+            tree_keys = core.own("KEY")
+            core.edge("BOTH")
+            return all_of(*(attribute_condition(ctx, Tree("has_key", (key,))) for key in tree_keys))
         case "has_key" | "lacks_key" | "key_cond" | "bound_key":
             return attribute_condition(ctx, core)
         case "measure_bound":

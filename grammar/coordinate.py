@@ -183,7 +183,7 @@ _ORDERED = ("then", "after", "before")
 def _check_nor(clauses: list[Clause]) -> None:
     """ "nor" continues a negation."""
     for before, clause in pairwise(clauses):
-        if clause.link.kind == "nor" and before.negation is None:
+        if clause.link.kind == "nor" and before.negation is None and before.link.kind != "nor":
             raise refusal(clause, '"nor" needs a negation before it.')
 
 

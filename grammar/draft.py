@@ -235,6 +235,7 @@ class Clause:
     gap: Tree | None = None
     keyed: Tree | None = None
     either: bool = False
+    both: bool = False
     contrast: bool = False  # only its time tells it from the clause before: "bought but not in June"
     excluded: bool = False
     simple_noun: bool = False

@@ -15,7 +15,7 @@ from grammar.vocabulary import singular
 OBJECTS = ("obj", "ref", "same", "another", "text_object", "distinct_key", "distinct_thing")
 _PARTS = frozenset(  # of a mention; see events
     """prepared keyed keyed_bound amount has_property value_key named_thing dated only_items in_key counted_tail
-    duration_arg""".split()
+    duration_arg flagged""".split()
 ).union(OBJECTS)
 
 
@@ -109,6 +109,14 @@ def take_args(names: Names, draft: EventDraft, args: Sequence[Tree]) -> None:
                 draft.objects.append(Tree("obj", arg.children[1:]))
             case name if name in _PARTS:
                 draft.objects.append(arg)
+            case "flagged_tail":  # "booked a refundable flight"
+                key, tail, quant = arg.leaf("KEY"), arg.leaf("TAIL"), arg.tree("quant")
+                draft.objects.append(Tree("flagged", (key,)))
+                draft.pre.extend(arg.trees("vlist"))
+                if quant is None:
+                    draft.tails.append(tail)
+                else:
+                    draft.objects.append(Tree("counted_tail", (quant, tail)))
             case "tail_word":
                 assert edge is not None
                 draft.tails.append(edge)

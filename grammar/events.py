@@ -158,7 +158,8 @@ def _for_event(names: Names, draft: EventDraft, event: str | None, windows: Call
     for n, tree in enumerate(draft.objects):
         follows = past_fillers(names.lattice, tree.end)
         before_noun = any(t.first == follows and not _linked(names, t) for t in draft.tails) or any(
-            t.name == "obj" for t in draft.objects[n + 1 :]
+            t.name == "obj" or (t.name == "flagged" and t.first == follows and len(t.children) == 1)
+            for t in draft.objects[n + 1 :]
         )
         if tree.name == "amount" and before_noun:
             raise parts.refuse(tree, f'"{names.text(tree)}" stands before what it measures.')
@@ -252,6 +253,8 @@ class _Parts:
                 self.named_thing(tree)
             case "dated":
                 self.dated(tree)
+            case "flagged":
+                self.flagged(tree)
             case "only_items":
                 self.only_items(tree)
             case "in_key":
@@ -325,11 +328,31 @@ class _Parts:
             return
         tail = tree.edge("TAIL")
         self.not_a_key(tail)
-        found = self.event_keys(key) if key is not None else self.noun_keys(tail) if tail is not None else []
+        if key is not None:
+            found = self.counted_keys(key, tree.tree("prep"))
+        else:
+            found = self.noun_keys(tail) if tail is not None else []
         chosen = [p for p in properties(found) if p.level == "item"] or list(properties(found))
         if len(chosen) != 1:
             raise self.refuse(tree, "It is not clear which key is counted.")
         self.distinct = chosen[0]
+
+    def counted_keys(self, edge: Edge, prep: Tree | None) -> list[Key]:
+        """The key that is counted: of that name, else the one whose last word it is, which a preposition tells from
+        others: "to 3 different cities" of from_city, to_city."""
+        if edge.meaning == "product" or any(k.event == self.event for k in edge.meaning):
+            return self.event_keys(edge)
+        noun = stem(self.names.text(edge).casefold())
+        found = [k for k in self.names.keys(self.event or "", "event") if key_noun(k) == noun]
+        word = next(prep.edges()).category if prep is not None else ""
+        wanted = lexicon.TO_KEYS if word == "TO" else lexicon.FROM_KEYS if word == "FROM" else ()
+        opposite = {"TO": lexicon.FROM_KEYS, "FROM": lexicon.TO_KEYS}.get(word, ())
+        found = [k for k in found if k.name.lower().split("_")[0] in wanted] or [
+            k for k in found if k.name.lower().split("_")[0] not in opposite
+        ]
+        if len(found) > 1:
+            raise self.refuse(edge, f"Is it {' or '.join(k.name for k in found)}?", "vague")
+        return found or self.event_keys(edge)
 
     def not_a_key(self, tail: Edge | None) -> None:
         """A word that is a key of the event is that key, not a part of the event's name."""
@@ -458,6 +481,10 @@ class _Parts:
         options = value_options(self.names, self.event, edge, prep)
         if not options:
             raise unknown(self.names, edge, self.event)
+        if prep == "DUE":
+            options = [o for o in options if any(lexicon.CAUSE_WORDS & set(p.name.split("_")) for p in o.properties)]
+            if not options:
+                raise self.refuse(edge, f'"{self.names.text(edge)}" is no cause or reason of {self.event}.')
         if prep == "BY" and all(p.level == "item" and p.name != "brand" for o in options for p in o.properties):
             raise self.refuse(edge, f'"by {self.names.text(edge)}": a product is no way of doing it.')
         return options
@@ -691,6 +718,20 @@ class _Parts:
         if not keys:
             raise self.refuse(key, f"{self.event} has no such date.", "wrong key")
         self.options.append([(Filter(properties(keys), During(self.windows(edge))),)])
+
+    def flagged(self, tree: Tree) -> None:
+        """ "an insured ride", "a ride that is insured": a boolean of the event."""
+        key, neg, who = tree.leaf("KEY"), tree.edge("NEG"), tree.edge("WHO")
+        keys = self.event_keys(key)
+        if not all("boolean" in k.holds for k in keys):
+            raise self.refuse(key, f'"{self.names.text(key)}" is neither true nor false.', "wrong key")
+        if neg is not None and (neg.meaning[0] != "be" or neg.meaning[1] == "never"):
+            raise self.refuse(neg, f'"{self.names.text(neg)}" has no part here.')
+        if who is not None and self.names.text(who).casefold() not in ("that", "which"):
+            raise self.refuse(who, "A person stands between an event and what it is.")
+        if who is not None and any(k.level == "attribute" for k in key.meaning):
+            raise self.refuse(key, f'Is the event "{self.names.text(key)}", or the contact?', "vague")
+        self.options.append([(Filter(properties(keys), Truth(neg is None)),)])
 
     def only_items(self, tree: Tree) -> None:
         """ "with only Nike items": all of an order's items do."""

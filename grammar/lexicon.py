@@ -347,6 +347,19 @@ DURATION_SUFFIXES = {
     "minute": "minute", "minutes": "minute", "h": "hour", "hr": "hour", "hrs": "hour", "hour": "hour", "hours": "hour",
     "day": "day", "days": "day", "ms": "millisecond",
 }  # fmt: skip
+UNITS = {  # words of measure, by the suffix that a key of such a measure has
+    word: suffix
+    for suffix, words in (
+        ("kg", "kg kgs kilo kilos kilogram kilograms"), ("km", "km kms kilometre kilometres kilometer kilometers"),
+        ("kb", "kb kilobyte kilobytes"), ("mb", "mb megabyte megabytes"), ("gb", "gb gigabyte gigabytes"),
+        ("pct", "pct percent %"),
+    )
+    for word in words.split()
+}  # fmt: skip
+CAUSE_WORDS = frozenset("cause reason error fault problem issue".split())
+ID_WORDS = frozenset(
+    "id pnr ref reference uuid guid".split()
+)  # the last word of a key that tells one thing from others
 OTHER_SUFFIXES = frozenset("mb kb gb km kg usd inr eur pct percent".split())
 DATE_SUFFIXES = frozenset("date day on at time".split())
 PRODUCT_LOOKUP = ("name", "category", "brand", "variant", "sku", "product_id", "variant_id")

@@ -247,6 +247,7 @@ def _lattice(
         _names(table, i, names, occurring)
         _visits(table, i, occurring)
         _adjectives(table, i)
+        _bare_windows(table, i)
         _value_runs(table, i, question, runs, values)
     _cut_lead(table)
     _labels(table)
@@ -317,7 +318,7 @@ def _closed(table: _Table, i: int) -> None:
             table.put(category, i, i + length, phrase if category == "FILL" else meaning)
     if i == 0:
         end = 0
-        while _leads(lows, end) or (lows[end : end + 1] == [","] and 0 < end < 4 and _leads(lows, end + 1)):
+        while _leads(lows, end) or (lows[end : end + 1] in ([","], ["!"]) and 0 < end < 4 and _leads(lows, end + 1)):
             end += 1
         if end:
             table.put("LEAD", 0, end)
@@ -331,6 +332,8 @@ def _leads(lows: list[str], i: int) -> bool:
     beside = {*lows[max(0, i - 1) : i], *lows[i + 1 : i + 2]}
     if lows[i] in MODAL_LEADS and ADDRESSED.isdisjoint(beside):
         return False
+    if lows[i] == "send":
+        return not {"me", "us", "over"}.isdisjoint(beside)
     return lows[i] not in LEAD_PAIRS or (i > 0 and lows[i - 1] in LEAD_PAIRS[lows[i]])
 
 
@@ -360,6 +363,9 @@ def _cut_lead(table: _Table) -> None:
 def _numbers(table: _Table, i: int) -> None:
     for category, end, meaning in numbers.read(table.lows, i):
         table.put(category, i, end, meaning)
+    unit = lexicon.UNITS.get(table.lows[i])
+    if unit is not None and i and any(ch.isdigit() for ch in table.lows[i - 1]):
+        table.put("UNITW", i, i + 1, unit)
 
 
 _TIMES = {
@@ -460,6 +466,10 @@ def _names(table: _Table, i: int, names: Index, occurring: frozenset[str]) -> No
             table.put("KEY", i, end, keys)  # "to" is no key, but "property to" is
     if lows[i] in ("age", "ages") and ("age",) not in names.keys:
         table.put("AGEWORD", i, i + 1)
+    if i and "DISTINCT" in table.at[i - 1] and "KEY" not in table.at[i]:
+        parts = names.nouns.get(stem(lows[i]))
+        if parts:
+            table.put("KEY", i, i + 1, parts)  # "3 different cities", where the key is to_city
     dates = names.dates.get(stem(lows[i]))
     if dates and (lows[i].endswith("ing") or lows[i] in ("due", "valid")):
         table.put("DATEKEY", i, i + 1, dates)
@@ -615,6 +625,16 @@ _VISITS = tuple(
     for verb in ("visited", "visit", "visits", "visiting")
     for place in ("site", "website", "app", "store", "shop")
 )
+
+
+def _bare_windows(table: _Table, i: int) -> None:
+    """A month or a year behind a comma, at the end of the question, is a window: "helmet buyers, 2026"."""
+    lows = table.lows
+    if i and lows[i - 1] == "," and i + 3 >= len(lows):
+        words = ["in", *lows[i:]]
+        found = tuple(p.meaning for p in when.read(words, 0) if p.end == len(words) and isinstance(p.meaning, Window))
+        if found:
+            table.put("WIN", i, len(lows), found)
 
 
 def _adjectives(table: _Table, i: int) -> None:

@@ -77,9 +77,23 @@ _JOINED = {
 }  # fmt: skip
 
 
+_PREFIXES = frozenset({"pre", "re", "un", "co", "de", "non", "mis", "e"})  # no words by themselves
+
+
 def name_stems(name: str) -> tuple[str, ...]:
     """The stems of a name's words, a verb and its particle joined ("checked-in" and "check-in" → checkin)."""
-    return _with_particles([stem(word) for word in words_of(_apart(name))])
+    return _with_particles([stem(word) for word in _name_words(name)])
+
+
+def _name_words(name: str) -> list[str]:
+    """The words of a name, a prefix joined to what follows it: "pre-ordered" is "preordered"."""
+    found: list[str] = []
+    for word in words_of(_apart(name)):
+        if found and found[-1] in _PREFIXES:
+            found[-1] += word
+        else:
+            found.append(word)
+    return found
 
 
 def _apart(name: str) -> str:
@@ -135,11 +149,12 @@ class Index:
     key_starts: frozenset[str]
     dates: dict[str, tuple[Key, ...]]  # by the stem of what happens then: "departing" for departure_date
     booleans: dict[tuple[str, ...], tuple[Key, ...]]
+    nouns: dict[str, tuple[Key, ...]]  # of events, by the stem of the last of several words: "city" for to_city
 
 
 def event_name(name: str) -> EventName:
     """A name with its verbs told from its nouns: participles first, else words known as verbs, else the last word."""
-    words = words_of(_apart(name))
+    words = _name_words(name)
     stems = _with_particles([stem(word) for word in words])
     verbs = {stem(word) for word in words if _is_participle(word)}
     verbs |= {s for s in stems if s in _JOINED}
@@ -174,7 +189,17 @@ def index(event_types: tuple[EventType, ...], attributes: tuple[Key, ...]) -> In
         frozenset(words[0] for words in keys),
         _dates(keys),
         {_boolean_stems(key.name): (key,) for key in attributes if "boolean" in key.holds},
+        _nouns(keys),
     )
+
+
+def _nouns(keys: dict[tuple[str, ...], dict[Key, None]]) -> dict[str, tuple[Key, ...]]:
+    found: dict[str, dict[Key, None]] = {}
+    for words, named in keys.items():
+        for key in named if len(words) > 1 else ():
+            if key.level == "event":
+                found.setdefault(stem(words[-1]), {})[key] = None
+    return {noun: tuple(named) for noun, named in found.items()}
 
 
 def _dates(keys: dict[tuple[str, ...], dict[Key, None]]) -> dict[str, tuple[Key, ...]]:
@@ -244,8 +269,12 @@ def _by_name(names: Index, lows: Sequence[str], i: int) -> Iterable[tuple[int, F
     """Runs whose stems are a whole name, or a part of one that holds its verb (or, as a tail, none of its verbs)."""
     run: list[tuple[str, str]] = []  # (stem, word)
     live: set[int] | None = None
+    prefix = ""
     for j in range(i, min(len(lows), i + LONGEST_NAME)):
-        word = lows[j]
+        if lows[j] in _PREFIXES and not prefix:
+            prefix = lows[j]
+            continue
+        before, word, prefix = prefix, lows[j], ""
         if j > i and word in lexicon.DETERMINERS:
             continue
         particle = bool(run) and run[-1][0] + word in _JOINED and run[-1][0] + word in names.by_stem
@@ -258,7 +287,7 @@ def _by_name(names: Index, lows: Sequence[str], i: int) -> Iterable[tuple[int, F
                 continue
             return
         for part in parts:
-            s, bare = stem(part), _PLURAL_PARTICLES.get(part, part)
+            s, bare = before + stem(part), _PLURAL_PARTICLES.get(part, part)
             joined = run[-1][0] + bare if run else ""
             if bare in _PARTICLES and joined in _JOINED and joined in names.by_stem:
                 run[-1] = (joined, part if part != bare else run[-1][1])

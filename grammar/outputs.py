@@ -19,10 +19,10 @@ from grammar.measures import (
     rank_measure,
     spend_of,
 )
-from grammar.mentions import Edge
+from grammar.mentions import Edge, ValueHit
 from grammar.numbers import Top
 from grammar.populations import NMODS, POPULATIONS, RELATIVES, RESTS, VPS, combined, noun_phrase, population_of
-from grammar.profile import age_in_years, attribute_keys, known_attribute
+from grammar.profile import age_in_years, attribute_keys, attribute_list, known_attribute
 from grammar.query import (
     ALWAYS,
     AT_LEAST_ONCE,
@@ -153,6 +153,8 @@ def _asked(ctx: Context, tree: Tree) -> tuple[Condition, Output]:
             return _value_of(ctx, tree)
         case "versus":
             return _rows_of(ctx, tree)
+        case "count_versus":
+            return _counts_of(ctx, tree)
         case "with_columns":
             listed = tree.part("columns")
             if not any(map(_of_each, listed.trees("shown"))):
@@ -330,7 +332,7 @@ def _rows_of(ctx: Context, tree: Tree) -> tuple[Condition, Output]:
     labelled = parts
     if parts[0].name == "value_population" and last is not None and len(parts[0].children) == 1:
         head = last.part("nphead")
-        vlist = parts[0].part("vlist")
+        vlist = parts[0].part("vlist", "vkey")
         shared = Tree("np", (Tree("npre", (vlist,)), head.fresh()))
         parts = [Tree("population", (shared, *(t.fresh() for t in parts[-1].trees() if t is not last))), parts[-1]]
     elif last is not None and [t.name for t in parts[0].trees()] == ["np"] and len(parts[-1].children) > 1:
@@ -344,6 +346,18 @@ def _rows_of(ctx: Context, tree: Tree) -> tuple[Condition, Output]:
         label = ctx.names.lattice.text(values[0].first, values[-1].end) if values else ctx.text(said)
         rows.append(Row(label, population_of(ctx, part)))
     return Everyone(), Rows(tuple(rows))
+
+
+def _counts_of(ctx: Context, tree: Tree) -> tuple[Condition, Output]:
+    """ "how many users bought, gold vs silver": those of either value of an attribute."""
+    population = tree.part(*POPULATIONS)
+    said = population_of(ctx, population)
+    events = {events.event for events in _mentioned(said)}
+    vlists = tree.trees("vlist")
+    hits = [e.meaning for vlist in vlists for e in vlist.leaves()]
+    if all(isinstance(hit, ValueHit) and any(v.key.event in events for v in hit.values) for hit in hits):
+        raise refusal(vlists[-1], "Is it said of the contacts, or of what they did?", "vague")
+    return Everyone(), Rows(tuple(Row(ctx.text(one), all_of(said, attribute_list(ctx, one))) for one in vlists))
 
 
 def _top_values(ctx: Context, tree: Tree) -> tuple[Condition, Output]:

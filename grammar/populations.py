@@ -12,11 +12,11 @@ from grammar.conditions import condition_of
 from grammar.context import Context, Head
 from grammar.coordinate import attach_windows
 from grammar.draft import Clause, EventDraft, Link, Negation, Quant, Refused, Tree, refusal
-from grammar.event_drafts import event_draft, said_event, take_args, take_pre
+from grammar.event_drafts import done_to, event_draft, said_event, take_args, take_pre
 from grammar.mentions import Edge, ValueHit, everyday
 from grammar.numbers import Amount
 from grammar.predicates import abandoned, activity, event_condition, first_doers, lapsed_buyers, newcomers
-from grammar.profile import age, age_bare, attribute_alternatives, attribute_list, boolean, gender
+from grammar.profile import age, age_bare, attribute_alternatives, attribute_list, boolean, gender, value_key_is
 from grammar.query import (
     ALWAYS,
     Attribute,
@@ -33,7 +33,7 @@ from grammar.query import (
 from grammar.values import ORDER, place_condition, quant_bound, vlist_groups
 from grammar.vocabulary import Value, singular
 
-VPS = frozenset({"vp", "vp_be", "vp_either", "vp_neither"})
+VPS = frozenset({"vp", "vp_be", "vp_either", "vp_neither", "vp_both"})
 RESTS = frozenset({"linked", "loose"})
 POPULATIONS = ("asked", "population", "bracketed", "value_population")
 RELATIVES = frozenset({"group", "who", "whose_", "bywhom", "except"})
@@ -42,7 +42,8 @@ _EVENT_NMODS = frozenset({"with_event", "without_event", "active"})
 NMODS = frozenset(
     """place age age_bare tagged named has_key lacks_key bound_key measure_bound measure_average with_event
     without_event inactive active basket boolean boolean_not keyed keyed_bound birth when of_object lapsed favourite
-    whose_extreme versus_nouns neither_mods value_key_is signed_up in_segment""".split()
+    whose_extreme versus_nouns neither_mods value_key_is signed_up in_segment has_keys measure_share measure_than
+    measure_than_all""".split()
 )
 
 
@@ -77,7 +78,7 @@ def _populated(ctx: Context, tree: Tree, opening: Tree | None) -> Condition:
     rest = [t for t in parts if t.name in RESTS]
     several = next((t for t in parts if t.name == "nofpart"), None)
     if tree.name == "value_population":
-        vlist = next(t for t in parts if t.name == "vlist")
+        vlist = next(t for t in parts if t.name in ("vlist", "vkey"))
         np = Tree("np", (Tree("npre", (vlist,)), Tree("nphead", (Edge("CONTACT", vlist.end, vlist.end),))))
         tree = Tree("population", tuple(np if child is vlist else child for child in tree.children))
     relatives = [t for t in parts if t.name in (*RELATIVES, "bare")]
@@ -116,7 +117,7 @@ def _two_subjects(ctx: Context, tree: Tree) -> Condition | None:
         link = rest.trees()[0].name
         if rest.name != "linked" or unit is None or np is None or link not in ("or_", "and_"):
             continue
-        first = next((t for t in tree.trees() if t.name in ("np", "vlist")), None)
+        first = next((t for t in tree.trees() if t.name in ("np", "vlist", "vkey")), None)
         if first is None or any(t.tree("except") is not None or t.tree("without") is not None for t in rests[:k]):
             return None
         tree.edge("EITHER")
@@ -239,7 +240,10 @@ def _premodifiers(ctx: Context, np: Tree) -> _Premodifiers:
     for pre in np.trees("npre"):
         inner = pre.child()
         if isinstance(inner, Tree):
-            found.vlists.append(inner)
+            if inner.name == "vkey":
+                found.conditions.append(value_key_is(ctx, inner))
+            else:
+                found.vlists.append(inner)
             continue
         match inner.category:
             case "WINADJ":
@@ -565,7 +569,7 @@ def _clauses(ctx: Context, tree: Tree, link: Link, who: bool) -> list[Clause]:
             return found
         case "whose_":
             return _whose(ctx, tree.trees()[0], link)
-        case "vp" | "vp_be" | "vp_either" | "vp_neither":
+        case "vp" | "vp_be" | "vp_either" | "vp_neither" | "vp_both":
             return _verb_phrase(ctx, tree, link, who)
         case "gap":
             return [Clause(link, tree.first, tree.end, who, _negation(tree.edge("NEG")), gap=tree)]
@@ -577,7 +581,12 @@ def _clauses(ctx: Context, tree: Tree, link: Link, who: bool) -> list[Clause]:
         case "nofpart":
             return [Clause(link, tree.first, tree.end, who, condition=_several(ctx, tree))]
         case "bare":
-            draft = said_event(ctx.names, tree)
+            draft, general = said_event(ctx.names, tree), tree.edge("GENV")
+            if general is not None:  # "ride bookings made on mobile"
+                nouns = (ctx.names.lattice.at[i].get("EN", {}) for i in range(draft.first, general.first))
+                if any(general.end in ends for ends in nouns):
+                    raise refusal(general, "The noun and its verb name the event together.")
+                draft = done_to(ctx.names, general, draft)
             return [Clause(link, tree.first, tree.end, who, event=draft)]
         case "bywhom":
             event, tail, quant = tree.leaf("EV"), tree.edge("TAIL"), tree.tree("quant")
@@ -641,6 +650,7 @@ def _verb_phrase(ctx: Context, tree: Tree, link: Link, who: bool) -> list[Clause
         raise refusal(modal, f'"{ctx.text(modal)}": only what has happened is known.', "unsupported")
     clause.perfect = perfect
     clause.either = either or tree.has("EITHER")
+    clause.both = tree.has("BOTH")
     clause.first, clause.end = tree.first, tree.end
     return [clause]
 
@@ -751,7 +761,13 @@ def _whose(ctx: Context, tree: Tree, link: Link) -> list[Clause]:
                 raise refusal(noun, f'"{ctx.text(noun)}" is a key here.')
             draft = replace(said_event(ctx.names, tree), noun=True)
             return [Clause(link, tree.first, tree.end, who=True, event=draft)]
+        case "whose_flag":
+            draft = replace(said_event(ctx.names, tree), noun=True)
+            said = tuple(e for e in tree.children if isinstance(e, Edge) and e.category in ("NEG", "KEY"))
+            draft.objects.append(Tree("flagged", said))
+            return [Clause(link, tree.first, tree.end, who=True, event=draft)]
         case "whose_passive":
+            tree.own("GOT")
             draft = EventDraft(tree.first, tree.end, tree.leaf("EV").meaning, tails=tree.own("EN", "TAIL"))
             take_args(ctx.names, draft, tree.trees())
             return [Clause(link, tree.first, tree.end, who=True, event=draft)]

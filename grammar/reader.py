@@ -461,6 +461,9 @@ def _misplaced(words: Lattice, nothing: NoTree, vocabulary: Vocabulary) -> NotUn
     if unknown:
         return _unknown_words(words, unknown, vocabulary)
     at = min(nothing.position, len(words.words) - 1)
+    vague = [i for i in (at - 1, at) if i >= 0 and words.words[i].low in lexicon.VAGUE]
+    if vague:  # "our best customers": the grammar knows the word, but not of customers
+        return _unknown_words(words, vague, vocabulary)
     ends = [end for category, found in words.at[at].items() if category in _WHOLE for end in found]
     first = at
     while first and words.at[first - 1] and words.at[first - 1].keys() <= {"GENV", "HAVE", "DO"}:

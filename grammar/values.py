@@ -159,15 +159,20 @@ def unknown(names: Names, edge: Edge, event: str | None, keys: Sequence[Key] | N
     near = names.vocabulary.near(text, where, 3) or (names.vocabulary.near(text, None, 3) if where is not None else ())
     offered = tuple(dict.fromkeys(v.text.strip() for v in near if fold(v.text) != fold(text)))
     on = f" on {event}" if event else ""
+    what = "property" if event or keys is None else "attribute"
     if text.casefold() in lexicon.VAGUE:
         return Refused(
             "vague", edge.first, edge.end, f'"{text}" could mean several things: say it with a number or a time.'
         )
     if isinstance(edge.meaning, ValueHit) and edge.meaning.values:
-        held = edge.meaning.values[0].key
+        held = next((v.key for v in edge.meaning.values if v.key.event == event), edge.meaning.values[0].key)
+        if keys and event and held.event == event:
+            return Refused(
+                "wrong key", edge.first, edge.end, f'"{text}" is a {held.name} of {event}, no {keys[0].name}.'
+            )
         place = f"the {held.name} of {held.event}" if held.event else f"the attribute {held.name}"
         return Refused(
-            "unknown value", edge.first, edge.end, f'No property{on} holds "{text}"; it is a value of {place}.'
+            "unknown value", edge.first, edge.end, f'No {what}{on} holds "{text}"; it is a value of {place}.'
         )
     hint = f' Did you mean "{offered[0]}"?' if offered else ""
     return Refused("unknown value", edge.first, edge.end, f'No value "{text}" is known{on}.{hint}', offered)
@@ -212,6 +217,7 @@ def key_test(
             return Text("is", texts, not attribute), warnings
         case "bound":
             edge = cond.leaf("BOUND")
+            same_unit(cond.edge("UNITW"), key)
             if negated:
                 raise Refused(
                     "unsupported", edge.first, edge.end, "A negated comparison is not read; say the opposite one."
@@ -221,6 +227,7 @@ def key_test(
             return Numeric(edge.meaning.bound), ()
         case "number":
             edge = cond.leaf("NUM")
+            same_unit(cond.edge("UNITW"), key)
             if negated and not attribute:
                 return Text("is", (f"{edge.meaning.bound.value:g}",), True), ()
             if "number" in holds:
@@ -286,6 +293,16 @@ def name_parts(key: Key) -> list[str]:
     return key.name.lower().replace(".", "_").split("_")
 
 
+def same_unit(unit: Edge | None, name: str) -> None:
+    """A unit word beside a number is that of the key's suffix, or the key names none; else it is refused."""
+    if unit is None:
+        return
+    parts = set(name.lower().replace(".", "_").split("_"))
+    of_key = {lexicon.UNITS.get(part, part) for part in parts & {*lexicon.UNITS, *lexicon.DURATION_SUFFIXES}}
+    if of_key - {unit.meaning} or not lexicon.MONEY_WORDS.isdisjoint(parts):
+        raise Refused("wrong key", unit.first, unit.end, f'"{name}" is not measured in {unit.meaning}.')
+
+
 _SECONDS = {"millisecond": 0.001, "second": 1, "minute": 60, "hour": 3600, "day": 86400}
 
 
@@ -296,6 +313,8 @@ def converted(edge: Edge, key: Key) -> Bound:
     suffix = next(
         (lexicon.DURATION_SUFFIXES[part] for part in reversed(parts) if part in lexicon.DURATION_SUFFIXES), None
     )
+    if suffix is None and not {*lexicon.UNITS, *lexicon.MONEY_WORDS}.isdisjoint(parts):
+        raise Refused("wrong key", edge.first, edge.end, f'"{key.name}" is no length of time.')
     if suffix is None or suffix == said.unit:
         return said.bound
     factor = _SECONDS[said.unit] / _SECONDS[suffix]

@@ -57,7 +57,7 @@ REFUSED = {
         "a hedge: it says that the number or the fact is not meant as it stands",
     ),
     **dict.fromkeys(
-        "if unless whether because lest despite whereby whilst why".split(), "a condition or a cause is no selection of contacts"
+        "if unless whether lest despite whereby whilst why".split(), "a condition or a cause is no selection of contacts"
     ),
     **dict.fromkeys(
         "therefore otherwise moreover furthermore nevertheless nonetheless instead hence meanwhile finally".split(),
