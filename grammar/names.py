@@ -82,17 +82,18 @@ _PREFIXES = frozenset({"pre", "re", "un", "co", "de", "non", "mis", "e"})  # no 
 
 def name_stems(name: str) -> tuple[str, ...]:
     """The stems of a name's words, a verb and its particle joined ("checked-in" and "check-in" → checkin)."""
-    return _with_particles([stem(word) for word in _name_words(name)])
+    return _with_particles([part for part, _ in _stemmed(name)])
 
 
-def _name_words(name: str) -> list[str]:
-    """The words of a name, a prefix joined to what follows it: "pre-ordered" is "preordered"."""
-    found: list[str] = []
+def _stemmed(name: str) -> list[tuple[str, str]]:
+    """The words of a name with their stems, a prefix joined to what follows it: "pre-ordered" is "preordered"."""
+    found: list[tuple[str, str]] = []
     for word in words_of(_apart(name)):
-        if found and found[-1] in _PREFIXES:
-            found[-1] += word
+        if found and found[-1][1] in _PREFIXES:
+            prefix = found.pop()[1]
+            found.append((prefix + stem(word), prefix + word))
         else:
-            found.append(word)
+            found.append((stem(word), word))
     return found
 
 
@@ -154,9 +155,9 @@ class Index:
 
 def event_name(name: str) -> EventName:
     """A name with its verbs told from its nouns: participles first, else words known as verbs, else the last word."""
-    words = _name_words(name)
-    stems = _with_particles([stem(word) for word in words])
-    verbs = {stem(word) for word in words if _is_participle(word)}
+    words = _stemmed(name)
+    stems = _with_particles([part for part, _ in words])
+    verbs = {part for part, word in words if _is_participle(word)}
     verbs |= {s for s in stems if s in _JOINED}
     if not verbs & set(stems):
         verbs = {s for s in stems if s in lexicon.VERB_STEMS}

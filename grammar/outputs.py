@@ -135,11 +135,7 @@ def _asked(ctx: Context, tree: Tree) -> tuple[Condition, Output]:
         case "count_among":
             return population_of(ctx, _among(tree)), CountUsers()
         case "count_users":
-            first = next(tree.part(*POPULATIONS).leaves())
-            word = ctx.names.lattice.words[first.first].low
-            if first.category in ("EV", "EN") and word.endswith("s") and "EN" in ctx.names.lattice.at[first.first]:
-                raise refusal(first, f'"{ctx.text(first)}" are no contacts: how many users with them?')
-            return population_of(replace(ctx, counting=True), tree.trees()[0]), CountUsers()
+            return _whom_counted(ctx, tree), CountUsers()
         case "count_events":
             return _count_events(ctx, tree)
         case "count_actives":
@@ -348,10 +344,19 @@ def _rows_of(ctx: Context, tree: Tree) -> tuple[Condition, Output]:
     return Everyone(), Rows(tuple(rows))
 
 
+def _whom_counted(ctx: Context, tree: Tree) -> Condition:
+    """The contacts that are counted. Refused where events are."""
+    population = tree.part(*POPULATIONS)
+    first = next(population.leaves())
+    word = ctx.names.lattice.words[first.end - 1 if first.category == "EN" else first.first].low
+    if first.category in ("EV", "EN") and word.endswith("s") and "EN" in ctx.names.lattice.at[first.first]:
+        raise refusal(first, f'"{ctx.text(first)}" are no contacts: how many users with them?')
+    return population_of(replace(ctx, counting=True), population)
+
+
 def _counts_of(ctx: Context, tree: Tree) -> tuple[Condition, Output]:
     """ "how many users bought, gold vs silver": those of either value of an attribute."""
-    population = tree.part(*POPULATIONS)
-    said = population_of(ctx, population)
+    said = _whom_counted(ctx, tree)
     events = {events.event for events in _mentioned(said)}
     vlists = tree.trees("vlist")
     hits = [e.meaning for vlist in vlists for e in vlist.leaves()]

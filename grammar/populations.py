@@ -12,7 +12,7 @@ from grammar.conditions import condition_of
 from grammar.context import Context, Head
 from grammar.coordinate import attach_windows
 from grammar.draft import Clause, EventDraft, Link, Negation, Quant, Refused, Tree, refusal
-from grammar.event_drafts import done_to, event_draft, said_event, take_args, take_pre
+from grammar.event_drafts import event_draft, said_event, take_args, take_pre
 from grammar.mentions import Edge, ValueHit, everyday
 from grammar.numbers import Amount
 from grammar.predicates import abandoned, activity, event_condition, first_doers, lapsed_buyers, newcomers
@@ -45,6 +45,7 @@ NMODS = frozenset(
     whose_extreme versus_nouns neither_mods value_key_is signed_up in_segment has_keys measure_share measure_than
     measure_than_all""".split()
 )
+_DONE = frozenset("made placed done performed taken".split())  # say no more than the noun before them
 
 
 def population_of(ctx: Context, tree: Tree) -> Condition:
@@ -392,7 +393,8 @@ def combined(ctx: Context, first: list[Tree], rest: list[Tree], about: Sequence[
     found: list[Clause] = list(about)
     for tree in first:
         found.extend(_clauses(ctx, tree, Link("start" if not found else "loose"), False))
-    for tree in rest:
+    for last, tree in pairwise([*(first[-1:] or rest[:1]), *rest]):
+        _says_of(ctx, last, tree)
         more = _linked(ctx, tree)
         before = found[-1] if found else None
         if before is not None and tree.name == "loose":
@@ -500,6 +502,16 @@ def _alternative(tree: Tree) -> Tree:
     return Tree(tree.name, (Tree("or_" if link.name == "and_" else link.name, link.children), *units))
 
 
+def _says_of(ctx: Context, before: Tree, tree: Tree) -> None:
+    """Refused where a bare verb is said of the event before it: "whose ride was insured or cancelled"."""
+    whose = before.tree("whose_") if before.name == "loose" else before
+    unit = tree.tree("unit")
+    vp = unit.tree("vp") if unit is not None else None
+    bare = vp is not None and [t.name for t in vp.trees()] == ["event"] and len(list(vp.leaves())) == 1
+    if whose is not None and whose.tree("whose_flag", "whose_passive") is not None and unit is not None and bare:
+        raise refusal(unit, f'Of whom or what is "{ctx.text(unit)}" said?')
+
+
 def _attaches(ctx: Context, before: Clause, tree: Tree) -> None:
     """Refused where a clause without a link cannot belong to what stands before it: "cancelled that we have an order",
     "haven't opened without a ticket", "won a tournament they entered"."""
@@ -586,7 +598,8 @@ def _clauses(ctx: Context, tree: Tree, link: Link, who: bool) -> list[Clause]:
                 nouns = (ctx.names.lattice.at[i].get("EN", {}) for i in range(draft.first, general.first))
                 if any(general.end in ends for ends in nouns):
                     raise refusal(general, "The noun and its verb name the event together.")
-                draft = done_to(ctx.names, general, draft)
+                if ctx.text(general).casefold() not in _DONE:
+                    raise refusal(general, f'"{ctx.text(general)}" is another event than its noun.')
             return [Clause(link, tree.first, tree.end, who, event=draft)]
         case "bywhom":
             event, tail, quant = tree.leaf("EV"), tree.edge("TAIL"), tree.tree("quant")
