@@ -73,7 +73,7 @@ def query_of(ctx: Context, tree: Tree) -> Query:
     ask = next(t for t in tree.trees() if t.name != "tail" and t.name not in _TAILS)
     tails = [t for t in tree.trees() if t is not ask]
     in_time = next((t for t in tails if t.name == "per_time"), None)
-    population, output = _asked(ctx, _counted(ask) if in_time is not None else ask)
+    population, output = _asked(ctx, _counted(ctx, ask, in_time) if in_time is not None else ask)
     if in_time is not None:
         population, output = _in_time(ctx, in_time, population, output)
         tails.remove(in_time)
@@ -86,9 +86,12 @@ def query_of(ctx: Context, tree: Tree) -> Query:
     return Query(population, output, ctx.text(label) if label is not None else None)
 
 
-def _counted(ask: Tree) -> Tree:
-    """ "orders per month": a noun of an event by itself counts the events."""
+def _counted(ctx: Context, ask: Tree, in_time: Tree) -> Tree:
+    """ "orders per month": a noun of an event by itself counts the events. "orders every month for 3 months" is a rhythm
+    of those who ordered (section 14)."""
     population = ask.trees()[0]
+    if in_time.has("EACHPART") and "REG" in ctx.names.lattice.at[in_time.first]:
+        return ask
     bare = population.tree("bare") if ask.name == "users" and len(population.children) == 1 else None
     return ask if bare is None else Tree("count_events", bare.children)
 
