@@ -312,7 +312,7 @@ def _each_of(words: Sequence[str], i: int) -> tuple[int, Regularity] | None:
         if last and last[2] == unit:
             return last[0], Regularity("blocks", unit, Bound(">=", last[1]), of=last[1], calendar=last[3] or calendar)
         end = k + 1
-        if end < len(words) and words[end] in ("of", "in", "during", "since"):
+        if end < len(words) and words[end] in ("of", "in", "during", "since", "this", "last"):
             return (end + 1 if words[end] == "of" else end), Regularity("every", unit, Bound(">=", 1))
     return None
 
