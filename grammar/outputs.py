@@ -87,8 +87,8 @@ def query_of(ctx: Context, tree: Tree) -> Query:
 
 
 def _counted(ctx: Context, ask: Tree, in_time: Tree) -> Tree:
-    """ "orders per month": a noun of an event by itself counts the events. "orders every month for the last 3 months" is
-    a rhythm of those who ordered (section 14)."""
+    """ "orders per month": a noun of an event by itself counts the events. "orders every month for the last 3 months"
+    is a rhythm of those who ordered (section 14)."""
     population = ask.trees()[0]
     if in_time.has("EACHPART") and "REG" in ctx.names.lattice.at[in_time.first]:
         return ask
