@@ -26,7 +26,7 @@ UNREADABLE: Final = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 
 SUFFIXES: Final = (".jsonl", ".ndjson", ".csv", ".parquet", ".json")
 _ROWS: Final = 2_000  # rows of a table that are in memory as objects at once
-_BLOCK: Final = 22 * 2**20  # bytes of a file of lines that are in memory at once
+_BLOCK: Final = 15 * 2**20  # bytes of a file of lines that are in memory at once
 _LONGEST_CELL: Final = 2**31 - 1
 
 
