@@ -323,9 +323,10 @@ def _observe_items(seen: SeenKeys, told: Group) -> None:
                     if len(values) == len(owners)
                     else [o for o, i in zip(owners, items, strict=True) if key in i]
                 )
-                texts = Counter(v for _, v in set(_texts_of(key, mine, values)))
-                for text in found.texts.keys() & texts.keys():
-                    found.texts[text] = texts[text]
+                texts = list(_texts_of(key, mine, values))
+                again = Counter(v for _, v in texts) - Counter(v for _, v in set(texts))
+                for text in found.texts.keys() & again.keys():
+                    found.texts[text] -= again[text]
 
 
 def _texts_of(key: str, owners: Sequence[int], values: Sequence[Any]) -> Iterable[tuple[int, str]]:
