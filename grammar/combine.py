@@ -39,6 +39,7 @@ from grammar.query import (
     all_of,
     any_of,
     did,
+    event_types,
     filters,
     negated,
     nodes,
@@ -229,7 +230,7 @@ def _referred(ctx: Context, mention: Mention, mentions: Sequence[tuple[Clause, M
                     any(k.name == p.name and (k.level == p.level or p.level == "order value") for k in keys)
                     for p in names
                 ):
-                    if earlier is mentions[-1][1] and _shared_id(ctx, mention, earlier) is not None:
+                    if earlier is mentions[-1][1] and _shared_id(keys, ctx.names.keys(earlier.event or "")) is not None:
                         return replace(mention, product=None)
                     raise refusal(draft, f"{mention.event} does not have what it refers to.", "wrong key")
             where = filters(*mention.variants[0], *earlier.product)
@@ -245,12 +246,9 @@ def _shared_property(ctx: Context, mention: Mention, partner: Mention | None, dr
         raise refusal(draft, "The same as what?")
     mine, theirs = ctx.names.keys(mention.event or ""), ctx.names.keys(partner.event or "")
 
-    def common(name: str) -> Property | None:
-        return _common(name, mine, theirs)
-
     wanted = mention.same or "product"
     if wanted == "product":
-        found = common("product_id") if mention.same else _shared_id(ctx, mention, partner)
+        found = _common("product_id", mine, theirs) if mention.same else _shared_id(mine, theirs)
         if found is not None:
             return found
     elif wanted.startswith("?"):
@@ -260,19 +258,18 @@ def _shared_property(ctx: Context, mention: Mention, partner: Mention | None, dr
         )
         ids = [n for n in names if n.endswith("_id")] or names
         if ids:
-            shared = common(ids[0])
+            shared = _common(ids[0], mine, theirs)
             if shared is not None:
                 return shared
     else:
-        found = common(wanted)
+        found = _common(wanted, mine, theirs)
         if found is not None:
             return found
     raise refusal(draft, "The two events share no such key.", "wrong key")
 
 
-def _shared_id(ctx: Context, mention: Mention, partner: Mention) -> Property | None:
+def _shared_id(mine: Collection[Key], theirs: Collection[Key]) -> Property | None:
     """The id by which two events are about one thing: the product's, or the only one that both have."""
-    mine, theirs = ctx.names.keys(mention.event or ""), ctx.names.keys(partner.event or "")
     found = _common("product_id", mine, theirs)
     shared = {k.name for k in mine} & {k.name for k in theirs}
     ids = sorted(name for name in shared if name.rsplit("_", 1)[-1].lower() in lexicon.ID_WORDS)
@@ -280,6 +277,7 @@ def _shared_id(ctx: Context, mention: Mention, partner: Mention) -> Property | N
 
 
 def _common(name: str, mine: Collection[Key], theirs: Collection[Key]) -> Property | None:
+    """The property of that name that both events have, of their line items or of their own."""
     levels: tuple[Level, ...] = ("item", "event")
     for level in levels:
         if all(any(k.name == name and k.level == level for k in keys) for keys in (mine, theirs)):
@@ -354,9 +352,9 @@ def _again(
     if draft.said() - {"again", "window", "gap"} or len(draft.time.withins) > (gap is not None):
         raise refusal(clause, f'Not all of "{ctx.text(clause)}" is read of doing it again.', "unsupported")
     given = ctx.before.of if isinstance(ctx.before, All) else (ctx.before,)
-    known = [part for part in given if _types_in(part) & _may_be(draft)]
+    known = [part for part in given if not _may_be(draft).isdisjoint(event_types(part))]
     if known:
-        same_type(draft, _types_in(known[0]), vague)
+        same_type(draft, event_types(known[0]), vague)
     mention = _referred(ctx, ctx.mention(draft, references=True), mentions, draft)
     if len(mention.variants) != 1 or mention.bound != AT_LEAST_ONCE or mention.measure != "count" or mention.profile:
         raise refusal(clause, f'Not all of "{ctx.text(clause)}" is read of doing it again.', "unsupported")
@@ -412,11 +410,6 @@ def _only_once(
     clause.link = other.link
     mentions.append((clause, before))
     return all_of(did(events, Bound("=", 1)), *before.profile)
-
-
-def _types_in(node: object) -> set[str]:
-    """The event types that a condition names."""
-    return {part.event for part in nodes(node) if isinstance(part, Events) and part.event is not None}
 
 
 def _window(ctx: Context, clause: Clause, alone: bool = False) -> Window:

@@ -58,6 +58,7 @@ from grammar.query import (
     Value,
     all_of,
     did,
+    event_types,
     negated,
     nodes,
 )
@@ -99,7 +100,6 @@ def _counted(ctx: Context, ask: Tree, in_time: Tree) -> Tree:
 def _in_time(ctx: Context, tree: Tree, population: Condition, output: Output) -> tuple[Condition, Output]:
     """A count for each part of time, in the window behind it: of events, or of the contacts that have one."""
     part, when = tree.leaf("TIMEPART", "EACHPART"), tree.edge("WIN")
-    tree.edge("PER", "BY"), tree.edge("EVER")
     match output:
         case CountEvents(events):
             counted = TimeBreakdown(part.meaning, events)
@@ -540,8 +540,7 @@ def _own_of_two(ctx: Context, tree: Tree, population: Condition) -> Edge | None:
     word = tree.leaf("SHOW", "WITH")
     if ctx.text(word).casefold() != "with their":
         return None
-    done = {events.event for events in _mentioned(population) if events.event}
-    theirs = {key_noun(k) for event in done for k in ctx.names.keys(event) if k.level != "item"}
+    theirs = {key_noun(k) for event in event_types(population) for k in ctx.names.keys(event) if k.level != "item"}
     edges = [e for t in tree.trees("shown") for e in t.part("sortkey").own("KEY")]
     return next((e for e in edges if any(key_noun(k) in theirs for k in attribute_keys(e))), None)
 

@@ -974,6 +974,11 @@ def nodes(of: object) -> Iterator[object]:
             yield from nodes(getattr(of, part.name))
 
 
+def event_types(of: object) -> list[str]:
+    """The event types that a query, or a part of it, names, in order; one that it names twice is there twice."""
+    return [node.event for node in nodes(of) if isinstance(node, Events) and node.event is not None]
+
+
 def changed(of: T, change: Callable[[object], object | None]) -> T:
     """The same query (or part of one) with nodes replaced: `change` gives the new node, or None to look inside the old
     one. What is joined stays in canonical form."""

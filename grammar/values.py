@@ -285,19 +285,19 @@ def key_test(
 
 def key_noun(key: Key) -> str:
     """The noun of a key's name, as a stem: doctor of family_doctor."""
-    return stem(name_parts(key)[-1])
+    return stem(name_parts(key.name)[-1])
 
 
-def name_parts(key: Key) -> list[str]:
+def name_parts(name: str) -> list[str]:
     """The words of a key's name: shipping.net_total is shipping, net, total."""
-    return key.name.lower().replace(".", "_").split("_")
+    return name.lower().replace(".", "_").split("_")
 
 
 def same_unit(unit: Edge | None, name: str) -> None:
     """A unit word beside a number is that of the key's suffix, or the key names none; else it is refused."""
     if unit is None:
         return
-    parts = set(name.lower().replace(".", "_").split("_"))
+    parts = set(name_parts(name))
     of_key = {lexicon.UNITS.get(part, part) for part in parts & {*lexicon.UNITS, *lexicon.DURATION_SUFFIXES}}
     if of_key - {unit.meaning} or not lexicon.MONEY_WORDS.isdisjoint(parts):
         raise Refused("wrong key", unit.first, unit.end, f'"{name}" is not measured in {unit.meaning}.')
@@ -309,7 +309,7 @@ _SECONDS = {"millisecond": 0.001, "second": 1, "minute": 60, "hour": 3600, "day"
 def converted(edge: Edge, key: Key) -> Bound:
     """A bound on a duration in the unit of the property's suffix; without one, the unit as it was said."""
     said: Duration = edge.meaning
-    parts = name_parts(key)
+    parts = name_parts(key.name)
     suffix = next(
         (lexicon.DURATION_SUFFIXES[part] for part in reversed(parts) if part in lexicon.DURATION_SUFFIXES), None
     )
@@ -331,7 +331,7 @@ def converted(edge: Edge, key: Key) -> Bound:
 def duration_keys(names: Names, event: str) -> list[Key]:
     """The numeric properties of an event that hold a length of time, by their names."""
     lengths = {"duration", *lexicon.DURATION_SUFFIXES}
-    return [k for k in names.keys(event, "event") if "number" in k.holds and not lengths.isdisjoint(name_parts(k))]
+    return [k for k in names.keys(event, "event") if "number" in k.holds and not lengths.isdisjoint(name_parts(k.name))]
 
 
 def names_truth(names: Names, keys: Sequence[Key]) -> bool:
@@ -427,7 +427,7 @@ def money_keys(names: Names, event: str) -> list[Property]:
     return [
         Property(k.name)
         for k in names.keys(event, "event")
-        if "number" in k.holds and not lexicon.MONEY_WORDS.isdisjoint(name_parts(k))
+        if "number" in k.holds and not lexicon.MONEY_WORDS.isdisjoint(name_parts(k.name))
     ]
 
 

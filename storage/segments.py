@@ -133,7 +133,7 @@ def save(
     if any(fold(row.name) == fold(name) for row in rows):
         raise StorageError("taken", f'There is a segment "{name}" already: delete or rename it first.')
     there = layout()
-    occur = tuple(sorted({name for name in _types(query) if name in there.types}))
+    occur = tuple(sorted({name for name in q.event_types(query) if name in there.types}))
     zone = ZoneInfo(book.zone)
     made = SegmentRow(max((row.id for row in rows), default=0) + 1, name, query, static, occur, clock)
     live = SegmentRow(made.id, name, query, False, occur, clock)
@@ -202,10 +202,6 @@ def delete(
         for table in ("stay", "refresh"):
             tx.run(f"DELETE FROM {book.schema}.{table} WHERE segment = ?", [row.id])
         bump(tx, book)
-
-
-def _types(query: Query) -> list[str]:
-    return [node.event for node in q.nodes(query) if isinstance(node, q.Events) and node.event is not None]
 
 
 def _speaks_of(of: object, row: SegmentRow) -> bool:
