@@ -357,9 +357,8 @@ UNITS = {  # words of measure, by the suffix that a key of such a measure has
     for word in words.split()
 }  # fmt: skip
 CAUSE_WORDS = frozenset("cause reason error fault problem issue".split())
-ID_WORDS = frozenset(
-    "id pnr ref reference uuid guid".split()
-)  # the last word of a key that tells one thing from others
+# The last word of a key that tells one thing from others.
+ID_WORDS = frozenset("id pnr ref reference uuid guid".split())
 OTHER_SUFFIXES = frozenset("mb kb gb km kg usd inr eur pct percent".split())
 DATE_SUFFIXES = frozenset("date day on at time".split())
 PRODUCT_LOOKUP = ("name", "category", "brand", "variant", "sku", "product_id", "variant_id")

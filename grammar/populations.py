@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from itertools import pairwise
 
@@ -416,34 +416,29 @@ def _with_exceptions(ctx: Context, first: list[Tree], rest: list[Tree]) -> tuple
     while n < len(trees):
         tree = trees[n]
         n += 1
-        exception = tree if tree.name == "except" else next(_exceptions(tree), None)
+        exception = _exception(tree)
         if exception is None:
             found.append(tree)
             continue
         run = _reached(ctx, exception, trees[n:])
         n += len(run)
         whole = Tree("except", (*exception.children, *run))
-        found.append(whole if tree is exception else _replaced(tree, exception, whole))
+        found.append(_replaced(tree, exception, whole))
     return found[: len(first)], found[len(first) :]
 
 
-def _exceptions(tree: Tree) -> Iterator[Tree]:
-    """The exception that a clause of the rest is."""
-    inner = tree.trees()[-1] if tree.name in RESTS else None
-    if inner is not None and inner.name == "unit":
+def _exception(tree: Tree) -> Tree | None:
+    """The exception that a clause is, by itself, behind a link or without one."""
+    inner = tree.trees()[-1] if tree.name in RESTS else tree
+    if inner.name == "unit":
         inner = inner.trees()[0]
-    if inner is not None and inner.name == "except":
-        yield inner
+    return inner if inner.name == "except" else None
 
 
 def _replaced(tree: Tree, old: Tree, new: Tree) -> Tree:
-    return Tree(
-        tree.name,
-        tuple(
-            new if child is old else _replaced(child, old, new) if isinstance(child, Tree) else child
-            for child in tree.children
-        ),
-    )
+    if tree is old:
+        return new
+    return Tree(tree.name, tuple(_replaced(c, old, new) if isinstance(c, Tree) else c for c in tree.children))
 
 
 def _reached(ctx: Context, exception: Tree, rest: list[Tree]) -> list[Tree]:
@@ -550,7 +545,6 @@ def _linked(ctx: Context, tree: Tree) -> list[Clause]:
                 unit.first,
                 unit.end,
                 condition=noun_phrase(ctx, inner[0], inner[1:]),
-                simple_noun=True,
             )
         ]
     if inner[0].name == "step":

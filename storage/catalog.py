@@ -382,15 +382,11 @@ def record_events(tx: Session, schema: str, batch: Batch) -> tuple[dict[str, int
     for told in batch.groups:
         times = [batch.times[row] for row in told.rows]
         came.append((told.name, len(times), min(times), max(times)))
-    return _record(tx, schema, came, observe(batch))
+    return record_seen(tx, schema, came, observe(batch))
 
 
 def record_seen(tx: Session, schema: str, came: Sequence[TypeRow], seen: SeenKeys) -> tuple[dict[str, int], bool]:
     """As `record_events`, of events that are told by what they show."""
-    return _record(tx, schema, came, seen)
-
-
-def _record(tx: Session, schema: str, came: Sequence[TypeRow], seen: SeenKeys) -> tuple[dict[str, int], bool]:
     types, new = _record_types(tx, schema, came)
     return types, _record_seen(tx, schema, types, seen) or new
 

@@ -127,7 +127,6 @@ class _Known:
             self.contacts = max(numbers)
 
     def see_events(self, tx: Session, schema: str) -> None:
-
         last = tx.rows(f"SELECT max(event) FROM {schema}.event WHERE event > ?", [self.events])[0][0]
         if last is not None:
             new = tx.table(

@@ -772,9 +772,8 @@ class _Speller:
                 "bit_or",
                 exp.BitwiseLeftShift(this=_cast(_number(1), exp.DType.BIGINT), expression=exp.Paren(this=period)),
             )
-            counted = _cast(
-                _call("bit_count", bit), exp.DType.BIGINT
-            )  # else so small a number that a product overflows
+            # uncast, the count is so small a number that a product overflows
+            counted = _cast(_call("bit_count", bit), exp.DType.BIGINT)
             return rows.select([contact, _alias(counted, "value")], where, [contact.copy()])
         enough: Expr | None = None
         if part.each > 1:
