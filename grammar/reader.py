@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Literal
 
 from grammar import lexicon
 from grammar.canonical import read_canonical
+from grammar.chart import NoTree, TooTangled
 from grammar.describe import describe
 from grammar.draft import Refused, Tree
-from grammar.english import NoTree, TooTangled, trees
+from grammar.english import trees
 from grammar.errors import Ambiguous, NotUnderstood, Reading
 from grammar.mentions import Lattice, lattice, tokens
 from grammar.proposal import Proposal, Rejected, Restated, Sheet, Veiled, is_foreign, restated, sheet
