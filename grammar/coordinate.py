@@ -428,7 +428,7 @@ def _reach(ctx: Context, run: list[Clause]) -> None:
             here = run[i]
             if _own(here) or id(here) in given:
                 break
-            if _timeless(here):
+            if _timeless(here) and here.negation is not run[k].negation:
                 continue
             link = run[i + 1].link
             if _chained(run[i + 1]):
@@ -447,16 +447,29 @@ def _reach(ctx: Context, run: list[Clause]) -> None:
         first, second = run[i], run[i + 1]
         edges = _after(first)
         negation = second.negation
-        if not edges or negation is None or negation.never or _own(second) or id(second) in given or _chained(second):
+        if not edges or not _bare(second) or _own(second) or id(second) in given or _chained(second):
             continue
-        if second.link.kind in ("and", "but") and ctx.choose((True, False), ctx.text(edges[0])):
+        if second.link.kind in ("and", "but", "loose") and ctx.choose((True, False), ctx.text(edges[0])):
             given[id(second)] = edges
+            for other in run[i + 2 :]:
+                if negation is not None and other.negation is negation and not _own(other):
+                    given[id(other)] = edges
     for clause in run:
         edges = given.get(id(clause), [])
         if edges and clause.event is not None:
             clause.event.time = clause.event.time.at(*edges)
         elif edges:
             clause.window = ctx.windows(edges)
+
+
+def _bare(clause: Clause) -> bool:
+    """Whether it says that there was none, and no never: "did not buy", "without a review", "bought no helmet"."""
+    if clause.negation is not None:
+        return not clause.negation.never
+    draft = clause.event
+    return draft is not None and (
+        draft.none() or any(quant.has("NONE") for obj in draft.objects for quant in obj.trees("quant"))
+    )
 
 
 def _needs_readings(here: Clause, last: Clause) -> bool:
