@@ -478,7 +478,7 @@ def _with_partner(
     else:
         pair = Chain((first, second), None, _shared_property(ctx, mention, other, draft), ordered=False)
     before = parts.pop()[1]
-    if before != all_of(did(first.events), *other.profile):  # the clause before stands for a pair of its own: this one is a third of it
+    if before != all_of(did(first.events), *other.profile):  # a pair of its own, of which this is a third
         if not isinstance(before, Chain) or not isinstance(pair, Chain) or pair.same != before.same or pair.ordered:
             raise refusal(draft, "It is about more than the event directly before it.", "unsupported")
         pair = replace(before, steps=(*before.steps, second))
