@@ -102,7 +102,7 @@ _ROWS: tuple[tuple[str, Any, str], ...] = (
     ("INONE", None, "in one order|in a single order|in one go|in the same order|in one purchase|in a single purchase|at once|in one transaction|in a single transaction|in an order|per order"),
     # conditions on a value
     ("EQ", None, "equal to|equals|=|equal|set to|as|of|matching|named|called|being|exactly|namely|marked|marked as|listed as|one of|any of|either of|any one of|among"),
-    ("CONTAINS", None, "contains|contain|containing|includes|include|including|contained|has the word|having the word|with the word|mentions|mention|mentioning|matches"),
+    ("CONTAINS", None, "contains|contain|containing|includes|include|included|including|contained|has the word|having the word|with the word|mentions|mention|mentioning|matches"),
     ("STARTS", None, "starts with|start with|starting with|begins with|begin with|beginning with|started with"),
     ("ENDS", None, "ends with|end with|ending with|ends in|end in|ending in|ended with"),
     ("MISSING", None, "missing|unknown|not set|empty|blank|absent|not known|null|not given|not provided|unset|undefined|not specified|not available"),
@@ -149,7 +149,7 @@ _ROWS: tuple[tuple[str, Any, str], ...] = (
     # habit
     ("FAV", "favourite", "favourite|favorite|preferred|most bought|most purchased|most ordered|top|most frequently bought|most often bought|usual"),
     ("MOST", None, "most|most often|most frequently|most commonly"),
-    ("LEAST", None, "least|least often|least frequently"),
+    ("LEAST", None, "least|fewest|least often|least frequently"),
     ("MOSTLY", None, "mostly|mainly|primarily|predominantly|usually|largely|chiefly"),
     ("ONLY", None, "only|always|exclusively|only ever|solely|invariably|purely"),
     # what is asked for

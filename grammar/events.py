@@ -6,7 +6,7 @@ words of one mention ── candidates by tier (full name, everyday word, part) 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import product as combinations
 from typing import Any
 
@@ -202,6 +202,9 @@ def _linked(names: Names, tail: Edge) -> bool:
     return names.lattice.words[tail.first].low in ("to", "in", "into", "on", "out", "from", "for", "off")
 
 
+_OTHER = frozenset("other than|except|except for|apart from|aside from|excluding".split("|"))
+
+
 class _Parts:
     """The parts of one mention, taken one after another for one event."""
 
@@ -255,6 +258,8 @@ class _Parts:
                 self.dated(tree)
             case "flagged":
                 self.flagged(tree)
+            case "other_things":
+                self.other_things(tree)
             case "only_items":
                 self.only_items(tree)
             case "in_key":
@@ -312,6 +317,26 @@ class _Parts:
             self.measure = "count"
         if isinstance(edge.meaning, Amount) and edge.meaning.currency:
             raise self.refuse(edge, "An amount of money is no count.")
+
+    def other_things(self, tree: Tree) -> None:
+        """ "something other than the Red Shirt": an item that has the property with another value."""
+        thing, word, vlist = tree.leaf("THING"), tree.leaf("EXCEPT"), tree.part("vlist")
+        if self.names.text(word).casefold() not in _OTHER:
+            raise self.refuse(word, f'"{self.names.text(word)}" has no place behind "{self.names.text(thing)}".')
+        if tree.tree("quant") is not None:
+            self.object(Tree("obj", tuple(c for c in tree.children if c not in (word, vlist))))
+        others = _Parts(self.names, self.event, self.windows)
+        others.values(vlist, None)
+        readings = others.options[0] if others.options else [v[0] for v in others.variants if len(v) == 1]
+        if others.joint == "and" or not readings or any(len(reading) != 1 for reading in readings):
+            raise self.refuse(vlist, "Other than one value, or than any of some, is read.", "unsupported")
+        self.options.append([(self.with_another(vlist, reading[0]),) for reading in readings])
+
+    def with_another(self, tree: Tree, given: EventFilter) -> Filter:
+        """The same property with another value."""
+        if not isinstance(given, Filter) or not isinstance(given.test, Text) or given.test.negated:
+            raise self.refuse(tree, "Other than a value is read.", "unsupported")
+        return replace(given, test=replace(given.test, negated=True))
 
     def count_distinct(self, tree: Tree) -> None:
         quant = tree.tree("quant")

@@ -36,11 +36,11 @@ from grammar.vocabulary import Value, singular
 VPS = frozenset({"vp", "vp_be", "vp_either", "vp_neither", "vp_both"})
 RESTS = frozenset({"linked", "loose"})
 POPULATIONS = ("asked", "population", "bracketed", "value_population")
-RELATIVES = frozenset({"group", "who", "whose_", "bywhom", "except"})
+RELATIVES = frozenset({"group", "who", "who_then", "whose_", "bywhom", "except"})
 _HAPPENINGS = frozenset({"signed_up", "abandoned", "came_back", "stopped", "moved_segment"})
 _EVENT_NMODS = frozenset({"with_event", "without_event", "active"})
 NMODS = frozenset(
-    """place age age_bare tagged named has_key lacks_key bound_key measure_bound measure_average with_event
+    """place place_aged age age_bare tagged named has_key lacks_key bound_key measure_bound measure_average with_event
     without_event inactive active basket boolean boolean_not keyed keyed_bound birth when of_object lapsed favourite
     whose_extreme versus_nouns neither_mods value_key_is signed_up in_segment has_keys measure_share measure_than
     measure_than_all""".split()
@@ -187,6 +187,7 @@ def noun_phrase(ctx: Context, np: Tree, nmods: list[Tree], about: list[Clause] |
     if isinstance(child, Tree) and child.name == "group":
         conditions.append(population_of(ctx, child.trees()[0]))
     elif isinstance(child, Tree):
+        child, nmods = _timed_rank(child, nmods)
         rank = _ranked(ctx, child)
     elif child.category == "ABANDONER":
         wins, nmods = _times(nmods)
@@ -234,6 +235,14 @@ def noun_phrase(ctx: Context, np: Tree, nmods: list[Tree], about: list[Clause] |
         conditions.append(age_bare(ctx, bare))
     found = all_of(*conditions)
     return replace(rank, among=all_of(rank.among, found)) if rank is not None else found
+
+
+def _timed_rank(rank: Tree, nmods: list[Tree]) -> tuple[Tree, list[Tree]]:
+    """ "top 5 spenders from Pune in 2025": a time behind a place is the rank's, if that has none."""
+    places = nmods and nmods[-1].name == "when" and all(t.name == "place" for t in nmods[:-1])
+    if not places or rank.name not in ("rank_bare", "rank_spenders") or rank.has("WIN", "EVER"):
+        return rank, nmods
+    return Tree(rank.name, (*rank.children, *nmods[-1].children)), nmods[:-1]
 
 
 def _premodifiers(ctx: Context, np: Tree) -> _Premodifiers:
@@ -573,6 +582,10 @@ def _clauses(ctx: Context, tree: Tree, link: Link, who: bool) -> list[Clause]:
             elif win is not None:
                 raise refusal(win, f'"{ctx.text(win)}" has no verb to belong to.')
             return found
+        case "who_then":
+            if link.kind not in ("and", "but"):
+                raise refusal(tree.leaf("THEN"), "Then after what?")
+            return _clauses(ctx, tree.trees()[0], replace(link, kind="then"), False)
         case "whose_":
             return _whose(ctx, tree.trees()[0], link)
         case "vp" | "vp_be" | "vp_either" | "vp_neither" | "vp_both":
