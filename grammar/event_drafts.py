@@ -15,7 +15,7 @@ from grammar.vocabulary import singular
 OBJECTS = ("obj", "ref", "same", "another", "text_object", "distinct_key", "distinct_thing")
 _PARTS = frozenset(  # of a mention; see events
     """prepared keyed keyed_bound amount has_property value_key named_thing dated only_items in_key counted_tail
-    duration_arg flagged other_things""".split()
+    duration_arg flagged other_things measured""".split()
 ).union(OBJECTS)
 
 

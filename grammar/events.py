@@ -49,6 +49,7 @@ from grammar.values import (
     key_test,
     key_values,
     money_keys,
+    name_parts,
     place_condition,
     properties,
     quant_bound,
@@ -260,6 +261,8 @@ class _Parts:
                 self.flagged(tree)
             case "other_things":
                 self.other_things(tree)
+            case "measured":
+                self.measured(tree)
             case "only_items":
                 self.only_items(tree)
             case "in_key":
@@ -609,6 +612,18 @@ class _Parts:
         if "number" not in {h for k in keys for h in k.holds}:
             raise self.refuse(key, f'"{keys[0].name}" holds no numbers.', "wrong key")
         self.options.append([(Filter(properties(keys), Numeric(bound.meaning.bound)),)])
+
+    def measured(self, tree: Tree) -> None:
+        """ "over 5 MB": the event's one number in that unit, by the suffix of its name."""
+        bound, unit = tree.leaf("BOUND"), tree.leaf("UNITW")
+        if any(bound.first in edges.get("KEY", {}) for edges in self.names.lattice.at[: bound.first]):
+            raise self.refuse(tree, "It is said of the key before it.")
+        keys = [k for k in self.names.keys(self.event or "", "event") if "number" in k.holds]
+        found = [k for k in keys if unit.meaning in {lexicon.UNITS.get(part) for part in name_parts(k.name)}]
+        if len(found) != 1:
+            which = f"Is it {' or '.join(k.name for k in found)}?" if found else f"{self.event} has no such number."
+            raise self.refuse(unit, f'"{self.names.text(tree)}": {which}', "vague" if found else "wrong key")
+        self.options.append([(Filter(properties(found), Numeric(bound.meaning.bound)),)])
 
     def amount(self, tree: Tree, product: bool) -> None:
         edge = tree.leaf("BOUND")

@@ -38,7 +38,11 @@ PARTICIPLES = frozenset(
 
 IRREGULAR_STEMS = {
     "bought": "buy", "buys": "buy", "buying": "buy", "buyer": "buy", "sent": "send", "sender": "send", "sending": "send",
-    "resent": "resend", "paid": "pay", "payer": "pay", "pays": "pay", "paying": "pay", "payment": "payment", "payments": "payment",
+    "resent": "resend", "paid": "pay", "payer": "pay", "pays": "pay", "paying": "pay", "payment": "payment", "payments": "payment", "repayment": "repay", "repayments": "repay",
+    "resolution": "resolv", "resolutions": "resolv", "escalation": "escalat", "escalations": "escalat",
+    "extension": "extend", "extensions": "extend", "publication": "publish", "publications": "publish", "suspension": "suspend", "suspensions": "suspend",
+    "vaccination": "vaccinat", "vaccinations": "vaccinat", "acceptance": "accept", "acceptances": "accept", "response": "respond", "responses": "respond",
+    "used": "use",
     "made": "make", "making": "make", "mak": "make", "taken": "take", "took": "take", "taking": "take", "tak": "take",
     "given": "give", "gave": "give", "giv": "give", "seen": "see", "saw": "see", "sees": "see", "seeing": "see",
     "sold": "sell", "selling": "sell", "won": "win", "winner": "win", "winning": "win", "lost": "lose", "losing": "lose", "los": "lose",
@@ -116,6 +120,7 @@ SYNONYM_STEMS: dict[str, tuple[str, ...]] = {
     "cancel": ("end",),
     "end": ("cancel",),
     "upload": ("add",),
+    "pay": ("payment",),
 }
 
 AGENT_ENDINGS = ("er", "ers", "or", "ors", "ant", "ants", "ee", "ees")
@@ -345,7 +350,8 @@ MONEY_WORDS = frozenset(
 DURATION_SUFFIXES = {
     "s": "second", "sec": "second", "secs": "second", "second": "second", "seconds": "second", "min": "minute", "mins": "minute",
     "minute": "minute", "minutes": "minute", "h": "hour", "hr": "hour", "hrs": "hour", "hour": "hour", "hours": "hour",
-    "day": "day", "days": "day", "ms": "millisecond",
+    "day": "day", "days": "day", "week": "week", "weeks": "week", "month": "month", "months": "month", "year": "year",
+    "years": "year", "ms": "millisecond",
 }  # fmt: skip
 UNITS = {  # words of measure, by the suffix that a key of such a measure has
     word: suffix

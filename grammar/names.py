@@ -12,6 +12,7 @@ from functools import lru_cache
 from typing import Literal
 
 from grammar import lexicon
+from grammar.closed import CLOSED
 from grammar.lexicon import Form
 from grammar.vocabulary import EventType, Key, singular, words_of
 
@@ -183,6 +184,10 @@ def index(event_types: tuple[EventType, ...], attributes: tuple[Key, ...]) -> In
     for key in (*attributes, *(key for e in event_types for key in e.keys if "object" not in key.holds)):
         for words in _key_words(key):
             keys.setdefault(words, {})[key] = None
+    for words, named in _own_words(event_types).items():
+        said = " ".join(words)
+        if words not in keys and said not in CLOSED and said not in lexicon.DURATION_SUFFIXES:
+            keys[words] = named
     return Index(
         events,
         {part: tuple(found) for part, found in by_stem.items()},
@@ -192,6 +197,19 @@ def index(event_types: tuple[EventType, ...], attributes: tuple[Key, ...]) -> In
         {_boolean_stems(key.name): (key,) for key in attributes if "boolean" in key.holds},
         _nouns(keys),
     )
+
+
+def _own_words(event_types: tuple[EventType, ...]) -> dict[tuple[str, ...], dict[Key, None]]:
+    """Keys by what is left of their names without the words of their event's: "a claim of type X" for claim_type."""
+    found: dict[tuple[str, ...], dict[Key, None]] = {}
+    for event in event_types:
+        stems = set(name_stems(event.name))
+        for key in event.keys:
+            words = tuple(singular(word) for word in words_of(_apart(key.name)))
+            own = next((n for n, word in enumerate(words) if stem(word) not in stems), 0)
+            if own and key.level == "event" and "object" not in key.holds:
+                found.setdefault(words[own:], {})[key] = None
+    return found
 
 
 def _nouns(keys: dict[tuple[str, ...], dict[Key, None]]) -> dict[str, tuple[Key, ...]]:

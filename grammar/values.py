@@ -303,7 +303,8 @@ def same_unit(unit: Edge | None, name: str) -> None:
         raise Refused("wrong key", unit.first, unit.end, f'"{name}" is not measured in {unit.meaning}.')
 
 
-_SECONDS = {"millisecond": 0.001, "second": 1, "minute": 60, "hour": 3600, "day": 86400}
+_SECONDS = {"millisecond": 0.001, "second": 1, "minute": 60, "hour": 3600, "day": 86400, "week": 604800}
+_MONTHS = {"month": 1, "year": 12}
 
 
 def converted(edge: Edge, key: Key) -> Bound:
@@ -317,7 +318,10 @@ def converted(edge: Edge, key: Key) -> Bound:
         raise Refused("wrong key", edge.first, edge.end, f'"{key.name}" is no length of time.')
     if suffix is None or suffix == said.unit:
         return said.bound
-    factor = _SECONDS[said.unit] / _SECONDS[suffix]
+    lengths = next((lengths for lengths in (_SECONDS, _MONTHS) if {said.unit, suffix} <= lengths.keys()), None)
+    if lengths is None:
+        raise Refused("wrong key", edge.first, edge.end, f'"{key.name}" is in {suffix}s, and not in {said.unit}s.')
+    factor = lengths[said.unit] / lengths[suffix]
 
     def scaled(value: float) -> float | int:
         number = value * factor
