@@ -616,7 +616,7 @@ class _Parts:
     def measured(self, tree: Tree) -> None:
         """ "over 5 MB": the event's one number in that unit, by the suffix of its name."""
         bound, unit = tree.leaf("BOUND"), tree.leaf("UNITW")
-        if any(bound.first in edges.get("KEY", {}) for edges in self.names.lattice.at[: bound.first]):
+        if any(tree.first in edges.get("KEY", {}) for edges in self.names.lattice.at[: tree.first]):
             raise self.refuse(tree, "It is said of the key before it.")
         keys = [k for k in self.names.keys(self.event or "", "event") if "number" in k.holds]
         found = [k for k in keys if unit.meaning in {lexicon.UNITS.get(part) for part in name_parts(k.name)}]
