@@ -367,6 +367,8 @@ CAUSE_WORDS = frozenset("cause reason error fault problem issue".split())
 ID_WORDS = frozenset("id pnr ref reference uuid guid".split())
 OTHER_SUFFIXES = frozenset("mb kb gb km kg usd inr eur pct percent".split())
 DATE_SUFFIXES = frozenset("date day on at time".split())
+# Default events whose everyday verbs never stand without what was seen or taken.
+NEED_OBJECT = frozenset({"product-viewed", "product-clicked", "product-added-to-wishlist"})
 PRODUCT_LOOKUP = ("name", "category", "brand", "variant", "sku", "product_id", "variant_id")
 PRODUCT_EVENTS_QUANTITY = (
     "order-completed",

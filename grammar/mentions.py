@@ -586,6 +586,11 @@ def _prune(table: _Table) -> None:
         nouns = [end for k in (light, light + 1) if light and k < len(at) for end in at[k].get("EN", ())]
         if light and any(e.end > light for e in whole) and max(nouns, default=0) <= max(e.end for e in whole):
             del edges["GENV"]  # "placed an order" is a verb of its own
+        elif light == i + 1 and light < len(at) and (not i or at[i - 1].keys().isdisjoint(("DO", "NEG"))):
+            named = {c.event for edge in at[light].get("EN", {}).values() for c in edge.meaning.candidates}
+            held = edges.get("VALUE", {}).get(light)
+            if held is not None and any(value.key.event in named for value in held.meaning.values):
+                del edges["GENV"]  # "a Fire claim": a value of the event that is named behind it
 
 
 def _leave_to_values(table: _Table, i: int) -> None:

@@ -557,10 +557,7 @@ def _linked(ctx: Context, tree: Tree) -> list[Clause]:
             )
         ]
     if inner[0].name == "step":
-        draft = said_event(ctx.names, inner[0])
-        if link.kind not in ("then", "after", "before") and draft.quant is None:
-            raise refusal(unit, f'"{ctx.text(unit)}" has no verb.')
-        return [Clause(link, unit.first, unit.end, event=draft)]
+        return [Clause(link, unit.first, unit.end, event=said_event(ctx.names, inner[0]), verbless=True)]
     if inner[0].name == "again":
         return [Clause(link, unit.first, unit.end, gap=Tree("again", (Tree("obj", inner[0].children),)))]
     found = _clauses(ctx, inner[0], link, False)
@@ -693,7 +690,7 @@ def _core(ctx: Context, core: Tree, link: Link, who: bool, negation: Negation | 
                 link = replace(link, kind="then")
             if head is not None and ctx.text(head).casefold() == "seen" and not perfect:
                 raise refusal(head, "Seen by us, or seen by them?")
-            return Clause(link, core.first, core.end, who, negation, event=draft)
+            return Clause(link, core.first, core.end, who, negation, event=draft, verbal=True)
         case "with_event":
             draft = said_event(ctx.names, core)
             return Clause(link, core.first, core.end, who, negation, event=draft)
@@ -737,7 +734,7 @@ def _modifier(ctx: Context, tree: Tree, link: Link, who: bool) -> Clause:
     match tree.name:
         case "with_event":
             draft = said_event(ctx.names, tree)
-            return Clause(link, tree.first, tree.end, who, event=draft)
+            return Clause(link, tree.first, tree.end, who, event=draft, verbless=not tree.has("WITH"))
         case "without_event":
             return _without(ctx, tree, link, who)
         case "active":
