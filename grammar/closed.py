@@ -72,9 +72,15 @@ _ROWS: tuple[tuple[str, Any, str], ...] = (
         "GENV",
         None,
         """performed|perform|performs|performing|did|do|done|doing|completed|complete|completes|completing|triggered|trigger|triggers|fired|fire|made|make|makes|making|engaged in|engage in|engages in
-        |placed|place|places|placing|gave|give|given|got|get|gotten|received|receive|took|take|taken|taking|raised|raise|opened|open|paid|went for|went through|experienced|logged|recorded
-        |underwent|generated|generate|carried out|sent|send|used|use|filed|file|submitted|ran|attempted|registered|initiated|posted|left|wrote""",
+        |went through|experienced|recorded|underwent|carried out""",
     ),
+    (  # these take a noun that tells what was done, not of what: "placed a booking"
+        "GENV",
+        "act",
+        """placed|place|places|placing|gave|give|given|took|take|taken|taking|raised|raise|opened|open|paid|went for|logged|generated|generate
+        |sent|send|used|use|filed|file|submitted|ran|attempted|registered|initiated|posted|left|wrote""",
+    ),
+    ("GENV", "other way", "got|get|gotten|received|receive"),
     ("THING", "product", "product|products|item|items|unit|units|piece|pieces|goods|good|line item|line items|merchandise|article|articles"),
     ("THING", "any", "something|anything|stuff|things|thing|any product|any products|any item|any items|some product|a product|one product|some products|nothing else"),
     ("ANYEVENTS", None, "events|actions|activities|interactions|event|activity"),
@@ -151,7 +157,7 @@ _ROWS: tuple[tuple[str, Any, str], ...] = (
     ("MOST", None, "most|most often|most frequently|most commonly"),
     ("LEAST", None, "least|least often|least frequently"),
     ("MOSTLY", None, "mostly|mainly|primarily|predominantly|usually|largely|chiefly"),
-    ("ONLY", None, "only|always|exclusively|only ever|solely|invariably|purely"),
+    ("ONLY", None, "only|always|exclusively|only ever|solely|invariably|purely|nothing but|nothing except|nothing other than"),
     # what is asked for
     ("HOWMANY", None, "how many|count|count of|number of|the number of|count the|the count of|what is the number of|total number of|what number of|the total number of|how many of the|how many of|how many of our|give me the number of|count how many|tell me how many|show me how many|give me a count of|the number|what count of|count up|a count of|get the count of|get the number of|get a count of"),
     ("OUTOF", None, "of|out of|among|amongst|from among"),
