@@ -86,6 +86,7 @@ _ROWS: tuple[tuple[str, Any, str], ...] = (
     ("ANYEVENTS", None, "events|actions|activities|interactions|event|activity"),
     ("REF", None, "it|them|that product|this product|that item|that one|those products|those items|these products|that very product|that"),
     ("SAME", None, "the same|that same|same|this same|the very same|that very"),
+    ("THAT", None, "this|that|these|those"),
     ("ANOTHER", None, "another one|another|again a|a further|one more|a second|another such"),
     ("AGAIN", None, "again|once again|yet again|once more|one more time|a second time|for a second time"),
     ("DISTINCT", None, "different|distinct|unique|separate|various different"),
@@ -206,7 +207,7 @@ _ROWS: tuple[tuple[str, Any, str], ...] = (
         "FILL",
         None,
         """the|a|an|any|all|all the|please|pls|plz|kindly|our|their|his|her|my|your|some|really|actually|basically|well|hey|hi|hello|ok|okay
-        |thanks|thank you|thx|team|for me|for us|list of|the list of|a list of|at all|um|uh|us|me|hi there|hey there|hello there|asap|own|-|.|are there|do we have|we have|there are|that we have|did we have|in our database|in the database|in our store""",
+        |thanks|thank you|thx|team|for me|for us|list of|the list of|a list of|at all|um|uh|us|me|hi there|hey there|hello there|asap|-|.|are there|do we have|we have|there are|that we have|did we have|in our database|in the database|in our store""",
     ),
 )  # fmt: skip
 

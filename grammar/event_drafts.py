@@ -67,6 +67,7 @@ def enp_draft(names: Names, enp: Tree) -> EventDraft:
     if quant is not None:
         edge = next(quant.edges())
         draft.quant = Quant(quant_bound(edge), edge.category == "NONE")
+        names.counts(edge, noun)
         if isinstance(edge.meaning, Amount) and edge.meaning.currency:
             raise refusal(edge, "An amount of money is no count.")
     draft.another = enp.edge("ANOTHER") is not None
