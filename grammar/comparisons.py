@@ -36,7 +36,7 @@ from grammar.query import (
     Spend,
     Versus,
 )
-from grammar.values import ORDER, duration_keys, properties, same_unit, sum_bound
+from grammar.values import ORDER, duration_keys, negates, properties, same_unit, sum_bound
 
 
 def measure_bound(ctx: Context, tree: Tree) -> Condition:
@@ -60,7 +60,7 @@ def measure_bound(ctx: Context, tree: Tree) -> Condition:
         assert key is not None
         return Has(measure, in_unit(ctx, edge, key, summed=measure.how == "total"))
     if isinstance(measure, AgeInYears | AttributeNumber):
-        if tree.has("BE") and ctx.text(edge).casefold().startswith("not "):  # is not over: the complement of over
+        if tree.has("BE") and negates(ctx.names, edge):  # is not over: the complement of over
             return Not(_own_number(measure, replace(bound, comparison=">" if bound.comparison == "<=" else "<")))
         return _own_number(measure, bound)
     summed = isinstance(measure, Spend) or (isinstance(measure, Aggregate) and measure.how == "total")

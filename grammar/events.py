@@ -201,7 +201,8 @@ def _for_event(names: Names, draft: EventDraft, event: str | None, windows: Call
         raise refusal(draft, f'"{names.text(draft)}" says the same thing twice.')
     found = parts.mentions()
     if not found:
-        raise refusal(draft, f'Nothing can be both at once that "{names.text(draft)}" asks for.')
+        last = draft.objects[-1] if draft.objects else draft
+        raise refusal(last, f'"{names.text(last)}" cannot be beside what else is said of {event}: it has one of them.')
     return found
 
 
@@ -509,7 +510,8 @@ class _Parts:
         prep = next(prep_tree.edges()).category
         try:
             self.values(vlist, prep)
-            odd = prep in ("VIA", "ABOUT") or (prep == "WITH" and not self.noun and self.event not in BASKETS)
+            odd = prep in ("VIA", "ABOUT")
+            odd |= prep == "WITH" and not self.noun and (self.thing or self.event not in BASKETS)
             if odd and self.of_items(self.variants if len(vlist.trees("vgroup")) > 1 else self.options[-1:]):
                 raise self.refuse(tree, f'"{self.names.text(prep_tree)}" does not lead to a product of {self.event}.')
         except Refused:

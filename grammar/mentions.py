@@ -334,6 +334,8 @@ def _leads(lows: list[str], i: int) -> bool:
     beside = {*lows[max(0, i - 1) : i], *lows[i + 1 : i + 2]}
     if lows[i] in MODAL_LEADS and ADDRESSED.isdisjoint(beside):
         return False
+    if lows[i : i + 2] == ["of", "whose"]:
+        return False
     if lows[i] == "send":
         return not {"me", "us", "over"}.isdisjoint(beside)
     return lows[i] not in LEAD_PAIRS or (i > 0 and lows[i - 1] in LEAD_PAIRS[lows[i]])
@@ -551,7 +553,7 @@ def _written(table: _Table) -> None:
                 while end < len(words) and not words[end].quoted and (end == first or not _ends_text(at[end])):
                     end += 1
                 end = _without_fillers(at, first, end)
-                if category == "NAMED":
+                if category == "NAMED" and first < end:
                     end = _name_end(table, first, end)
                 if end > first:
                     table.put("WORDS", first, end, words[first].raw)
@@ -712,7 +714,8 @@ def _nothing_but(table: _Table) -> None:
         for category in ("INACTIVE", "NOTHING"):
             for end in tuple(edges.get(category, ())):
                 only = table.at[end - 1].get("ONLY", {})
-                if max(only, default=end) > end and (category == "INACTIVE" or "EV" not in table.at[end + 1]):
+                verb = any("EV" in after for after in table.at[end + 1 : end + 2])
+                if max(only, default=end) > end and (category == "INACTIVE" or not verb):
                     del edges[category]
 
 
@@ -742,6 +745,7 @@ def _fillers(table: _Table) -> None:
                 del fills[end]
             elif table.lows[i] == "all" and (i in done or _all_of_them(table, i)):
                 del fills[end]  # "cancelled all their orders"
+                table.put("EACH", i, end)
         if "VALUE" in edges and not any(fill.meaning in _ARTICLES for fill in fills.values()):
             fills.clear()
         if not fills:

@@ -30,7 +30,7 @@ from grammar.query import (
     any_of,
     negated,
 )
-from grammar.values import ORDER, place_condition, quant_bound, vlist_groups
+from grammar.values import ORDER, negates, place_condition, quant_bound, vlist_groups
 from grammar.vocabulary import Value, singular
 
 VPS = frozenset({"vp", "vp_be", "vp_either", "vp_neither", "vp_both"})
@@ -732,7 +732,7 @@ def _core(ctx: Context, core: Tree, link: Link, who: bool, negation: Negation | 
         case "be_nmod":
             inner_tree = core.trees()[0]
             bare = inner_tree.edge("BOUND")
-            if bare is not None and ctx.text(bare).casefold().startswith("not "):
+            if bare is not None and negates(ctx.names, bare):
                 raise refusal(bare, f'"{ctx.text(bare)}" is a negation.')  # which its own tree says
             clause = _modifier(ctx, inner_tree, link, who)
             if negation is not None:
@@ -794,6 +794,7 @@ def _whose(ctx: Context, tree: Tree, link: Link) -> list[Clause]:
             if noun.end in ctx.names.lattice.at[noun.first].get("KEY", {}):
                 raise refusal(noun, f'"{ctx.text(noun)}" is a key here.')
             draft = replace(said_event(ctx.names, tree), noun=True)
+            draft.only = "always" if tree.has("EACH") else draft.only  # "whose orders were all over 500"
             return [Clause(link, tree.first, tree.end, who=True, event=draft)]
         case "whose_flag":
             draft = replace(said_event(ctx.names, tree), noun=True)
@@ -802,6 +803,9 @@ def _whose(ctx: Context, tree: Tree, link: Link) -> list[Clause]:
             return [Clause(link, tree.first, tree.end, who=True, event=draft)]
         case "whose_passive":
             tree.own("GOT")
+            each = tree.edge("EACH")
+            if each is not None:
+                raise refusal(each, f'Whether "{ctx.text(each)}" of them were is not read.', "unsupported")
             draft = EventDraft(tree.first, tree.end, tree.leaf("EV").meaning, tails=tree.own("EN", "TAIL"))
             take_args(ctx.names, draft, tree.trees())
             return [Clause(link, tree.first, tree.end, who=True, event=draft)]
@@ -849,7 +853,6 @@ def _either(child: Tree | Edge) -> bool:
 
 def _befalls(ctx: Context, before: Clause, relative: Tree) -> bool:
     """Whether a relative clause says what was done to the thing before it: "filed a claim that was approved"."""
-    vp = relative.part("vp", "vp_be", "vp_either", "vp_neither", "vp_both")
-    passive = any(leaf.category == "BE" for aux in vp.trees("aux") for leaf in aux.leaves())
-    doers = {"AGENT", "BUYERS"} & ctx.names.lattice.at[before.first].keys()
-    return passive and vp.tree("event") is not None and not doers
+    vp, at = relative.part(*VPS), ctx.names.lattice.at
+    passive = vp.tree("event") is not None and any("BE" in at[i] for i in range(vp.first, vp.end))
+    return passive and {"AGENT", "BUYERS"}.isdisjoint(at[before.first])

@@ -27,7 +27,16 @@ from grammar.query import (
     did,
     negated,
 )
-from grammar.values import attribute_conditions, beside_its_key, key_test, key_values, said_text, unknown, vlist_groups
+from grammar.values import (
+    attribute_conditions,
+    beside_its_key,
+    key_test,
+    key_values,
+    negates,
+    said_text,
+    unknown,
+    vlist_groups,
+)
 from grammar.vocabulary import Key, fold, singular
 
 
@@ -161,7 +170,7 @@ def _not_compared(ctx: Context, cond: Tree, there: bool) -> None:
     bound = cond.edge("BOUND") if cond.name == "bound" else None
     if bound is None:
         return
-    within = cond.has("BE") and ctx.text(bound).casefold().startswith("not ")
+    within = cond.has("BE") and negates(ctx.names, bound)
     if within or (there and cond.has("NEG")):
         raise refusal(cond, f'"{ctx.text(cond)}" is a negation.')
 
@@ -284,7 +293,8 @@ def _called(ctx: Context, tree: Tree, text: Tree) -> Events | None:
     """ "called Mark Price", where an event is of calling somebody, and of one who is so called."""
     lattice, end = ctx.names.lattice, tree.leaf("NAMED").end
     verb = lattice.at[tree.first].get("EV", {}).get(end)
-    value = lattice.at[text.first].get("VALUE", {}).get(text.end)
+    here = lattice.at[text.first]
+    value = here.get("VALUE", here.get("QUOTED", {})).get(text.end)
     if verb is None or value is None or (tree.first and "BE" in lattice.at[tree.first - 1]):
         return None
     draft = EventDraft(tree.first, tree.end, verb.meaning)

@@ -419,6 +419,11 @@ def _bound_words(words: str) -> str:
     return next((c for c in sorted(lexicon.COMPARISONS, key=len, reverse=True) if words.startswith(c + " ")), "")
 
 
+def negates(names: Names, bound: Edge) -> bool:
+    """Whether a comparison is a negated one ("not over 700")."""
+    return names.lattice.words[bound.first].low == "not"
+
+
 def quant_bound(edge: Edge) -> Amount:
     """The bound that a quantity word stands for."""
     match edge.category:
