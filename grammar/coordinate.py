@@ -97,7 +97,7 @@ def _keyed_clause(ctx: Context, clause: Clause, event: Clause | None) -> Conditi
     if tree.name == "keyed_bound":
         bound = tree.leaf("BOUND", "NUM")
         return attribute_bound(ctx, key, attribute[0], bound.meaning.bound)
-    return attribute_keyed(ctx, key, attribute[0], tree.trees()[-1])
+    return attribute_keyed(ctx, key, attribute[0], tree.trees()[-1], there=tree.has("WITH"))
 
 
 def _find_verbs(ctx: Context, clauses: list[Clause]) -> None:

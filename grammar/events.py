@@ -58,7 +58,7 @@ from grammar.values import (
     value_options,
     vlist_groups,
 )
-from grammar.vocabulary import Key, singular, words_of
+from grammar.vocabulary import Key, KeyLevel, singular, words_of
 
 _POSSESSIVE = frozenset({"their", "his", "her", "its"})
 _OF_OBJECTS = frozenset({"item", "event", "order value"})  # the levels of properties that tell what was bought
@@ -107,10 +107,21 @@ def resolve_mention(names: Names, draft: EventDraft, windows: Callable[[Edge], W
                 found.extend(_for_event(names, draft, candidate.event, windows))
             except Refused as refused:
                 failure = failure if failure and failure.first >= refused.first else refused
+        if found and tier == "noun" and not (draft.objects or draft.pre or draft.tails):
+            _brought_about(names, draft, found)
         if found:
             return list(dict.fromkeys(found))
     assert failure is not None
     raise failure
+
+
+def _brought_about(names: Names, draft: EventDraft, found: Sequence[Mention]) -> None:
+    """ "with an address" of address-changed: such a noun does not say that it was changed."""
+    said = {mention.event for mention in found}
+    verbs = [name.verbs for name in names.index.events if name.event in said]
+    if all(stems & lexicon.ALTERING_STEMS for stems in verbs):
+        event = found[0].event
+        raise refusal(draft, f'"{names.text(draft)}" does not say what was done to it; {event} is known.', "incomplete")
 
 
 def _tails_fit(names: Names, draft: EventDraft, candidate: Candidate) -> None:
@@ -189,7 +200,11 @@ def _for_event(names: Names, draft: EventDraft, event: str | None, windows: Call
         parts.another = True
     if any(part in parts.options[:n] for n, part in enumerate(parts.options)):
         raise refusal(draft, f'"{names.text(draft)}" says the same thing twice.')
-    return parts.mentions()
+    found = parts.mentions()
+    if not found:
+        last = draft.objects[-1] if draft.objects else draft
+        raise refusal(last, f'"{names.text(last)}" cannot be beside what else is said of {event}: it has one of them.')
+    return found
 
 
 def _value_follows(names: Names, i: int, key: Edge) -> bool:
@@ -314,6 +329,7 @@ class _Parts:
         if self.quant is not None:
             raise self.refuse(edge, "Two numbers count the same thing.")
         self.quant = quant_bound(edge)
+        self.names.counts(edge)
         purchase = self.event in lexicon.PRODUCT_EVENTS_QUANTITY
         self.measure = "quantity" if purchase and edge.category in ("BOUND", "NUM", "SINGLE") else "count"
         if edge.category == "SINGLE":
@@ -522,7 +538,8 @@ class _Parts:
         prep = next(prep_tree.edges()).category
         try:
             self.values(vlist, prep)
-            odd = prep in ("VIA", "ABOUT") or (prep == "WITH" and not self.noun and self.event not in BASKETS)
+            odd = prep in ("VIA", "ABOUT")
+            odd |= prep == "WITH" and not self.noun and (self.thing or self.event not in BASKETS)
             if odd and self.of_items(self.variants if len(vlist.trees("vgroup")) > 1 else self.options[-1:]):
                 raise self.refuse(tree, f'"{self.names.text(prep_tree)}" does not lead to a product of {self.event}.')
         except Refused:
@@ -801,7 +818,9 @@ class _Parts:
             raise self.refuse(tail, f'"{self.names.text(tail)}" is no part of {self.event}.')
         if self.quant is not None:
             raise self.refuse(tree, "Two numbers count the same thing.")
-        self.quant = quant_bound(next(quant.edges()))
+        number = next(quant.edges())
+        self.quant = quant_bound(number)
+        self.names.counts(number, tail)
         if self.quant.currency:
             raise self.refuse(tree, "An amount of money is no count.")
         for post in tree.trees("objpost"):
@@ -827,6 +846,8 @@ class _Parts:
         for choice in combinations(*self.options) if self.options else [()]:
             base = tuple(f for part in choice for f in part)
             for variant in self.variants:
+                if any(self.contradicts((*base, *v)) for v in variant):
+                    continue
                 found.append(
                     Mention(
                         event=self.event,
@@ -845,12 +866,32 @@ class _Parts:
                 )
         return list(dict.fromkeys(found))
 
+    def contradicts(self, where: Sequence[EventFilter]) -> bool:
+        """Whether one property, which is no list, is to be two values at once."""
+        lists = {(k.name, k.level) for k in self.names.keys(self.event or "") if "list" in k.holds}
+        equal = [f for f in where if isinstance(f, Filter) and isinstance(f.test, Text) and _is_one(f, lists)]
+        return any(
+            one.properties == two.properties and not set(_texts(one)) & set(_texts(two))
+            for one, two in combinations(equal, equal)
+        )
+
     def referent(self, where: tuple[EventFilter, ...]) -> tuple[EventFilter, ...]:
         """The filters that "it" takes along, those of the object: a context is the event's own, and so is a property of
         an order whose object is a product ("bought the Red Shirt with a coupon")."""
         levels = {part: {p.level for f in nodes(part) if isinstance(f, Filter) for p in f.properties} for part in where}
         product = not self.noun and any("item" in found for found in levels.values())
         return tuple(part for part, found in levels.items() if found <= ({"item"} if product else _OF_OBJECTS))
+
+
+def _is_one(said: Filter, lists: set[tuple[str, KeyLevel]]) -> bool:
+    """Whether a filter says that a property has one of some values, and the property holds one at a time."""
+    test = said.test
+    plain = isinstance(test, Text) and test.how == "is" and not test.negated
+    return plain and not any((p.name, p.level) in lists for p in said.properties)
+
+
+def _texts(said: Filter) -> tuple[str, ...]:
+    return said.test.values if isinstance(said.test, Text) else ()
 
 
 def _merged_or(groups: Sequence[tuple[EventFilter, ...]]) -> tuple[EventFilter, ...] | None:

@@ -23,9 +23,8 @@ SEGMENT_PHRASES = tuple(  # before a segment's name: being in it, coming, going
     )
     for phrase in phrases.split("|")
 )
-DETERMINERS = frozenset(
-    "a an the their his her its our my your any some this that these those theirs one's of own".split()
-)
+DETERMINERS = frozenset("a an the their his her its our my your any some this that these those theirs one's of".split())
+DEMONSTRATIVES = frozenset({"this", "that", "these", "those"})  # these point at what was named before
 EVENT_WORDS = frozenset({"event", "events", "action", "actions", "activity", "activities"})
 
 PARTICIPLES = frozenset(
@@ -122,6 +121,12 @@ SYNONYM_STEMS: dict[str, tuple[str, ...]] = {
     "upload": ("add",),
     "pay": ("payment",),
 }
+
+# What such an event is done to was there before: its noun alone ("with an address") does not say that it was done.
+ALTERING_STEMS = frozenset(
+    """chang updat edit modif renam replac mov switch delet remov cancel end expir clos lock unlock verif reject declin renew
+    los""".split()
+)
 
 AGENT_ENDINGS = ("er", "ers", "or", "ors", "ant", "ants", "ee", "ees")
 NOT_AGENTS = frozenset(

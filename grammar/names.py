@@ -37,8 +37,8 @@ def stem(word: str) -> str:
         if base.endswith(ending) and len(base) - len(ending) >= kept:
             base = base[: -len(ending)]
             break
-    if len(base) > 3 and base[-1] == base[-2] and base[-1] not in "seo":
-        base = base[:-1]  # cancelled, shipped → cancel, ship
+    if len(base) > 3 and base[-1] == base[-2] and base[-1] not in "seo" and (base[-1] != "l" or len(base) > 4):
+        base = base[:-1]  # cancelled, shipped → cancel, ship; but filled is no filed
     if len(base) > 3 and base.endswith("e"):
         base = base[:-1]
     if len(base) > 3 and base.endswith("i"):
@@ -294,6 +294,8 @@ def _by_name(names: Index, lows: Sequence[str], i: int) -> Iterable[tuple[int, F
             prefix = lows[j]
             continue
         before, word, prefix = prefix, lows[j], ""
+        if j > i and word in lexicon.DEMONSTRATIVES:
+            return
         if j > i and word in lexicon.DETERMINERS:
             continue
         particle = bool(run) and run[-1][0] + word in _JOINED and run[-1][0] + word in names.by_stem
@@ -428,7 +430,7 @@ def phrase_end(phrase: tuple[str, ...], lows: Sequence[str], i: int) -> int | No
     """Where a phrase that starts at word i ends; determiners may stand between its words."""
     j = i
     for n, word in enumerate(phrase):
-        while n and j < len(lows) and lows[j] in lexicon.DETERMINERS and lows[j] != word:
+        while n and j < len(lows) and lows[j] in lexicon.DETERMINERS - lexicon.DEMONSTRATIVES - {word}:
             j += 1
         if j >= len(lows) or lows[j] != word:
             return None

@@ -25,7 +25,7 @@ from grammar.query import (
     Truth,
     Window,
 )
-from grammar.vocabulary import EventType, Key, Value, Vocabulary, fold
+from grammar.vocabulary import EventType, Key, Value, Vocabulary, fold, singular
 
 ORDER = "order-completed"
 ORDER_EVENTS = frozenset({"order-completed", "order-updated", "order-cancelled", "order-refunded"})
@@ -54,6 +54,23 @@ class Names:
     def text(self, part: Part) -> str:
         """The question's own words that a part stands for."""
         return self.lattice.text(part.first, part.end)
+
+    def counts(self, number: Edge, noun: Edge | None = None) -> None:
+        """Refused where a number may be no count: "a 420 pizza", "over 500 premium" of an event that has money."""
+        words = self.lattice.words
+        article = number.first > 0 and words[number.first - 1].low in ("a", "an") and words[number.first].low.isdigit()
+        named = [c.event for c in noun.meaning.candidates] if noun is not None else []
+        one = noun is not None and all(singular(w.low) == w.low for w in words[noun.first : noun.end])
+        much = (
+            number.category == "BOUND"
+            and number.meaning.bound.value > 1
+            and one
+            and any(money_keys(self, event) for event in named)
+        )
+        if article or much:
+            raise Refused(
+                "vague", number.first, number.end, f'It is not said what "{self.text(number)}" counts or measures.'
+            )
 
     def held(self, text: str, keys: Collection[Key]) -> list[Value]:
         """The values of these keys that a text is."""
@@ -218,7 +235,7 @@ def key_test(
         case "bound":
             edge = cond.leaf("BOUND")
             same_unit(cond.edge("UNITW"), key)
-            if negated:
+            if negated and not attribute:
                 raise Refused(
                     "unsupported", edge.first, edge.end, "A negated comparison is not read; say the opposite one."
                 )
@@ -404,6 +421,11 @@ def currency_filter(names: Names, event: str | None, edge: Edge) -> tuple[Filter
 def _bound_words(words: str) -> str:
     """The words of comparison at the start of an amount."""
     return next((c for c in sorted(lexicon.COMPARISONS, key=len, reverse=True) if words.startswith(c + " ")), "")
+
+
+def negates(names: Names, bound: Edge) -> bool:
+    """Whether a comparison is a negated one ("not over 700")."""
+    return names.lattice.words[bound.first].low == "not"
 
 
 def quant_bound(edge: Edge) -> Amount:
