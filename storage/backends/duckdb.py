@@ -354,7 +354,8 @@ class _Session:
 
     def forget(self) -> None:
         for name in self._names:
-            self._connection.unregister(name)
+            with suppress(duckdb.Error):  # of a database that must be opened anew: the error that made it so is told
+                self._connection.unregister(name)
 
 
 def _opening_error(path: str, error: duckdb.Error) -> StorageError:
