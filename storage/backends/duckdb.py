@@ -85,7 +85,10 @@ class DuckDB:
     def write(self, alone: bool = False) -> Iterator[_Session]:
         others = self._without_others() if alone else nullcontext()
         with self._told("What was to be stored"), others, self._lock, _transaction(self._writer) as transaction:
-            yield transaction
+            try:
+                yield transaction
+            finally:
+                transaction.forget()
 
     @contextmanager
     def scratch(self) -> Iterator[_Session]:
@@ -109,7 +112,7 @@ class DuckDB:
     def _on_its_own(self, turn: threading.RLock, what: str) -> Iterator[_Session]:
         with self._told(what), turn, self._writer.cursor() as cursor:
             _quiet(cursor)
-            with _transaction(cursor) as transaction:
+            with _transaction(cursor) as transaction:  # what it was given goes with its connection
                 yield transaction
 
     @contextmanager
@@ -268,16 +271,13 @@ class DuckDB:
 
 @contextmanager
 def _transaction(connection: duckdb.DuckDBPyConnection) -> Iterator[_Session]:
-    transaction = _Session(connection)
     try:
         connection.execute("BEGIN")
-        yield transaction
+        yield _Session(connection)
         connection.execute("COMMIT")
     except BaseException:
         _roll_back(connection)
         raise
-    finally:
-        transaction.forget()
 
 
 def _roll_back(connection: duckdb.DuckDBPyConnection) -> None:
