@@ -118,6 +118,10 @@ def condition_of(ctx: Context, core: Tree) -> Condition:
             tree_keys = core.own("KEY")
             core.edge("BOTH")
             return all_of(*(attribute_condition(ctx, Tree("has_key", (key,))) for key in tree_keys))
+        case "lacks_keys":
+            tree_keys = core.own("KEY")
+            core.edge("NONE")
+            return all_of(*(attribute_condition(ctx, Tree("lacks_key", (key,))) for key in tree_keys))
         case "has_key" | "lacks_key" | "key_cond" | "bound_key":
             return attribute_condition(ctx, core)
         case "measure_bound":
