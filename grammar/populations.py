@@ -42,8 +42,8 @@ _EVENT_NMODS = frozenset({"with_event", "without_event", "active"})
 NMODS = frozenset(
     """place place_aged age age_bare tagged named has_key lacks_key bound_key measure_bound measure_average with_event
     without_event inactive active basket boolean boolean_not keyed keyed_bound birth when of_object lapsed favourite
-    whose_extreme versus_nouns neither_mods value_key_is signed_up in_segment has_keys lacks_keys measure_share measure_than
-    measure_than_all""".split()
+    whose_extreme versus_nouns neither_mods value_key_is signed_up in_segment has_keys lacks_keys measure_share
+    measure_than measure_than_all""".split()
 )
 _DONE = frozenset("made placed done performed taken".split())  # say no more than the noun before them
 
