@@ -435,6 +435,10 @@ class _Builder:
     def different(self, c: list[Any]) -> tuple[EventFilter, ...]:
         return (q.Basket(c[0], c[1]),)
 
+    def from_date(self, c: list[Any]) -> tuple[EventFilter, ...]:
+        within, how, attribute = c
+        return (q.FromDate(attribute, how, within),)
+
     def filters(self, c: list[Any]) -> tuple[Any, ...]:
         return tuple(c)
 
@@ -540,6 +544,9 @@ class _Builder:
         return _SAID[token]
 
     NEITHER = NOT
+
+    def FROM_DATE(self, token: str) -> str:
+        return token.removesuffix(" their")
 
     def HOW(self, token: str) -> str:
         return str(token)

@@ -54,6 +54,8 @@ _ROWS: tuple[tuple[str, Any, str], ...] = (
     ("THEN", None, "then|followed by|later|subsequently|afterwards|after that|next|thereafter|ultimately|eventually|later on"),
     ("AFTER", None, "after|after who have|once"),
     ("BEFORE", None, "before|prior to|before they|before ever"),
+    ("SINCE", None, "since|ever since|following"),
+    ("ONDAY", None, "on the day|on the day that|on the day when|on the day of|the day|the day that|the day when|the day of|on the same day|on the same day that|on the same day as|the same day|the same day that|the same day as|same day|same day as|on the very day|on the very day that|on the date of|on the date that"),
     ("WITHOUT", None, "without|w / o|lacking"),
     ("WITH", None, "with|containing|w /"),
     ("ACTIVEADJ", None, "active"),

@@ -29,6 +29,7 @@ from grammar.query import (
     Events,
     Extreme,
     Filter,
+    FromDate,
     Has,
     Level,
     Property,
@@ -45,7 +46,7 @@ from grammar.query import (
     nodes,
 )
 from grammar.query import Sequence as Chain
-from grammar.values import sum_bound
+from grammar.values import from_date, sum_bound
 from grammar.vocabulary import Key
 from grammar.when import Within
 
@@ -60,10 +61,11 @@ def join_clauses(ctx: Context, clauses: list[Clause]) -> Condition:
     parts: list[tuple[Clause, Condition]] = []
     mentions: list[tuple[Clause, Mention]] = []
     _lead_up_to_again(ctx, clauses)
+    _count_from_dates(ctx, clauses)
     i = 0
     gap_before = False
     while i < len(clauses):
-        chain = _chain_from(clauses, i)
+        chain = _chain_from(ctx, clauses, i)
         gaps = [edge for clause in chain if clause.event is not None for edge in _gaps(clause.event)]
         if gaps and gap_before and not chain[0].who:
             raise refusal(gaps[0], f'"{ctx.text(gaps[0])}": a second gap in one sequence is not read.', "unsupported")
@@ -103,17 +105,44 @@ def _gaps(draft: EventDraft) -> list[Edge]:
     return [edge for edge in draft.time.withins if isinstance(edge.meaning, Within)]
 
 
+def _count_from_dates(ctx: Context, clauses: list[Clause]) -> None:
+    """ "signed up in March and bought within 14 days", "signed up, then bought": in time from the date of the contact.
+    Of clauses in order, those that are no event have no time from which the others could count."""
+    for n, clause in enumerate(clauses[1:], start=1):
+        before, draft, link = clauses[n - 1], clause.event, clause.link.kind
+        ordered = link in ("then", "after", "before")
+        withins = draft.time.withins if draft is not None else ()
+        gap = next(iter(_gaps(draft)), None) if draft is not None else None
+        counted = gap is not None and link in ("and", "but")
+        same_day = draft.time.same_day if draft is not None and link in ("and", "but", "loose") else None
+        if before.since is None or draft is None or not (ordered or counted or same_day is not None):
+            if ordered and (before.event is None or draft is None):
+                raise Refused("no place", before.first, clause.end, "Only events stand in a sequence.")
+            continue
+        after = clauses[n + 1] if n + 1 < len(clauses) else None
+        if before.negation is not None or (after is not None and after.link.kind in ("then", "after", "before")):
+            raise Refused("unsupported", before.first, clause.end, "Such an order in time is not read.")
+        if (gap is not None and (link == "after" or len(withins) > 1)) or (same_day is not None and ordered):
+            raise refusal(clause, f'"{ctx.text(clause)}" would count from what is no event here.', "unsupported")
+        within = gap.meaning.span if gap is not None else None
+        if same_day is not None:
+            near = FromDate(before.since, "on the day of")
+        else:
+            near = FromDate(before.since, "before" if link == "after" else "from", within)
+        if ordered:
+            clause.link = replace(clause.link, kind="and")
+        draft.time = replace(draft.time, withins=(), same_day=None, near=(*draft.time.near, near))
+
+
 def _may_be(draft: EventDraft) -> set[str]:
     """The event types that the words may name."""
     return {c.event for c in draft.hit.candidates} if draft.hit is not None else set()
 
 
-def _chain_from(clauses: list[Clause], i: int) -> list[Clause]:
+def _chain_from(ctx: Context, clauses: list[Clause], i: int) -> list[Clause]:
     """The clauses from i on that make one sequence in time."""
     chain = [clauses[i]]
     if clauses[i].event is None:
-        if i + 1 < len(clauses) and clauses[i + 1].link.kind in ("then", "after", "before"):
-            raise Refused("no place", clauses[i].first, clauses[i + 1].end, "Only events stand in a sequence.")
         return chain
     j = i + 1
     while j < len(clauses) and clauses[j].event is not None and clauses[j].link.listed and not clauses[j].who:
@@ -140,6 +169,8 @@ def _chain_from(clauses: list[Clause], i: int) -> list[Clause]:
         draft = clauses[j].event
         assert draft is not None
         if _gaps(draft) and not draft.time.windows:
+            if i and clauses[i - 1].happened and not clauses[i].who and clauses[i].link.kind != "or":
+                raise refusal(clauses[j], f'"{ctx.text(clauses[j])}": within so long of which?', "vague")
             return listed
         if clauses[j].negation is not None:
             break
@@ -374,7 +405,7 @@ def _again(
     assert draft is not None
     vague = refusal(clause, f'"{ctx.text(clause)}": again after which?', "vague")
     gap = next((edge.meaning.span for edge in _gaps(draft)), None)
-    if draft.said() - {"again", "window", "gap"} or len(draft.time.withins) > (gap is not None):
+    if draft.time.near or draft.said() - {"again", "window", "gap"} or len(draft.time.withins) > (gap is not None):
         raise refusal(clause, f'Not all of "{ctx.text(clause)}" is read of doing it again.', "unsupported")
     given = ctx.before.of if isinstance(ctx.before, All) else (ctx.before,)
     known = [part for part in given if not _may_be(draft).isdisjoint(event_types(part))]
@@ -496,20 +527,21 @@ def _spent(ctx: Context, clause: Clause) -> Condition:
         raise refusal(tree, "It is not said how much was spent.", "incomplete")
     bound = sum_bound(edge)
     window = clause.window
-    filters: tuple[EventFilter, ...] = ()
+    items: tuple[EventFilter, ...] = ()
+    near = tuple(from_date(ctx.names, arg) for arg in tree.trees("near_date"))
     edges: list[Edge] = []
     ever = False
     for arg in tree.trees("spentarg"):
         obj = next((t for t in arg.trees() if t.name not in ("late",)), None)
         if obj is not None:
-            if obj.name != "obj" or filters:
+            if obj.name != "obj" or items:
                 raise refusal(obj, "Spend on this is not read.", "unsupported")
             draft = EventDraft(obj.first, obj.end, everyday("order-completed"))
             draft.objects.append(obj)
             mention = ctx.mention(draft, references=True)
             if len(mention.variants) != 1 or mention.bound != AT_LEAST_ONCE or mention.refers:
                 raise refusal(obj, "Spend on one list of products is read.", "unsupported")
-            filters = mention.variants[0]
+            items = mention.variants[0]
         for late in arg.trees("late"):
             leaf = next(late.edges())
             if leaf.category == "WIN":
@@ -525,7 +557,8 @@ def _spent(ctx: Context, clause: Clause) -> Condition:
         window = ctx.windows(edges)
     if window is None:
         window = ALWAYS if ever else ctx.default_window()
-    measure = in_currency(ctx, Spend(Events("order-completed", filters, window)), edge)
+    events = Events("order-completed", filters(*items, *near), window)
+    measure = in_currency(ctx, Spend(events), edge)
     condition: Condition = Has(measure, bound)
     return negated(condition) if clause.negation is not None else condition
 

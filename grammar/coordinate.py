@@ -185,12 +185,17 @@ def _fill_gaps(ctx: Context, clauses: list[Clause]) -> None:
         else:
             copied.objects = [Tree("obj", (vlist,))]
         prior = next((e for e in late if e.category == "PRIOR"), None)
+        timed = prior is not None or any(e.category in ("WIN", "EVER") for e in late)
         wins = tuple(e for e in late if e.category == "WIN")
+        if model.time.withins and not timed:
+            raise refusal(clause, f'"{ctx.text(clause)}" in which time?', "vague")
         copied.time = Timing(
             before=model.time.before if prior is None and not wins else (),
             after=() if prior is not None else wins or model.time.after,
             ever=model.time.ever or any(e.category == "EVER" for e in late),
             prior=prior,
+            within_of=None if timed else model.time.within_of,
+            near=() if timed else model.time.near,
         )
         clause.event, clause.gap = copied, None
 
@@ -444,6 +449,7 @@ def _own(clause: Clause) -> bool:
     assert draft is not None
     return (
         bool(draft.time.windows)
+        or bool(draft.time.near)
         or draft.time.ever
         or (draft.regular is not None and draft.regular.meaning.how == "blocks")
     )
@@ -521,6 +527,7 @@ def _reach(ctx: Context, run: list[Clause]) -> None:
             for other in run[i + 2 :]:
                 if negation is not None and other.negation is negation and not _own(other):
                     given[id(other)] = edges
+    _reach_of_dates(ctx, run, given)
     for clause in run:
         edges = given.get(id(clause), [])
         if edges and clause.event is not None:
@@ -537,6 +544,24 @@ def _bare(clause: Clause) -> bool:
     return draft is not None and (
         draft.none() or any(quant.has("NONE") for obj in draft.objects for quant in obj.trees("quant"))
     )
+
+
+def _reach_of_dates(ctx: Context, run: list[Clause], given: dict[int, list[Edge]]) -> None:
+    """ "viewed and bought within 7 days of signing up": the second, or both."""
+    for k in range(len(run) - 1, 0, -1):
+        last = run[k].event
+        if last is None or not last.time.near or run[k].contrast:
+            continue
+        reached: list[EventDraft] = []
+        for i in range(k - 1, -1, -1):
+            here, link = run[i], run[i + 1].link
+            if here.event is None or _own(here) or id(here) in given or link.also or link.comma:
+                break
+            if not _timeless(here):
+                reached.append(here.event)
+        both = ctx.choose((False, True), ctx.text(run[k])) if reached else False
+        for draft in reached if both else ():
+            draft.time = replace(draft.time, near=last.time.near)
 
 
 def _needs_readings(here: Clause, last: Clause) -> bool:

@@ -458,6 +458,10 @@ def _tail(where: tuple[EventFilter, ...], window: Window, ever: bool, item: bool
                 said += f" with {_bound(bound)} different {_quoted(distinct)} of {such}"
             case _:
                 pass
+    for part in where:
+        if isinstance(part, q.FromDate):
+            within = "" if part.within is None else f" within {say_span(part.within)}"
+            said += f"{within} {part.how} their {_quoted(part.attribute)}"
     when = _when(window, ever)
     # a date in a filter would run into the window
     return when + said if _has_during(where) else said + when
@@ -473,7 +477,7 @@ def _has_during(where: tuple[EventFilter, ...]) -> bool:
     return any(
         isinstance(part.test, q.During) if isinstance(part, Filter) else _has_during(part.of)
         for part in where
-        if not isinstance(part, q.Basket)
+        if not isinstance(part, q.Basket | q.FromDate)
     )
 
 

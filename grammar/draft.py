@@ -10,7 +10,7 @@ from typing import Literal, TypeAlias
 from grammar.errors import Code
 from grammar.mentions import Edge, EventHit
 from grammar.numbers import Amount
-from grammar.query import Condition, Window
+from grammar.query import Condition, FromDate, Window
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,6 +154,8 @@ class Timing:
     ever: bool = False
     withins: tuple[Edge, ...] = ()
     within_of: Tree | None = None  # "within 7 days of their first login"
+    near: tuple[FromDate, ...] = ()  # "within 7 days of signing up"
+    same_day: Tree | None = None  # "on the same day", as what was said before
     prior: Edge | None = None  # "the 30 days prior"
 
     @property
@@ -215,7 +217,8 @@ class EventDraft:
             "another": self.another,
             "again": self.again,
             "none": self.none_of is not None,
-            "window": bool(self.time.windows) or self.time.ever,
+            "window": bool(self.time.windows) or self.time.ever or bool(self.time.near),
+            "same day": self.time.same_day is not None,
         }
         return frozenset(part for part, there in parts.items() if there)
 
@@ -243,6 +246,7 @@ class Clause:
     window: Window | None = None
     spent: Tree | None = None
     happened: bool = False  # a whole condition that is one of time: a gap after it may count from it
+    since: str | None = None  # the date of the contact from which that is: "signed up"
 
 
 Part: TypeAlias = Tree | Edge | EventDraft | Clause

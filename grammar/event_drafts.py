@@ -9,7 +9,7 @@ from typing import Literal
 from grammar.draft import EventDraft, Quant, Refused, Tree, refusal
 from grammar.mentions import Edge, EventHit, past_fillers
 from grammar.numbers import Amount
-from grammar.values import Names, quant_bound
+from grammar.values import Names, from_date, quant_bound
 from grammar.vocabulary import singular
 
 OBJECTS = ("obj", "ref", "same", "another", "text_object", "distinct_key", "distinct_thing")
@@ -93,7 +93,7 @@ def enp_draft(names: Names, enp: Tree) -> EventDraft:
 def take_args(names: Names, draft: EventDraft, args: Sequence[Tree]) -> None:
     """What stands after an event, each phrase into its part of the draft."""
     totally: Tree | None = None
-    for arg in args:
+    for n, arg in enumerate(args):
         if arg.name == "amount" and _of_many(names, draft, arg):  # "orders >= 4"
             alone = not draft.noun and draft.end - draft.first == 1
             if alone or names.lattice.words[arg.first].low not in _SIGNS:
@@ -126,6 +126,8 @@ def take_args(names: Names, draft: EventDraft, args: Sequence[Tree]) -> None:
                 _take_times(names, draft, edge)
             case "window":
                 assert edge is not None
+                if n and args[n - 1].name == "near_date" and args[n - 1].end == edge.first:
+                    raise refusal(edge, f'"{names.text(edge)}": this, or what it counts from?', "vague")
                 draft.time = draft.time.at(edge)
             case "set_off":
                 draft.time = replace(draft.time.at(arg.leaf("WIN")), set_off=True)
@@ -138,6 +140,11 @@ def take_args(names: Names, draft: EventDraft, args: Sequence[Tree]) -> None:
                 if draft.time.within_of is not None:
                     raise refusal(arg, "Two gaps in one clause.")
                 draft.time = replace(draft.time, within_of=arg)
+            case "near_date":
+                near = from_date(names, arg)
+                draft.time = replace(draft.time, near=(*draft.time.near, near))
+            case "same_day":
+                draft.time = replace(draft.time, same_day=arg)
             case "future":
                 raise refusal(arg, f'The future is not known: "{names.text(arg)}".', "unsupported")
             case "prior":

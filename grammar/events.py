@@ -187,6 +187,10 @@ def _for_event(names: Names, draft: EventDraft, event: str | None, windows: Call
             if dated and any(e.first == follows for e in draft.time.windows):
                 raise parts.refuse(tree, "The time beside a date is that date.")
         parts.take(tree)
+    if draft.time.near:
+        parts.options.append([draft.time.near])
+    if draft.time.same_day is not None:
+        raise parts.refuse(draft.time.same_day, f'"{names.text(draft.time.same_day)}" as what?', "vague")
     if draft.in_one:
         parts.in_one(draft)
     if draft.distinct is not None and parts.measure != "distinct":

@@ -482,6 +482,9 @@ def _names(table: _Table, i: int, names: Index, occurring: frozenset[str]) -> No
         after = phrase_end(signup, lows, i)
         if after is not None:
             table.put("SIGNUP", i, after)
+    for phrase in lexicon.SIGNUP_NOUNS:
+        if tuple(lows[i : i + len(phrase)]) == phrase:
+            table.put("SIGNUPN", i, i + len(phrase))
     for phrase in (
         ("opted", "in", "to"),
         ("subscribed", "to"),

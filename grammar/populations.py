@@ -30,7 +30,7 @@ from grammar.query import (
     any_of,
     negated,
 )
-from grammar.values import ORDER, negates, place_condition, quant_bound, vlist_groups
+from grammar.values import ORDER, negates, place_condition, quant_bound, signup_event, signup_key, vlist_groups
 from grammar.vocabulary import Value, singular
 
 VPS = frozenset({"vp", "vp_be", "vp_either", "vp_neither", "vp_both"})
@@ -752,9 +752,7 @@ def _core(ctx: Context, core: Tree, link: Link, who: bool, negation: Negation | 
                     clause.condition = negated(clause.condition)
                 clause.negation = negation
             return clause
-    whole = _whole(core, link, who, _condition(ctx, core), negation)
-    whole.happened = core.name in _HAPPENINGS
-    return whole
+    return _happening(ctx, core, link, who, negation)
 
 
 def _modifier(ctx: Context, tree: Tree, link: Link, who: bool) -> Clause:
@@ -773,7 +771,24 @@ def _modifier(ctx: Context, tree: Tree, link: Link, who: bool) -> Clause:
             if edge is None:
                 raise refusal(tree, f'"{ctx.text(tree)}" has nothing to belong to.')
             return Clause(link, tree.first, tree.end, who, window=ctx.window(edge))
-    return _whole(tree, link, who, _condition(ctx, tree), _negation(tree.edge("NEG")))
+    return _happening(ctx, tree, link, who, _negation(tree.edge("NEG")))
+
+
+def _happening(ctx: Context, tree: Tree, link: Link, who: bool, negation: Negation | None) -> Clause:
+    """A phrase that is a condition by itself, and what may count from it: a sign-up from its date, or as an event."""
+    key = signup_key(ctx.names) if tree.name == "signed_up" else None
+    event = signup_event(ctx.names) if tree.name == "signed_up" else None
+    if key is None and event is not None:
+        draft = EventDraft(tree.first, tree.end, everyday(event))
+        take_args(ctx.names, draft, [Tree(_LATE[e.category], (e,)) for t in tree.trees("late") for e in t.leaves()])
+        return Clause(link, tree.first, tree.end, who, negation, event=draft)
+    whole = _whole(tree, link, who, _condition(ctx, tree), negation)
+    whole.happened = tree.name in _HAPPENINGS
+    whole.since = key.name if key is not None else None
+    return whole
+
+
+_LATE = {"WIN": "window", "EVER": "ever", "REG": "regular", "WITHIN": "within", "PRIOR": "prior"}
 
 
 def _active(ctx: Context, tree: Tree, link: Link, who: bool, negation: Negation | None) -> Clause:

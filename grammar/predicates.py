@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from grammar import lexicon
 from grammar.context import Context
 from grammar.draft import EventDraft, Negation, Refused, Tree, refusal
 from grammar.event_drafts import enp_draft, first_or_last, plain, said_event, same_type, take_args
@@ -31,6 +30,7 @@ from grammar.query import (
     Extreme,
     Favourite,
     Filter,
+    FromDate,
     Has,
     LongestRun,
     Numeric,
@@ -49,7 +49,7 @@ from grammar.query import (
     negated,
 )
 from grammar.query import Sequence as Chain
-from grammar.values import BASKETS, ORDER, key_values, properties
+from grammar.values import BASKETS, ORDER, key_values, properties, signup_key
 from grammar.when import Lasting, is_one, merge
 
 
@@ -127,6 +127,8 @@ def _in_total(draft: EventDraft, mention: Mention, window: Window) -> Condition:
 
 def _one_event(ctx: Context, draft: EventDraft, mention: Mention, events: Events, bound: Bound) -> Condition:
     if draft.only:
+        if draft.time.near:
+            raise refusal(draft, "Only such ones, or such ones only then?", "vague")
         if not events.where or draft.regular or draft.which or bound != AT_LEAST_ONCE:
             if draft.times is None and not events.where:
                 raise refusal(draft, "Only what? Name a value.", "incomplete")
@@ -143,9 +145,11 @@ def _one_event(ctx: Context, draft: EventDraft, mention: Mention, events: Events
     if draft.which is not None:
         if bound != AT_LEAST_ONCE:
             raise refusal(draft, "A number of first or last events is not read.", "unsupported")
-        if events.window == ALWAYS:
+        near = tuple(f for f in events.where if isinstance(f, FromDate))
+        if events.window == ALWAYS and not near:
             raise refusal(draft, "It is not said when the first or last one was.", "incomplete")
-        return Extreme(draft.which, replace(events, window=ALWAYS), events.window)
+        such = tuple(f for f in events.where if f not in near)
+        return Extreme(draft.which, Events(events.event, such), events.window, near)
     match mention.measure:
         case "quantity":
             return Has(Quantity(events), bound)
@@ -242,7 +246,7 @@ def whose_extreme(ctx: Context, tree: Tree) -> Condition:
         about.hit = EventHit(tuple(c for c in about.hit.candidates if c.event == events.event))
     window = ctx.draft_window(plain(ctx.names, about, "window", "gap"), rolling=True)
     has: tuple[EventFilter, ...] = ()
-    if about.objects:
+    if about.objects or about.time.near:
         told = ctx.mention(about)
         if len(told.variants) != 1 or told.measure != "count" or told.bound != AT_LEAST_ONCE:
             raise refusal(tree, "This is not read of a first or last event.")
@@ -361,10 +365,9 @@ def newcomers(ctx: Context, edge: Edge, wins: list[Edge]) -> Condition:
     options: list[Condition] = []
     if ORDER in ctx.names.types:
         options.append(Extreme("first", Events(ORDER), window))
-    for key in ctx.names.attributes:
-        if key.name.lower() in lexicon.SIGNUP_KEYS and "date" in key.holds:
-            options.append(Attribute((key.name,), During(window)))
-            break
+    signed_up = signup_key(ctx.names)
+    if signed_up is not None:
+        options.append(Attribute((signed_up.name,), During(window)))
     options.append(Extreme("first", Events(None), window))
     return ctx.choose(options, ctx.text(edge))
 

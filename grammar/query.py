@@ -286,11 +286,24 @@ class Basket:
     kind: Literal["basket"] = field(default="basket", repr=False)
 
 
+@dataclass(frozen=True, slots=True)
+class FromDate:
+    """The event lies on the day of a date that its contact has, later ("from", "after") or earlier; with `within`, no
+    further from it than that, and then not "on the day of" it. Of a date without a time the days are compared: "from",
+    and the limit of `within`, take the whole day in, "after" and "before" do not. There is none without the date."""
+
+    attribute: str
+    how: Literal["on the day of", "from", "after", "before"]
+    within: Span | None = None
+    kind: Literal["from date"] = field(default="from date", repr=False)
+
+
 EventFilter: TypeAlias = Union[
     "Filter",
     "AnyFilter",
     "EveryItem",
     "Basket",
+    "FromDate",
 ]
 
 
@@ -299,8 +312,8 @@ class Events:
     """The events of one contact of a type (None = any type) in a window that pass all filters.
 
     The item filters of one mention hold for one and the same line item: an event passes when, among its line items (or
-    the event alone, if it has none), there is one for which every Filter and AnyFilter holds, and every EveryItem and
-    Basket holds for the event.
+    the event alone, if it has none), there is one for which every Filter and AnyFilter holds, and every EveryItem,
+    Basket and FromDate holds for the event.
     """
 
     event: str | None

@@ -159,6 +159,15 @@ class EventSet:
 
 
 @dataclass(frozen=True, slots=True)
+class DatedSet:
+    """Events that lie so in time to a date of their contact (see `FromDate`), no further from it than `within`."""
+
+    date: Cell
+    how: Literal["on the day of", "from", "after", "before"]
+    within: Length | None
+
+
+@dataclass(frozen=True, slots=True)
 class Facts:
     """Rows of these event types (None: any) at these times that pass all tests, of events in all of the sets.
 
@@ -169,7 +178,7 @@ class Facts:
     times: Times
     base: Base
     tests: tuple[RowTest, ...]
-    sets: tuple[EventSet, ...]
+    sets: tuple[EventSet | DatedSet, ...]
     many: bool
     node: q.Events
 

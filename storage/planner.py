@@ -40,6 +40,7 @@ from storage.plan import (
     CountOut,
     Cuts,
     Dated,
+    DatedSet,
     Did,
     Doers,
     Either,
@@ -351,7 +352,7 @@ def _property_name(of: q.Property) -> str:
 # ── the planner ───────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-Source: TypeAlias = tuple[Base, tuple[int, ...] | None, tuple[EventSet, ...]]
+Source: TypeAlias = tuple[Base, tuple[int, ...] | None, tuple[EventSet | DatedSet, ...]]
 
 
 @dataclass(slots=True)
@@ -523,10 +524,10 @@ class _Planner:
 
     def sets(
         self, where: tuple[q.EventFilter, ...], event: str | None
-    ) -> tuple[list[RowTest], list[RowTest], list[EventSet]]:
+    ) -> tuple[list[RowTest], list[RowTest], list[EventSet | DatedSet]]:
         """What a mention asks: of the event alone, of one of its rows, and of the event by all of its line items."""
         tests = [self.row_test(part, event) for part in where if isinstance(part, q.Filter | q.AnyFilter)]
-        sets: list[EventSet] = []
+        sets: list[EventSet | DatedSet] = []
         for part in where:
             match part:
                 case q.EveryItem(of):
@@ -536,6 +537,8 @@ class _Planner:
                     cell = None if distinct is None else self.cell(q.Property(distinct, "item"), event, number=False)
                     base = self.item_base(tuple(tests))
                     sets.append(EventSet(base, tuple(tests), held=bound, distinct=cell, inside=not _holds(bound, 0)))
+                case q.FromDate(attribute, how, within):
+                    sets.append(DatedSet(self.attribute(attribute), how, None if within is None else _length(within)))
                 case q.Filter() | q.AnyFilter():
                     pass
                 case _:

@@ -483,13 +483,7 @@ class _Speller:
         return exp.Interval(this=_string(str(int(length.total_seconds()))), unit=exp.Var(this="SECOND"))
 
     def later(self, ts: Expr, length: p.Length) -> Expr:
-        if length.months:
-            months = exp.Interval(this=_string(str(length.months)), unit=exp.Var(this="MONTH"))
-            return self.utc(exp.Add(this=self.local(ts), expression=months))
-        sizes = (("DAY", 86_400_000_000), ("HOUR", 3_600_000_000), ("MINUTE", 60_000_000))
-        unit, size = next(each for each in sizes if length.microseconds % each[1] == 0)
-        amount = _string(str(length.microseconds // size))
-        return exp.Add(this=ts, expression=exp.Interval(this=amount, unit=exp.Var(this=unit)))
+        return self.utc(_plus(self.local(ts), length)) if length.months else _plus(ts, length)
 
     def of_types(self, column: Expr, types: tuple[int, ...] | None) -> list[Expr]:
         if types is None:
@@ -583,6 +577,9 @@ class _Speller:
     def facts_where(self, rows: _Rows, facts: p.Facts) -> list[Expr]:
         tests = [rows.test(test) for test in facts.tests]
         for each in facts.sets:
+            if isinstance(each, p.DatedSet):
+                tests.append(_in(rows.column("event"), self.dated_set(each, facts)))
+                continue
             chosen: Expr = _in(rows.column("event"), self.event_set(each, facts))
             tests.append(chosen if each.inside else exp.Not(this=chosen))
         return tests
@@ -604,6 +601,47 @@ class _Speller:
                 having = _not(having)
         group = [] if having is None else [rows.column("event")]
         return rows.select([rows.column("event")], where, group, having)
+
+    def dated_set(self, chosen: p.DatedSet, facts: p.Facts) -> exp.Select:
+        rows = _Rows(self, "event", facts.types, facts.times)
+        contacts = _Contacts(self)
+        text = _call("trim", contacts.text(chosen.date))
+        on = [exp.EQ(this=contacts.column("contact"), expression=rows.column("contact"))]
+        where = [self.from_date(rows.column("ts"), text, chosen)]
+        return _select(
+            [rows.column("event")],
+            rows.main.relation(),
+            [_join(contacts.main.relation(), on)],
+            [*rows.main.outer_where(), *where],
+        )
+
+    def from_date(self, ts: Expr, text: Expr, chosen: p.DatedSet) -> Expr:
+        """Whether a time lies so to a text that is a date, compared by the day, or an instant."""
+        local_day = _cast(self.local(ts), exp.DType.DATE)
+        date, instant = _try_cast(text.copy(), exp.DType.DATE), self.instant(text)
+        by_day: list[Expr]
+        match chosen.how:
+            case "on the day of":
+                by_day = [exp.EQ(this=local_day, expression=date)]
+                at: list[Expr] = [exp.EQ(this=local_day, expression=_cast(self.local(instant), exp.DType.DATE))]
+            case "before":
+                by_day = [exp.LT(this=local_day, expression=date)]
+                at = [exp.LT(this=ts, expression=instant)]
+            case "from" | "after":
+                later = exp.GTE if chosen.how == "from" else exp.GT
+                by_day = [later(this=local_day, expression=date)]
+                at = [exp.GT(this=ts, expression=instant)]
+            case _:
+                assert_never(chosen.how)
+        if chosen.within is not None and chosen.how != "on the day of":
+            backwards = chosen.how == "before"
+            length = p.Length(-chosen.within.microseconds, -chosen.within.months) if backwards else chosen.within
+            no_further = exp.GTE if backwards else exp.LTE
+            midnight = _cast(date.copy(), exp.DType.TIMESTAMPNTZ)
+            last_day = _cast(_plus(midnight, length), exp.DType.DATE)
+            by_day.append(no_further(this=local_day.copy(), expression=last_day))
+            at.append(no_further(this=ts.copy(), expression=self.later(instant.copy(), length)))
+        return _case(_call("regexp_full_match", text.copy(), _string(_DAY)), _all(by_day), _all(at))
 
     def figures(self, rows: _Rows, how: p.How, cell: p.Cell | None, many: bool) -> Expr:
         match how:
@@ -1452,6 +1490,17 @@ def _words(text: str) -> str:
     words = re.findall(r"[^\W_]+", text.replace("'", "").replace("’", ""))
     apart = r"[^\p{L}\p{N}]"
     return rf"(^|{apart})" + f"{apart}+".join(words) + rf"({apart}|$)" if words else "$^."
+
+
+def _plus(ts: Expr, length: p.Length) -> Expr:
+    """A time so much later: months by the calendar of the time as it stands."""
+    sizes = (("DAY", 86_400_000_000), ("HOUR", 3_600_000_000), ("MINUTE", 60_000_000))
+    unit, size = next(each for each in sizes if length.microseconds % each[1] == 0)
+    if length.months:
+        unit, amount = "MONTH", length.months
+    else:
+        amount = length.microseconds // size
+    return exp.Add(this=ts, expression=exp.Interval(this=_string(str(amount)), unit=exp.Var(this=unit)))
 
 
 def _sum(terms: Sequence[Expr]) -> Expr:

@@ -10,7 +10,7 @@ import re
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from fractions import Fraction
 from itertools import pairwise
 from typing import Any, Literal
@@ -499,7 +499,33 @@ class World:
                     held = len({text(value) for value in values if not missing(value)})
                 if not within(part.bound, held):
                     return False
+            elif isinstance(part, q.FromDate) and not self.lies(part, event):
+                return False
         return True
+
+    def lies(self, part: q.FromDate, event: Happening) -> bool:
+        """Whether the event lies so to its contact's date: by the day, where that has no time."""
+        came = read_instant(dig(self.contacts[event.visitor], part.attribute), self.clock.zone)
+        if came is None:
+            return False
+        day = self.clock.day(event.at)
+        if part.how == "on the day of":
+            return day == (self.clock.day(came) if isinstance(came, datetime) else came)
+        back = -1 if part.how == "before" else 1
+        if isinstance(came, datetime):
+            if (event.at - came) * back <= timedelta():
+                return False
+            limit = None if part.within is None else self.clock.add(came, part.within, back)
+            return limit is None or (event.at - limit) * back <= timedelta()
+        if (day - came) * back < timedelta() or (day == came and part.how != "from"):
+            return False
+        return part.within is None or (day - self.days_on(came, part.within, back)) * back <= timedelta()
+
+    def days_on(self, day: date, span: q.Span, times: int) -> date:
+        """The day on which so much time from the start of a day ends; clocks are not put forward or back."""
+        if span.unit in MONTHS:
+            return add_months(day, MONTHS[span.unit] * span.amount * times)
+        return (datetime.combine(day, time()) + EXACT[span.unit] * span.amount * times).date()
 
     def such(self, events: q.Events, visitor: str | None = None) -> list[Happening]:
         """The events meant, of one contact or of all, in order of time."""

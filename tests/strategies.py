@@ -635,6 +635,12 @@ class _Asker:
             part = self.filter(event, *(("item",) if has_items and self.chance(60) else ("event", "item", "context")))
             if part is not None:
                 parts.append(part)
+        dates = self.names.attributes("date")
+        if dates and self.chance(12):
+            how = self.pick(("from", "from", "after", "before", "on the day of"))
+            span = q.Span(self.pick((3, 30, 1)), self.pick(("day", "day", "week", "month", "hour")))
+            within = None if how == "on the day of" or self.chance(30) else span
+            parts.append(q.FromDate(self.pick(dates).key.name, how, within))
         if not has_items or not self.chance(40):
             return q.filters(*parts)
         kind = self.pick(range(5))

@@ -521,6 +521,7 @@ EVENT_FILTERS = st.one_of(
     st.builds(q.AnyFilter, some(FILTERS)),
     st.builds(q.EveryItem, some(FILTERS)),
     st.builds(q.Basket, BOUNDS, st.none() | NAMES),
+    st.builds(q.FromDate, NAMES, st.sampled_from(["on the day of", "from", "after", "before"]), st.none() | SPANS),
 )
 WHERE = st.one_of(st.just(()), st.lists(EVENT_FILTERS, max_size=3).map(lambda parts: q.filters(*parts)))
 EVENTS = st.builds(Events, st.none() | NAMES, WHERE, WINDOWS)
