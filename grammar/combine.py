@@ -5,7 +5,7 @@ clauses, after coordinate ── sequences and references (section 7) ── and
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from itertools import pairwise, zip_longest
 
@@ -31,6 +31,7 @@ from grammar.query import (
     Filter,
     FromDate,
     Has,
+    LedUp,
     Level,
     Property,
     Rolling,
@@ -113,12 +114,16 @@ def _count_from_dates(ctx: Context, clauses: list[Clause]) -> None:
         ordered = link in ("then", "after", "before")
         withins = draft.time.withins if draft is not None else ()
         gap = next(iter(_gaps(draft)), None) if draft is not None else None
-        counted = gap is not None and link in ("and", "but")
+        counted = gap is not None and link in ("and", "but", "loose")
         same_day = draft.time.same_day if draft is not None and link in ("and", "but", "loose") else None
         if before.since is None or draft is None or not (ordered or counted or same_day is not None):
             if ordered and (before.event is None or draft is None):
                 raise Refused("no place", before.first, clause.end, "Only events stand in a sequence.")
+            if gap is not None and link == "or" and not before.who and n > 1 and _happens(clauses[n - 2]):
+                raise refusal(clause, f'"{ctx.text(clause)}": within so long of which?', "vague")
             continue
+        if counted and clause.who and ctx.choose((False, True), ctx.text(clause)):
+            continue  # the last so much
         after = clauses[n + 1] if n + 1 < len(clauses) else None
         if before.negation is not None or (after is not None and after.link.kind in ("then", "after", "before")):
             raise Refused("unsupported", before.first, clause.end, "Such an order in time is not read.")
@@ -132,6 +137,11 @@ def _count_from_dates(ctx: Context, clauses: list[Clause]) -> None:
         if ordered:
             clause.link = replace(clause.link, kind="and")
         draft.time = replace(draft.time, withins=(), same_day=None, near=(*draft.time.near, near))
+
+
+def _happens(clause: Clause) -> bool:
+    """Whether a clause is of something at a time, from which a gap could count."""
+    return clause.event is not None or clause.happened
 
 
 def _may_be(draft: EventDraft) -> set[str]:
@@ -226,6 +236,9 @@ def _sequence(ctx: Context, chain: list[Clause], mentions: list[tuple[Clause, Me
     timed = [draft for draft in spoken if draft.time.after]
     if reaches and timed and any(not _settles(draft) for draft in spoken[spoken.index(timed[-1]) + 1 :]):
         reaches = ctx.choose((False, True), ctx.text(timed[-1].time.after[0]))
+    led_up = _led_up(ctx, ordered, {id(c): m for c, m in zip(chain, found, strict=True)}, distinct, reaches)
+    if led_up is not None:
+        return led_up
     for clause in ordered:
         k = chain.index(clause)
         mention, draft = found[k], clause.event
@@ -267,7 +280,36 @@ def _sequence(ctx: Context, chain: list[Clause], mentions: list[tuple[Clause, Me
 
 def _settles(draft: EventDraft) -> bool:
     """Whether an event's time is settled by its own words."""
-    return bool(draft.time.windows) or draft.time.ever or draft.time.prior is not None
+    return bool(draft.time.windows) or draft.time.ever or draft.time.prior is not None or bool(draft.time.near)
+
+
+def _led_up(
+    ctx: Context, steps: Sequence[Clause], found: Mapping[int, Mention], windows: Sequence[Window], reaches: bool
+) -> Condition | None:
+    """ "viewed it 3 times before buying it", "viewed 5 products before their first order": so many before some, or the
+    first. None where neither a number nor a first is said so."""
+    if len(steps) != 2:
+        return None
+    (counted, one), (to, two) = ((clause.event, found[id(clause)]) for clause in steps)
+    assert counted is not None and to is not None
+    bound = counted.times.bound if counted.times is not None else one.bound
+    if to.which != "first" and bound == AT_LEAST_ONCE:
+        return None
+    plain = one.measure == two.measure == "count" and len(one.variants) == len(two.variants) == 1
+    unfit = any(clause.negation is not None for clause in steps) or counted.none() or counted.which is not None
+    said = (counted.said() | to.said()) - {"window", "number", "which"}
+    if not plain or unfit or said or len(windows) > 1 or two.bound != AT_LEAST_ONCE or to.times is not None:
+        raise refusal(counted, f'Not all of "{ctx.text(counted)}" is read before another event.', "unsupported")
+    if windows and to.which == "first":
+        raise refusal(to, f'"{ctx.text(to)}": the first ever, or in that time?', "vague")
+    of, before = (
+        Events(m.event, m.variants[0], windows[0] if reaches and not draft.time.ever else ctx.draft_window(draft))
+        for m, draft in ((one, counted), (two, to))
+    )
+    refers = next((m for m in (one, two) if m.same is not None or (m.refers and m.product is None)), None)
+    same = None if refers is None else _shared_property(ctx, refers, one if refers is two else two, to)
+    condition = LedUp(of, bound, before, to.which == "first", same)
+    return all_of(condition, *one.profile, *two.profile)
 
 
 def _referred(ctx: Context, mention: Mention, mentions: Sequence[tuple[Clause, Mention]], draft: EventDraft) -> Mention:
@@ -367,7 +409,7 @@ def _single(
         return event_condition(ctx, draft, _window(ctx, clause, len(clauses) == 1), negation=clause.negation)
     before = clauses[i - 1] if i and clause.link.kind in ("and", "but") else None
     gap = next(iter(_gaps(draft)), None)
-    if gap is not None and before is not None and (before.happened or before.spent is not None):
+    if gap is not None and before is not None and not clause.who and (before.happened or before.spent is not None):
         raise refusal(gap, f'"{ctx.text(gap)}" would count from what is no event here.', "unsupported")
     mention = ctx.mention(draft, references=True)
     mention = _referred(ctx, mention, mentions, draft)

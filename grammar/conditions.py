@@ -23,7 +23,7 @@ from grammar.comparisons import (
 from grammar.context import Context
 from grammar.draft import EventDraft, Tree, refusal
 from grammar.measures import money_of, need_orders
-from grammar.predicates import abandoned, basket, did_before, favourite, inactive, mostly, stopped, whose_extreme
+from grammar.predicates import abandoned, basket, did_before, fate, favourite, inactive, mostly, stopped, whose_extreme
 from grammar.profile import (
     age,
     age_bare,
@@ -159,6 +159,8 @@ def condition_of(ctx: Context, core: Tree) -> Condition:
             return favourite(ctx, core)
         case "whose_extreme":
             return whose_extreme(ctx, core)
+        case "whose_fate" | "fate":
+            return fate(ctx, core)
         case "birth" | "birthday":
             return birthday(ctx, core)
         case "basket":

@@ -30,6 +30,7 @@ from grammar.query import (
     Known,
     Numeric,
     Property,
+    SomeItem,
     Text,
     Truth,
     Window,
@@ -544,16 +545,19 @@ class _Parts:
             self.values(vlist, prep)
             odd = prep in ("VIA", "ABOUT")
             odd |= prep == "WITH" and not self.noun and (self.thing or self.event not in BASKETS)
-            if odd and self.of_items(self.variants if len(vlist.trees("vgroup")) > 1 else self.options[-1:]):
+            several = len(vlist.trees("vgroup")) > 1
+            if odd and self.of_items(
+                [option for part in (self.variants if several else self.options[-1:]) for option in part]
+            ):
                 raise self.refuse(tree, f'"{self.names.text(prep_tree)}" does not lead to a product of {self.event}.')
         except Refused:
             if prep not in ("IN", "FROM"):
                 raise
             self.profile.append(place_condition(self.names, vlist))
 
-    def of_items(self, parts: list[list[tuple[EventFilter, ...]]]) -> bool:
+    def of_items(self, options: list[tuple[EventFilter, ...]]) -> bool:
         """Whether all of these are said of line items."""
-        said = [f for part in parts for option in part for f in option]
+        said = [f for option in options for f in option]
         return bool(said) and all(isinstance(f, Filter) and {p.level for p in f.properties} == {"item"} for f in said)
 
     # keys
@@ -832,12 +836,15 @@ class _Parts:
 
     def in_one(self, draft: EventDraft) -> None:
         """ "3 seeds in one order": the number is that of one order's items."""
-        if self.measure == "quantity" and self.quant is not None:
+        if self.joint == "and" and self.quant is None and all(self.of_items(variant) for variant in self.variants):
+            each = [[SomeItem(tuple(f for f in part if isinstance(f, Filter))) for part in v] for v in self.variants]
+            self.variants, self.joint = [[filters(*items)] for items in each], ""
+        elif self.joint == "and":
+            raise refusal(draft, "Several things in one order are read without their numbers.", "unsupported")
+        elif self.measure == "quantity" and self.quant is not None:
             self.options.append([(Basket(self.quant.bound),)])
         elif self.measure == "distinct" and self.quant is not None and self.distinct is not None:
             self.options.append([(Basket(self.quant.bound, self.distinct.name),)])
-        elif self.joint == "and":
-            raise refusal(draft, "Several things in one order are not read; say how many items it has.", "unsupported")
         else:
             return
         self.quant, self.measure, self.distinct = None, "count", None

@@ -590,6 +590,9 @@ def _prune(table: _Table) -> None:
             for inner in range(i + 1, end):
                 at[inner].pop("NEG", None)  # "did not" is one negation
         _leave_to_values(table, i)
+        tiers = [edges[c][i + 1].meaning.candidates[0].tier for c in ("EV", "EN") if i + 1 in edges.get(c, {})]
+        if len(tiers) == 2 and table.lows[i].endswith("ing") and _RANKS[tiers[0]] < 2 <= _RANKS[tiers[1]]:
+            del edges["EN"][i + 1]  # "before ordering" is no order of another kind
         verbs = edges.get("EV", {}) if not i or "MOST" not in at[i - 1] else {}  # "most paid biller"
         whole = [e for e in verbs.values() if e.meaning.candidates[0].tier in ("full", "everyday")]
         for end, short in list(verbs.items()):

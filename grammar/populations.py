@@ -89,7 +89,7 @@ def _populated(ctx: Context, tree: Tree, opening: Tree | None) -> Condition:
             raise refusal(later, "After an event a place is the event's.")
     if nmods and rest and not first:
         _says_of(ctx, nmods[-1], rest[0])
-    moved = [t for t in nmods if t.name in _EVENT_NMODS and np is not None and rest]
+    moved = [t for t in nmods if t.name in _EVENT_NMODS | {"signed_up"} and np is not None and rest]
     nmods = [t for t in nmods if t not in moved]
     conditions: list[Condition] = []
     about: list[Clause] = []

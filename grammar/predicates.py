@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from grammar import lexicon
 from grammar.context import Context
 from grammar.draft import EventDraft, Negation, Refused, Tree, refusal
 from grammar.event_drafts import enp_draft, first_or_last, plain, said_event, same_type, take_args
 from grammar.events import Mention
 from grammar.mentions import Edge, EventHit, everyday
+from grammar.names import stem
 from grammar.numbers import Regularity
 from grammar.query import (
     ALWAYS,
@@ -38,6 +40,7 @@ from grammar.query import (
     Property,
     Quantity,
     Rolling,
+    Shares,
     Span,
     Step,
     Text,
@@ -258,6 +261,40 @@ def whose_extreme(ctx: Context, tree: Tree) -> Condition:
     if window == ALWAYS and not has:
         raise refusal(tree, "It is not said what the first or last one is.", "incomplete")
     return Extreme(which, events, window, has)
+
+
+_PASSIVE = frozenset("is are was were been got gets".split())
+
+
+def fate(ctx: Context, tree: Tree) -> Condition:
+    """ "whose last order was cancelled", "cancelled their last order": a later kind of event has the same id."""
+    verb, which, enp = tree.leaf("EV"), first_or_last(tree.leaf("FIRST", "LASTEV")), tree.part("enp", "enp_another")
+    negation = tree.edge("NEG")
+    passive = tree.has("BE", "GOT") or negation is not None or ctx.text(verb).split()[0].casefold() in _PASSIVE
+    tree.has("HAVE")
+    if tree.name == "whose_fate" and not passive:
+        raise refusal(verb, f'"{ctx.text(verb)}": by whom?', "no place")
+    if negation is not None and negation.meaning[0] != "be":
+        raise refusal(negation, f'"{ctx.text(negation)}" has no part here.')
+    events = ctx.events(enp_draft(ctx.names, enp), ALWAYS)
+    noun = stem(ctx.names.lattice.words[enp.end - 1].low)
+    found = [
+        Shares(Property(name), c.event, negation is not None)
+        for c in verb.meaning.candidates
+        if c.event != events.event and c.tier == verb.meaning.candidates[0].tier
+        for name in _ids_of(ctx, events.event or "", noun, c.event)
+    ]
+    if not found:
+        raise refusal(verb, f'No id says which {events.event} "{ctx.text(verb)}" is said of.', "wrong key")
+    return Extreme(which, events, has=(ctx.choose(found, ctx.text(tree)),))
+
+
+def _ids_of(ctx: Context, event: str, noun: str, other: str) -> list[str]:
+    """The ids that two events share of the thing that the first is called by: an order's id, not the product's."""
+    nouns = {noun, "order"} if event == ORDER else {noun}
+    mine, theirs = ({k.name for k in ctx.names.keys(one, "event")} for one in (event, other))
+    parts = [(name, name.lower().rsplit("_", 1)) for name in sorted(mine & theirs)]
+    return [name for name, said in parts if len(said) == 2 and stem(said[0]) in nouns and said[1] in lexicon.ID_WORDS]
 
 
 def _another_value(negation: Edge, has: tuple[EventFilter, ...]) -> tuple[EventFilter, ...]:

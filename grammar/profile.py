@@ -16,6 +16,7 @@ from grammar.query import (
     Bound,
     Condition,
     During,
+    Events,
     Known,
     Not,
     Numeric,
@@ -23,6 +24,7 @@ from grammar.query import (
     Truth,
     all_of,
     any_of,
+    did,
     negated,
 )
 from grammar.values import (

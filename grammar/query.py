@@ -287,6 +287,26 @@ class Basket:
 
 
 @dataclass(frozen=True, slots=True)
+class SomeItem:
+    """Some line item of the event passes all the filters, whichever passes the others of the mention ("Nike and Puma in
+    one order")."""
+
+    of: tuple[Filter, ...]
+    kind: Literal["some item"] = field(default="some item", repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Shares:
+    """The contact has an event of the type with the same value, not missing, of the property; `negated`: there is none
+    ("an order that was not cancelled")."""
+
+    property: Property
+    event: str
+    negated: bool = False
+    kind: Literal["shares"] = field(default="shares", repr=False)
+
+
+@dataclass(frozen=True, slots=True)
 class FromDate:
     """The event lies on the day of a date that its contact has, later ("from", "after") or earlier; with `within`, no
     further from it than that, and then not "on the day of" it. Of a date without a time the days are compared: "from",
@@ -303,6 +323,8 @@ EventFilter: TypeAlias = Union[
     "AnyFilter",
     "EveryItem",
     "Basket",
+    "SomeItem",
+    "Shares",
     "FromDate",
 ]
 
@@ -312,8 +334,8 @@ class Events:
     """The events of one contact of a type (None = any type) in a window that pass all filters.
 
     The item filters of one mention hold for one and the same line item: an event passes when, among its line items (or
-    the event alone, if it has none), there is one for which every Filter and AnyFilter holds, and every EveryItem,
-    Basket and FromDate holds for the event.
+    the event alone, if it has none), there is one for which every Filter and AnyFilter holds, and every other
+    holds for the event.
     """
 
     event: str | None
@@ -563,6 +585,19 @@ class Sequence:
 
 
 @dataclass(frozen=True, slots=True)
+class LedUp:
+    """Some event of `to` (with `first`, the contact's first such) has so many of `events` strictly before it; with
+    `same`, so many of them that have, as it has, one value of that property, not missing."""
+
+    events: Events
+    bound: Bound
+    to: Events
+    first: bool = False
+    same: Property | None = None
+    kind: Literal["led up"] = field(default="led up", repr=False)
+
+
+@dataclass(frozen=True, slots=True)
 class Extreme:
     """The contact's first (last) of such events is there, lies in `during`, and passes `has`. The filters and the
     window in `events` choose among which events it is the first; `has` and `during` are then asked of that one. Of
@@ -691,6 +726,7 @@ Condition: TypeAlias = Union[
     "Has",
     "Versus",
     "Sequence",
+    "LedUp",
     "Extreme",
     "CameBack",
     "Only",

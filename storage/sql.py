@@ -577,11 +577,15 @@ class _Speller:
     def facts_where(self, rows: _Rows, facts: p.Facts) -> list[Expr]:
         tests = [rows.test(test) for test in facts.tests]
         for each in facts.sets:
-            if isinstance(each, p.DatedSet):
-                tests.append(_in(rows.column("event"), self.dated_set(each, facts)))
-                continue
-            chosen: Expr = _in(rows.column("event"), self.event_set(each, facts))
-            tests.append(chosen if each.inside else exp.Not(this=chosen))
+            match each:
+                case p.EventSet(inside=inside):
+                    events = self.event_set(each, facts)
+                case p.SharedSet(inside=inside):
+                    events = self.shared_set(each)
+                case p.DatedSet():
+                    events, inside = self.dated_set(each, facts), True
+            chosen: Expr = _in(rows.column("event"), events)
+            tests.append(chosen if inside else exp.Not(this=chosen))
         return tests
 
     def event_set(self, chosen: p.EventSet, facts: p.Facts) -> exp.Select:
@@ -601,6 +605,17 @@ class _Speller:
                 having = _not(having)
         group = [] if having is None else [rows.column("event")]
         return rows.select([rows.column("event")], where, group, having)
+
+    def shared_set(self, chosen: p.SharedSet) -> exp.Select:
+        mine, theirs = (
+            _sub(self.value_rows(rows.facts, rows.cell, *columns), alias)
+            for rows, columns, alias in (
+                (chosen.mine, ("event", "contact"), "a"),
+                (chosen.theirs, ("contact",), "b"),
+            )
+            if rows.cell is not None
+        )
+        return _select([_column("event", "a")], mine, [_join(theirs, _equal(("contact", "v")))])
 
     def dated_set(self, chosen: p.DatedSet, facts: p.Facts) -> exp.Select:
         rows = _Rows(self, "event", facts.types, facts.times)
@@ -720,6 +735,8 @@ class _Speller:
                 return [(part.name, self.stayed(part))]
             case p.Chain():
                 return self.chain(part)
+            case p.LedUp():
+                return self.led_up(part)
             case p.Ranking():
                 return [(part.name, self.ranking(part))]
             case p.MeanOfContacts(name, scan, of):
@@ -955,6 +972,29 @@ class _Speller:
         where = self.facts_where(rows, step.facts)
         contact, ts = rows.column("contact"), rows.column("ts")
         return rows.select([contact, _alias(_place(contact, ts), "k") if by_place else ts], where)
+
+    def led_up(self, part: p.LedUp) -> list[Named]:
+        """How many there are up to each of the events, looked up right before each of the others."""
+        keys = ("contact", "v") if part.to.cell is not None else ("contact",)
+        facts, cell = part.events.facts, part.events.cell
+        if cell is None:
+            rows = self.rows(facts)
+            where = self.facts_where(rows, facts)
+            events = rows.select([*map(rows.column, ("event", "contact", "ts"))], where, distinct=True)
+        else:
+            events = _select(
+                [exp.Star()], _sub(self.value_rows(facts, cell, "event", "contact", "ts"), "r"), distinct=True
+            )
+        upto = _over(_count(), [*map(_column, keys)], [_ordered(_column("ts"))])
+        counted = _select([*map(_column, keys), _column("ts"), _alias(upto, "n")], _sub(events, "r"))
+        to = self.step(part.to, by_place=False)
+        if part.first is not None:
+            to = self.at_first(to, part.first)
+        name = f"{part.name}_to"
+        before = [*_equal(keys, "b", "a"), exp.GT(this=_column("ts", "b"), expression=_column("ts", "a"))]
+        join = _join(_sub(counted, "a"), before, side="LEFT", method="ASOF")
+        many = _within(_or_else(_column("n", "a"), _number(0)), part.bound)
+        return [(name, to), (part.name, _select([_column("contact", "b")], _table(name, "b"), [join], [many]))]
 
     def at_first(self, rows: exp.Select, facts: p.Facts) -> exp.Select:
         """Of these rows, those at the contact's first of the facts."""

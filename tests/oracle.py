@@ -499,9 +499,21 @@ class World:
                     held = len({text(value) for value in values if not missing(value)})
                 if not within(part.bound, held):
                     return False
+            elif isinstance(part, q.SomeItem):
+                if not self.matching(part.of, event):
+                    return False
+            elif isinstance(part, q.Shares):
+                mine = self.told(part.property, event)
+                others = (one for one in self.of[event.visitor] if one.name == part.event)
+                if any(mine & self.told(part.property, one) for one in others) == part.negated:
+                    return False
             elif isinstance(part, q.FromDate) and not self.lies(part, event):
                 return False
         return True
+
+    def told(self, of: q.Property, event: Happening) -> set[str]:
+        """The values of a property of an event, of all its line items; none where it is missing."""
+        return self.shared(of, q.Step(q.Events(event.name)), event)
 
     def lies(self, part: q.FromDate, event: Happening) -> bool:
         """Whether the event lies so to its contact's date: by the day, where that has no time."""
@@ -660,6 +672,8 @@ class World:
                 return within(bound, self.measure(measure, visitor))
             case q.Sequence():
                 return self.sequence(condition, visitor)
+            case q.LedUp():
+                return self.led_up(condition, visitor)
             case q.Extreme(which, events, during, has):
                 happened = self.such(events, visitor)
                 edge = [event for event in happened if event.at == happened[0 if which == "first" else -1].at]
@@ -735,6 +749,22 @@ class World:
             if not asked.ordered and all(
                 bool(happened) != step.absent for step, happened in zip(asked.steps, kept, strict=True)
             ):
+                return True
+        return False
+
+    def led_up(self, asked: q.LedUp, visitor: str) -> bool:
+        to, counted = self.such(asked.to, visitor), self.such(asked.events, visitor)
+        if asked.first:
+            to = [event for event in to if event.at == to[0].at]
+        for event in to:
+            before = [one for one in counted if one.at < event.at]
+            if asked.same is None:
+                many = [len(before)]
+            else:
+                held = [self.shared(asked.same, q.Step(asked.events), one) for one in before]
+                mine = self.shared(asked.same, q.Step(asked.to), event)
+                many = [sum(value in values for values in held) for value in mine]
+            if any(within(asked.bound, number) for number in many):
                 return True
         return False
 

@@ -643,12 +643,17 @@ class _Asker:
             parts.append(q.FromDate(self.pick(dates).key.name, how, within))
         if not has_items or not self.chance(40):
             return q.filters(*parts)
-        kind = self.pick(range(5))
+        kind = self.pick(range(7))
         one, other = self.filter(event, "item", "event"), self.filter(event, "item")
         if kind == 0 and one is not None and other is not None and one != other:
             parts.append(q.AnyFilter(tuple(sorted((one, other), key=repr))))
         elif kind == 1 and other is not None:
             parts.append(q.EveryItem((other,)))
+        elif kind == 5 and other is not None:
+            parts.append(q.SomeItem((other,)))
+        elif kind == 6:
+            shared = q.Property("product_id", "item") if self.chance(40) else q.Property("order_id")
+            parts.append(q.Shares(shared, self.pick(self.names.events), self.chance(30)))
         elif kind in (2, 3):
             parts.append(q.Basket(self.bound((2, 3, 1, 5)), self.pick((None, None, "brand", "product_id"))))
             parts += [] if other is None or self.chance(40) else [other]
@@ -768,6 +773,7 @@ class _Asker:
             (10, self.attribute),
             (8, self.versus),
             (18, self.sequence),
+            (6, self.led_up),
             (8, self.extreme),
             (8, lambda: q.CameBack(self.span(), self.window())),
             (5, self.only),
@@ -827,6 +833,13 @@ class _Asker:
         if self.chance(30):
             return q.Sequence(tuple(steps), same=same, ordered=False)
         return q.Sequence(tuple(steps), within, same)
+
+    def led_up(self) -> q.Condition:
+        with_items = [name for name in self.names.events if self.names.of(name, "item")]
+        same = q.Property("product_id", "item") if with_items and self.chance(30) else None
+        among = with_items if same else ()
+        counted, to = (self.events(among, 30, 20, 0 if same else 10) for _ in range(2))
+        return q.LedUp(counted, self.bound((1, 2, 3)), to, self.chance(50), same)
 
     def extreme(self) -> q.Condition:
         events = self.events(windows=20, filters=20)

@@ -521,6 +521,8 @@ EVENT_FILTERS = st.one_of(
     st.builds(q.AnyFilter, some(FILTERS)),
     st.builds(q.EveryItem, some(FILTERS)),
     st.builds(q.Basket, BOUNDS, st.none() | NAMES),
+    st.builds(q.SomeItem, some(FILTERS)),
+    st.builds(q.Shares, PROPERTIES, NAMES, st.booleans()),
     st.builds(q.FromDate, NAMES, st.sampled_from(["on the day of", "from", "after", "before"]), st.none() | SPANS),
 )
 WHERE = st.one_of(st.just(()), st.lists(EVENT_FILTERS, max_size=3).map(lambda parts: q.filters(*parts)))
@@ -554,6 +556,7 @@ LEAVES = st.one_of(
         st.booleans(),
         st.booleans(),
     ),
+    st.builds(q.LedUp, EVENTS, BOUNDS, EVENTS, st.booleans(), st.none() | PROPERTIES),
     st.builds(q.Extreme, ENDS, EVENTS, WINDOWS, WHERE),
     st.builds(q.CameBack, SPANS, WINDOWS),
     st.builds(q.Only, EVENTS, WHERE),
