@@ -256,6 +256,10 @@ class _Builder:
         of = None if same is None else _at(same, "event")
         return q.Sequence(steps, within, of, unordered is None, first is not None)
 
+    def repeated(self, c: list[Any]) -> Condition:
+        bound, events, of = c
+        return q.Repeated(events, _at(of, "event"), bound)
+
     def led_up(self, c: list[Any]) -> Condition:
         same, bound, events, to, target = c
         of = None if same is None else _at(same, "event")

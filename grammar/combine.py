@@ -34,6 +34,7 @@ from grammar.query import (
     LedUp,
     Level,
     Property,
+    Repeated,
     Rolling,
     Spend,
     Step,
@@ -119,7 +120,7 @@ def _count_from_dates(ctx: Context, clauses: list[Clause]) -> None:
         if before.since is None or draft is None or not (ordered or counted or same_day is not None):
             if ordered and (before.event is None or draft is None):
                 raise Refused("no place", before.first, clause.end, "Only events stand in a sequence.")
-            if gap is not None and link == "or" and not before.who and n > 1 and _happens(clauses[n - 2]):
+            if gap is not None and link == "or" and not before.who and n > 1 and clauses[n - 2].happens:
                 raise refusal(clause, f'"{ctx.text(clause)}": within so long of which?', "vague")
             continue
         if counted and clause.who and ctx.choose((False, True), ctx.text(clause)):
@@ -137,11 +138,6 @@ def _count_from_dates(ctx: Context, clauses: list[Clause]) -> None:
         if ordered:
             clause.link = replace(clause.link, kind="and")
         draft.time = replace(draft.time, withins=(), same_day=None, near=(*draft.time.near, near))
-
-
-def _happens(clause: Clause) -> bool:
-    """Whether a clause is of something at a time, from which a gap could count."""
-    return clause.event is not None or clause.happened
 
 
 def _may_be(draft: EventDraft) -> set[str]:
@@ -423,15 +419,16 @@ def _single(
 
 
 def _repeated(ctx: Context, clause: Clause, mention: Mention) -> Condition:
-    """ "bought the same product more than once": such an event, and a later one with the same value."""
+    """ "bought the same product twice": so many such events with one value."""
     draft = clause.event
     assert draft is not None
     assert draft.times is not None
-    again = draft.times.bound in (Bound(">=", 2), Bound(">", 1))
-    if not again or len(mention.variants) != 1 or draft.said() - {"window", "number"}:
-        raise refusal(draft, 'Of the same one, "more than once" is read.', "unsupported")
-    step = Step(Events(mention.event, mention.variants[0], _window(ctx, clause)))
-    return all_of(Chain((step, step), None, _shared_property(ctx, mention, mention, draft)), *mention.profile)
+    none = draft.times.bound.value == 0 or draft.times.bound.comparison in ("<", "<=", "!=")
+    if none or len(mention.variants) != 1 or draft.said() - {"window", "number"}:
+        raise refusal(draft, "Of the same one, so many times or more is read.", "unsupported")
+    events = Events(mention.event, mention.variants[0], _window(ctx, clause))
+    same = _shared_property(ctx, mention, mention, draft)
+    return all_of(Repeated(events, same, draft.times.bound), *mention.profile)
 
 
 def _again(

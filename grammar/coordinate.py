@@ -16,8 +16,8 @@ from grammar.events import resolve_mention
 from grammar.mentions import Edge, EventHit
 from grammar.names import Candidate, stem
 from grammar.profile import attribute_alternatives, attribute_bound, attribute_keyed, attribute_keys
-from grammar.query import Condition, Preceding, Window, any_of, negated
-from grammar.when import Within
+from grammar.query import Calendar, Condition, Dates, Following, Named, Preceding, Window, any_of, negated
+from grammar.when import Within, is_one
 
 JOINTS = ("and", "or", "but", "comma")
 
@@ -30,6 +30,8 @@ def attach_windows(ctx: Context, clauses: list[Clause]) -> None:
     _spread_none(ctx, clauses)
     _find_verbs(ctx, clauses)
     _fill_gaps(ctx, clauses)
+    _place_following(ctx, clauses)
+    _either_times(ctx, clauses)
     _other_times(clauses)
     _check_nor(clauses)
     _check_forms(ctx, clauses)
@@ -196,11 +198,65 @@ def _fill_gaps(ctx: Context, clauses: list[Clause]) -> None:
             prior=prior,
             within_of=None if timed else model.time.within_of,
             near=() if timed else model.time.near,
+            either=None if timed else model.time.either,
         )
         clause.event, clause.gap = copied, None
 
 
 _PREPS = ("VIA", "WITH", "ON", "TO", "FROM", "IN", "FOR")
+
+
+def _place_following(ctx: Context, clauses: list[Clause]) -> None:
+    """ "bought in March and returned an order in the following month" is the month after March; "added to cart and
+    bought in the following 3 days" is a gap; with both a time and another length, either may be meant."""
+    for i, clause in enumerate(clauses):
+        draft = clause.event
+        edge = draft.time.following if draft is not None else None
+        if draft is None or edge is None:
+            continue
+        told = _is_past(ctx, draft) or (clause.negation is not None and clause.negation.tense == "simple")
+        joined = i and not clause.who and clause.link.kind in ("and", "but", "then")
+        if not joined or (edge.category == "FUTURE" and not told) or draft.time.windows or draft.time.withins:
+            continue  # refused: it follows nothing
+        before = clauses[i - 1]
+        if i > 1 and not before.who and before.link.kind not in ("start", "loose", "or") and clauses[i - 2].happens:
+            raise refusal(edge, f'"{ctx.text(edge)}": following which?', "vague")
+        span = edge.meaning.period.span if edge.category == "FUTURE" else edge.meaning.span
+        windows = before.event.time.windows if before.event is not None else ()
+        period = ctx.window(windows[0]).period if len(windows) == 1 else None
+        ends = isinstance(period, Named | Dates) or (isinstance(period, Calendar) and period.back > 0)
+        if before.event is None and (before.since is None or span.unit in ("month", "quarter", "year")):
+            raise refusal(edge, f'"{ctx.text(edge)}": following what?', "vague")
+        same_unit = span.amount == 1 and is_one(period, span.unit)
+        if ends and period is not None and (same_unit or ctx.choose((True, False), ctx.text(edge))):
+            window = Window(Following(span, period))
+            draft.time = replace(draft.time.at(replace(edge, category="WIN", meaning=(window,))), following=None)
+        else:
+            within = replace(edge, category="WITHIN", meaning=Within(span))
+            draft.time = replace(draft.time, withins=(within,), ever=bool(windows), following=None)
+
+
+def _either_times(ctx: Context, clauses: list[Clause]) -> None:
+    """ "bought in June or July": in either; "didn't buy in June or July": in neither."""
+    said = list(clauses)
+    for clause in [c for c in said if c.event is not None and c.event.time.either is not None]:
+        draft = clause.event
+        assert draft is not None
+        edge = draft.time.either
+        assert edge is not None
+        others = [c for c in said if c is not clause and c.event is not None and not _timeless(c) and not _own(c)]
+        unclear = others or any(c.link.kind in ("or", "nor", *_ORDERED) for c in said)
+        if unclear or draft.said() - {"either", "which"} or draft.quant is not None or clause.both or clause.either:
+            raise refusal(edge, f'"{ctx.text(edge)}": in either, or in both together?', "vague")
+        copies: list[Clause] = []
+        for n, readings in enumerate(edge.meaning):
+            again = replace(draft, objects=list(draft.objects), pre=list(draft.pre), tails=list(draft.tails))
+            again.time = replace(draft.time, either=None, after=(replace(edge, category="WIN", meaning=readings),))
+            link = clause.link if not n else Link("or" if clause.negation is None else "and")
+            who, either = clause.who and not n, clause.negation is None and not n
+            copies.append(replace(clause, link=link, event=again, who=who, either=either))
+        at = next(i for i, c in enumerate(clauses) if c is clause)
+        clauses[at : at + 1] = copies
 
 
 def _other_times(clauses: list[Clause]) -> None:
@@ -450,6 +506,7 @@ def _own(clause: Clause) -> bool:
     return (
         bool(draft.time.windows)
         or bool(draft.time.near)
+        or draft.time.either is not None
         or draft.time.ever
         or (draft.regular is not None and draft.regular.meaning.how == "blocks")
     )

@@ -209,6 +209,10 @@ def _condition(condition: Condition, ever: bool) -> str:
             return _versus(condition, ever)
         case q.Sequence():
             return _sequence(condition, ever)
+        case q.Repeated(events, property_, bound):
+            tail = _tail(events.where, events.window, ever)
+            one = _property(property_, item="item ", event="")
+            return f"with {_bound(bound)} {_name(events, bound)}{tail} of one {one}"
         case q.LedUp():
             return _led_up(condition, ever)
         case q.Extreme(which, events, during, has):

@@ -9,6 +9,7 @@ from typing import Literal
 from grammar.draft import EventDraft, Quant, Refused, Tree, refusal
 from grammar.mentions import Edge, EventHit, past_fillers
 from grammar.numbers import Amount
+from grammar.query import Ahead
 from grammar.values import Names, from_date, quant_bound
 from grammar.vocabulary import singular
 
@@ -145,6 +146,12 @@ def take_args(names: Names, draft: EventDraft, args: Sequence[Tree]) -> None:
                 draft.time = replace(draft.time, near=(*draft.time.near, near))
             case "same_day":
                 draft.time = replace(draft.time, same_day=arg)
+            case "following":
+                draft.time = replace(draft.time, following=edge)
+            case "future" if edge is not None and isinstance(edge.meaning.period, Ahead):
+                draft.time = replace(draft.time, following=edge)
+            case "either_window":
+                draft.time = replace(draft.time, either=edge)
             case "future":
                 raise refusal(arg, f'The future is not known: "{names.text(arg)}".', "unsupported")
             case "prior":

@@ -190,6 +190,13 @@ def _for_event(names: Names, draft: EventDraft, event: str | None, windows: Call
         parts.take(tree)
     if draft.time.near:
         parts.options.append([draft.time.near])
+    if draft.time.following is not None:
+        words = names.text(draft.time.following)
+        future = draft.time.following.category == "FUTURE"
+        reason = f'The future is not known: "{words}".' if future else f'"{words}": following what?'
+        raise refusal(draft.time.following, reason, "unsupported" if future else "vague")
+    if draft.time.either is not None:
+        raise refusal(draft.time.either, f'"{names.text(draft.time.either)}": in either, or in both together?', "vague")
     if draft.time.same_day is not None:
         raise parts.refuse(draft.time.same_day, f'"{names.text(draft.time.same_day)}" as what?', "vague")
     if draft.in_one:

@@ -248,6 +248,7 @@ def _lattice(
         _visits(table, i, occurring)
         _adjectives(table, i)
         _bare_windows(table, i)
+        _either_windows(table, i)
         _value_runs(table, i, question, runs, values)
     _cut_lead(table)
     _labels(table)
@@ -373,7 +374,8 @@ def _numbers(table: _Table, i: int) -> None:
 
 
 _TIMES = {
-    when.Within: "WITHIN", when.Lasting: "LASTING", when.Prior: "PRIOR", when.Future: "FUTURE", when.Ever: "EVER",
+    when.Within: "WITHIN", when.Lasting: "LASTING", when.Prior: "PRIOR", when.Next: "NEXT", when.Future: "FUTURE",
+    when.Ever: "EVER",
 }  # fmt: skip
 
 
@@ -660,6 +662,47 @@ def _bare_windows(table: _Table, i: int) -> None:
         found = tuple(p.meaning for p in when.read(words, 0) if p.end == len(words) and isinstance(p.meaning, Window))
         if found:
             table.put("WIN", i, len(lows), found)
+
+
+_OR_OF_TIMES = frozenset({"in", "on", "during"})
+
+
+def _either_windows(table: _Table, i: int) -> None:
+    """ "in June or July", "on Monday, Tuesday or Friday", "in June or July 2025": one of several times; a year at the
+    end is that of all."""
+    lows = table.lows
+    if lows[i] not in _OR_OF_TIMES:
+        return
+    times: list[list[str]] = []
+    at, joined = i + 1, False
+    while at < len(lows):
+        end = next((end for end in range(min(len(lows), at + 4), at, -1) if _windows([lows[i], *lows[at:end]])), None)
+        if end is None:
+            break
+        times.append(lows[at:end])
+        stop = end
+        if joined:
+            break
+        joint = lows[end : end + 2]
+        joined = "or" in joint[:1] or joint == [",", "or"]
+        at = end + (2 if joint == [",", "or"] else 1)
+        if not joined and joint[:1] != [","]:
+            break
+        at += lows[at : at + 1] == [lows[i]]
+    if joined and len(times) > 1 and at < len(lows) and times[-1] == lows[at:stop]:
+        year = times[-1][-1:] if len(times[-1]) > 1 and _YEAR.fullmatch(times[-1][-1]) else []
+        said = [time if time[-1:] == year or len(times[-1]) == 1 else [*time, *year] for time in times]
+        read = [_windows([lows[i], *time]) for time in said]
+        if all(read) and not any(p.end >= stop for p in when.read(lows, i)):
+            table.put("EITHERWIN", i, stop, tuple(read))
+
+
+_YEAR = re.compile(r"(?:19|20)\d\d")
+
+
+def _windows(words: list[str]) -> tuple[Window, ...]:
+    """The readings of words that are one time as a whole."""
+    return tuple(p.meaning for p in when.read(words, 0) if p.end == len(words) and isinstance(p.meaning, Window))
 
 
 def _adjectives(table: _Table, i: int) -> None:

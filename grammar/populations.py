@@ -688,7 +688,8 @@ def _verb_phrase(ctx: Context, tree: Tree, link: Link, who: bool) -> list[Clause
             raise refusal(core, f'"{ctx.text(core)}" what, or by whom?', "incomplete")
     modal = next((e for e in auxiliaries if e.category == "MODAL"), None)
     if modal is not None:
-        raise refusal(modal, f'"{ctx.text(modal)}": only what has happened is known.', "unsupported")
+        future = (clause.event.time.following if clause.event is not None else None) or modal
+        raise refusal(future, f'"{ctx.text(future)}": only what has happened is known.', "unsupported")
     clause.perfect = perfect
     clause.either = either or tree.has("EITHER")
     clause.both = tree.has("BOTH")
@@ -780,6 +781,7 @@ def _happening(ctx: Context, tree: Tree, link: Link, who: bool, negation: Negati
     event = signup_event(ctx.names) if tree.name == "signed_up" else None
     if key is None and event is not None:
         draft = EventDraft(tree.first, tree.end, everyday(event))
+        draft.time = replace(draft.time, either=tree.edge("EITHERWIN"))
         take_args(ctx.names, draft, [Tree(_LATE[e.category], (e,)) for t in tree.trees("late") for e in t.leaves()])
         return Clause(link, tree.first, tree.end, who, negation, event=draft)
     whole = _whole(tree, link, who, _condition(ctx, tree), negation)

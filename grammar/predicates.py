@@ -247,6 +247,12 @@ def whose_extreme(ctx: Context, tree: Tree) -> Condition:
     take_args(ctx.names, about, said)
     if about.hit is not None:
         about.hit = EventHit(tuple(c for c in about.hit.candidates if c.event == events.event))
+    either = about.time.either
+    about.time = replace(about.time, either=None)
+    if either is not None and not plain(ctx.names, about).objects and be is not None and be.category != "NEG":
+        windows = [ctx.choose(readings, ctx.text(either)) for readings in either.meaning]
+        return any_of(*(Extreme(which, events, window) for window in windows))
+    about.time = replace(about.time, either=either)
     window = ctx.draft_window(plain(ctx.names, about, "window", "gap"), rolling=True)
     has: tuple[EventFilter, ...] = ()
     if about.objects or about.time.near:

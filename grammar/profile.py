@@ -308,8 +308,12 @@ def _called(ctx: Context, tree: Tree, text: Tree) -> Events | None:
 
 def signed_up(ctx: Context, core: Tree) -> Condition:
     """The profile's sign-up date lies in the window."""
-    window = ctx.late(core.trees("late"))
     key = signup_key(ctx.names)
     if key is None:
         raise refusal(core, "Neither a sign-up date nor a sign-up event is known.", "unknown key")
+    either = core.edge("EITHERWIN")
+    if either is not None:
+        windows = [ctx.choose(readings, ctx.text(either)) for readings in either.meaning]
+        return any_of(*(Attribute((key.name,), During(window)) for window in windows))
+    window = ctx.late(core.trees("late"))
     return Attribute((key.name,), Known(True) if window == ALWAYS else During(window))

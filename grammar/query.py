@@ -122,6 +122,15 @@ class Preceding:
 
 
 @dataclass(frozen=True, slots=True)
+class Following:
+    """The span from the end of a period on ("in March … in the following month")."""
+
+    span: Span
+    period: Period
+    kind: Literal["following"] = field(default="following", repr=False)
+
+
+@dataclass(frozen=True, slots=True)
 class Ahead:
     """From today to so much later: for birthdays only, the one thing of the future that is known."""
 
@@ -138,6 +147,7 @@ Period: TypeAlias = Union[
     "Dates",
     "Between",
     "Preceding",
+    "Following",
     "Ahead",
 ]
 
@@ -598,6 +608,17 @@ class LedUp:
 
 
 @dataclass(frozen=True, slots=True)
+class Repeated:
+    """There is one value of the property, not missing, that so many of such events have ("bought the same product
+    twice")."""
+
+    events: Events
+    property: Property
+    bound: Bound
+    kind: Literal["repeated"] = field(default="repeated", repr=False)
+
+
+@dataclass(frozen=True, slots=True)
 class Extreme:
     """The contact's first (last) of such events is there, lies in `during`, and passes `has`. The filters and the
     window in `events` choose among which events it is the first; `has` and `during` are then asked of that one. Of
@@ -727,6 +748,7 @@ Condition: TypeAlias = Union[
     "Versus",
     "Sequence",
     "LedUp",
+    "Repeated",
     "Extreme",
     "CameBack",
     "Only",

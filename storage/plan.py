@@ -393,6 +393,17 @@ class LedUp:
 
 
 @dataclass(frozen=True, slots=True)
+class Repeated:
+    """The contacts with one value that so many of the events have."""
+
+    name: str
+    facts: Facts
+    cell: Cell
+    bound: q.Bound
+    node: Node
+
+
+@dataclass(frozen=True, slots=True)
 class Ranking:
     """The first contacts by a value above 0, with their `place` from 1."""
 
@@ -437,6 +448,7 @@ Part: TypeAlias = (
     | Stayed
     | Chain
     | LedUp
+    | Repeated
     | Ranking
     | MeanOfContacts
     | MeanOfFacts

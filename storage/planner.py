@@ -81,6 +81,7 @@ from storage.plan import (
     Present,
     Ranking,
     Ref,
+    Repeated,
     Returned,
     RowsOut,
     RowTest,
@@ -767,6 +768,9 @@ class _Planner:
                 return Against(self.measure(left), comparison, self.right(right), percent, condition)
             case q.Sequence():
                 return self.sequence(condition)
+            case q.Repeated(events, of, bound):
+                facts, cell = self.property_facts(events, of, number=False)
+                return In(self.part(Repeated("", facts, cell, bound, condition)), condition)
             case q.LedUp(events, bound, to, first, same):
                 first_of = replace(self.facts(to), many=False) if first else None
                 part = LedUp("", self.step(events, same), self.step(to, same), first_of, bound, condition)
@@ -869,7 +873,9 @@ class _Planner:
                 return [FoundOut(contact, self.facts(one), None) for one in (events, to)]
             case q.Sequence(steps):
                 return [FoundOut(contact, self.facts(step.events), None) for step in steps]
-            case q.Extreme(_, events) | q.Only(events) | q.EveryPeriod(events) | q.Favourite(events):
+            case (
+                q.Extreme(_, events) | q.Only(events) | q.EveryPeriod(events) | q.Favourite(events) | q.Repeated(events)
+            ):
                 return [FoundOut(contact, self.facts(events), None)]
             case _:
                 return []

@@ -737,6 +737,11 @@ class _Speller:
                 return self.chain(part)
             case p.LedUp():
                 return self.led_up(part)
+            case p.Repeated(name, facts, cell, bound):
+                each = _select([exp.Star()], _sub(self.value_rows(facts, cell, "event", "contact"), "r"), distinct=True)
+                keys = [_column("contact"), _column("v")]
+                many = _within(_count(), bound)
+                return [(name, _select([_column("contact")], _sub(each, "r"), group=keys, having=many))]
             case p.Ranking():
                 return [(part.name, self.ranking(part))]
             case p.MeanOfContacts(name, scan, of):

@@ -285,6 +285,10 @@ class Clock:
                 begin = self.stay(inner).start
                 assert begin is not None, "nothing precedes a period without a start"
                 return Stay(self.add(begin, span, -1), begin)
+            case q.Following(span, inner):
+                begin = self.stay(inner).end
+                assert begin is not None, "nothing follows a period without an end"
+                return Stay(begin, self.add(begin, span))
             case q.Ahead(span):
                 return self.days(today, self.day(self.add(now, span)) + timedelta(days=1))
         raise AssertionError(period)
@@ -672,6 +676,9 @@ class World:
                 return within(bound, self.measure(measure, visitor))
             case q.Sequence():
                 return self.sequence(condition, visitor)
+            case q.Repeated(events, of, bound):
+                held = [value for one in self.such(events, visitor) for value in self.shared(of, q.Step(events), one)]
+                return any(within(bound, number) for number in Counter(held).values())
             case q.LedUp():
                 return self.led_up(condition, visitor)
             case q.Extreme(which, events, during, has):

@@ -548,6 +548,8 @@ class _Asker:
         if kind == 7:
             return self.between()
         if kind == 8:
+            if self.chance(30):
+                return q.Following(self.span(), self.fixed())
             return q.Preceding(self.span(), self.pick((q.Rolling(self.span()), self.fixed())))
         return self.fixed()
 
@@ -774,6 +776,7 @@ class _Asker:
             (8, self.versus),
             (18, self.sequence),
             (6, self.led_up),
+            (3, self.repeated),
             (8, self.extreme),
             (8, lambda: q.CameBack(self.span(), self.window())),
             (5, self.only),
@@ -833,6 +836,12 @@ class _Asker:
         if self.chance(30):
             return q.Sequence(tuple(steps), same=same, ordered=False)
         return q.Sequence(tuple(steps), within, same)
+
+    def repeated(self) -> q.Condition:
+        events = self.events(windows=20, filters=20, anything=0)
+        labels = self.labels(events)
+        bound = self.bound((2, 1, 3))
+        return q.Repeated(events, self.pick(labels), bound) if labels else q.did(events, bound)
 
     def led_up(self) -> q.Condition:
         with_items = [name for name in self.names.events if self.names.of(name, "item")]

@@ -481,6 +481,7 @@ PERIODS = st.one_of(
     st.builds(q.Between, st.none(), EDGES),
     DAYS.map(lambda days: q.Between(q.Edge(days, "end"), q.Edge(q.Calendar("month", 0), "start"))),
     st.builds(q.Preceding, SPANS, PLAIN_PERIODS),
+    st.builds(q.Following, SPANS, PLAIN_PERIODS),
 )
 WINDOWS = st.one_of(
     st.just(q.ALWAYS),
@@ -556,6 +557,7 @@ LEAVES = st.one_of(
         st.booleans(),
         st.booleans(),
     ),
+    st.builds(q.Repeated, EVENTS, PROPERTIES, BOUNDS),
     st.builds(q.LedUp, EVENTS, BOUNDS, EVENTS, st.booleans(), st.none() | PROPERTIES),
     st.builds(q.Extreme, ENDS, EVENTS, WINDOWS, WHERE),
     st.builds(q.CameBack, SPANS, WINDOWS),

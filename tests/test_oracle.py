@@ -157,6 +157,12 @@ REFUNDED = q.Shares(q.Property("order_id"), "order-refunded")
             done(ORDER, q.SomeItem((item_is("name", "pan"),)), q.SomeItem((item_is("name", "cup"),))),
             "bob",
         ),
+        ("5 twice the same", q.Repeated(of(ORDER), q.Property("name", "item"), Bound("=", 2)), "ann"),
+        (
+            "2 following",
+            done(ORDER, window=during(q.Following(Span(1, "month"), q.Dates(date(2026, 2, 1), date(2026, 2, 8))))),
+            "bob",
+        ),
         ("9 the first was refunded", q.Extreme("first", of(ORDER), has=(REFUNDED,)), "ann"),
         ("9 the last was not", q.Extreme("last", of(ORDER), has=(replace(REFUNDED, negated=True),)), "ann bob"),
         ("7 so many before", q.LedUp(of(None), Bound("=", 3), of(ORDER)), "ann"),
