@@ -232,6 +232,10 @@ def _place_following(ctx: Context, clauses: list[Clause]) -> None:
             window = Window(Following(span, period))
             draft.time = replace(draft.time.at(replace(edge, category="WIN", meaning=(window,))), following=None)
         else:
+            if (
+                ctx.names.lattice.words[edge.first].low == "the"
+            ):  # "the next day": which day that is depends on the hour
+                raise refusal(edge, f'"{ctx.text(edge)}": say within how long.', "vague")
             within = replace(edge, category="WITHIN", meaning=Within(span))
             draft.time = replace(draft.time, withins=(within,), ever=bool(windows), following=None)
 

@@ -509,7 +509,8 @@ def _alternative(tree: Tree) -> Tree:
 
 
 def _says_of(ctx: Context, before: Tree, tree: Tree) -> None:
-    """Refused where a bare verb is said of the event before it: "whose ride was insured or cancelled"."""
+    """Refused where a verb is said of the event before it: "whose ride was insured or cancelled", "whose first order
+    was in March and was refunded"."""
     exception = _exception(tree)
     if exception is not None and _has_some(before) and exception.tree("vlist") and not exception.has("COMMA"):
         raise refusal(exception, f'"{ctx.text(exception)}" is said of what they have.')  # "a tag other than vip"
@@ -517,7 +518,10 @@ def _says_of(ctx: Context, before: Tree, tree: Tree) -> None:
     unit = tree.tree("unit")
     vp = unit.tree("vp") if unit is not None else None
     bare = vp is not None and [t.name for t in vp.trees()] == ["event"] and len(list(vp.leaves())) == 1
-    if whose is not None and whose.tree("whose_flag", "whose_passive") is not None and unit is not None and bare:
+    passive = vp is not None and ctx.text(vp).split()[0].casefold() in ("was", "were", "got")
+    of_event = whose is not None and whose.tree("whose_flag", "whose_passive") is not None and bare
+    of_first = whose is not None and whose.tree("whose_extreme", "whose_fate") is not None and passive
+    if unit is not None and (of_event or of_first):
         raise refusal(unit, f'Of whom or what is "{ctx.text(unit)}" said?')
 
 
