@@ -69,6 +69,9 @@ def _keyed_clause(ctx: Context, clause: Clause, event: Clause | None) -> Conditi
     key = tree.leaf("KEY", "PKEY")
     attribute = attribute_keys(key)
     draft = event.event if event is not None else None
+    bare = draft is not None and not (draft.objects or draft.pre or draft.tails or draft.noun or draft.said())
+    if bare and clause.link.kind == "and" and not clause.who and not attribute:
+        raise refusal(clause, f'"{ctx.text(clause)}" is joined to nothing that is said of the event.')
     possible = draft is not None and (
         key.meaning == "product"
         or draft.hit is None

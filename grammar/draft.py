@@ -138,10 +138,11 @@ class Negation:
 
 @dataclass(frozen=True, slots=True)
 class Quant:
-    """How many: the bound, and whether it was a word of none."""
+    """How many: the bound, whether it was a word of none, and the word."""
 
     bound: Amount
     none: bool = False
+    word: Edge | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -67,7 +67,7 @@ def enp_draft(names: Names, enp: Tree) -> EventDraft:
     quant = enp.tree("quant")
     if quant is not None:
         edge = next(quant.edges())
-        draft.quant = Quant(quant_bound(edge), edge.category == "NONE")
+        draft.quant = Quant(quant_bound(edge), edge.category == "NONE", edge)
         names.counts(edge, noun)
         if isinstance(edge.meaning, Amount) and edge.meaning.currency:
             raise refusal(edge, "An amount of money is no count.")
@@ -121,6 +121,8 @@ def take_args(names: Names, draft: EventDraft, args: Sequence[Tree]) -> None:
                     draft.objects.append(Tree("counted_tail", (quant, tail)))
             case "tail_word":
                 assert edge is not None
+                if n and args[n - 1].end == edge.first and _from_bare(args[n - 1]):
+                    raise refusal(arg, f'"{names.text(arg)}" belongs to what stands before it.')
                 draft.tails.append(edge)
             case "times":
                 assert edge is not None
@@ -187,6 +189,12 @@ def take_args(names: Names, draft: EventDraft, args: Sequence[Tree]) -> None:
             draft.summed = any(t.name in ("keyed_bound", "amount") for t in draft.objects)
             if not draft.summed:
                 raise refusal(totally, f'"{names.text(totally)}" has no number beside it.')
+
+
+def _from_bare(arg: Tree) -> bool:
+    """ "opened from urgent | ticket": a value right behind its preposition, as in "from the weekly newsletter" not."""
+    prep = next(arg.leaves()) if arg.name == "prepared" else None
+    return prep is not None and prep.category == "FROM" and arg.part("vlist").first == prep.end
 
 
 _SIGNS = frozenset({"<", ">", "<=", ">=", "="})

@@ -163,6 +163,8 @@ def _for_event(names: Names, draft: EventDraft, event: str | None, windows: Call
     parts = _Parts(names, event, windows)
     if draft.quant:
         parts.quant = draft.quant.bound
+        if draft.quant.word is not None:
+            parts.no_name(draft.quant.word)
     for tree in draft.pre:
         parts.values(tree, None)
     parts.noun = draft.noun or draft.nominal
@@ -340,6 +342,7 @@ class _Parts:
         edge = next(quant.edges())
         if self.quant is not None:
             raise self.refuse(edge, "Two numbers count the same thing.")
+        self.no_name(edge)
         self.quant = quant_bound(edge)
         self.names.counts(edge)
         purchase = self.event in lexicon.PRODUCT_EVENTS_QUANTITY
@@ -409,6 +412,16 @@ class _Parts:
         if len(found) > 1:
             raise self.refuse(edge, f"Is it {' or '.join(k.name for k in found)}?", "vague")
         return found or self.event_keys(edge)
+
+    def no_name(self, number: Edge) -> None:
+        """Refused where a number that counts is what something of the event is called: "bought 100 pots" of 100."""
+        called = [
+            k
+            for k in self.names.keys(self.event or "")
+            if k.name in ("name", "title", "category", "brand") or k.name.endswith(("_name", "_title"))
+        ]
+        if self.names.held(self.names.text(number), called):
+            raise self.refuse(number, f'Is "{self.names.text(number)}" how many, or what it is called?', "vague")
 
     def not_a_key(self, tail: Edge | None) -> None:
         """A word that is a key of the event is that key, not a part of the event's name."""
@@ -834,6 +847,7 @@ class _Parts:
         if self.quant is not None:
             raise self.refuse(tree, "Two numbers count the same thing.")
         number = next(quant.edges())
+        self.no_name(number)
         self.quant = quant_bound(number)
         self.names.counts(number, tail)
         if self.quant.currency:

@@ -592,6 +592,9 @@ def _prune(table: _Table) -> None:
             for inner in range(i + 1, end):
                 at[inner].pop("NEG", None)  # "did not" is one negation
         _leave_to_values(table, i)
+        for category in ("TAIL", "EN") if "VALUE" in edges and _is_named(table, i) else ():
+            kept = {end: edge for end, edge in edges.pop(category, {}).items() if end not in edges["VALUE"]}
+            edges.update({category: kept} if kept else {})  # "bought Order": a name, by its capital
         tiers = [edges[c][i + 1].meaning.candidates[0].tier for c in ("EV", "EN") if i + 1 in edges.get(c, {})]
         if len(tiers) == 2 and table.lows[i].endswith("ing") and _RANKS[tiers[0]] < 2 <= _RANKS[tiers[1]]:
             del edges["EN"][i + 1]  # "before ordering" is no order of another kind
@@ -613,6 +616,12 @@ def _prune(table: _Table) -> None:
             held = edges.get("VALUE", {}).get(light)
             if held is not None and any(value.key.event in named for value in held.meaning.values):
                 del edges["GENV"]  # "a Fire claim": a value of the event that is named behind it
+
+
+def _is_named(table: _Table, i: int) -> bool:
+    """Whether a word inside a question in small letters has a capital."""
+    small = any(word.raw[:1].islower() for word in table.words if len(word.raw) > 3)
+    return bool(i) and small and table.words[i].raw[:1].isupper() and not table.words[i].raw.isupper()
 
 
 def _leave_to_values(table: _Table, i: int) -> None:

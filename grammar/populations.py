@@ -222,6 +222,10 @@ def noun_phrase(ctx: Context, np: Tree, nmods: list[Tree], about: list[Clause] |
         nmods = _take_nmods(ctx, events, nmods)
         if before.repeat is not None:
             events.times = Amount(Bound(">=", 2) if before.repeat.meaning == 2 else Bound("=", 1))
+        named = _named_so(ctx, newcomer, events) if newcomer is not None else None
+        if named is not None and ctx.choose((False, True), ctx.text(newcomer or head)):
+            events.pre.append(named)
+            newcomer = None
         if newcomer is not None:
             conditions.append(first_doers(ctx, newcomer, events))
         elif about is not None:
@@ -245,6 +249,15 @@ def _timed_rank(rank: Tree, nmods: list[Tree]) -> tuple[Tree, list[Tree]]:
     if not places or rank.name not in ("rank_bare", "rank_spenders") or rank.has("WIN", "EVER"):
         return rank, nmods
     return Tree(rank.name, (*rank.children, *nmods[-1].children)), nmods[:-1]
+
+
+def _named_so(ctx: Context, word: Edge, events: EventDraft) -> Tree | None:
+    """A word before an agent noun as a value of its event, if there is one so called."""
+    value = ctx.names.lattice.at[word.first].get("VALUE", {}).get(word.end)
+    types = {c.event for c in events.hit.candidates} if events.hit is not None else set()
+    if value is None or types.isdisjoint(v.key.event for v in value.meaning.values):
+        return None
+    return Tree("vlist", (Tree("vgroup", (value,)),)).fresh()
 
 
 def _premodifiers(ctx: Context, np: Tree) -> _Premodifiers:
@@ -633,7 +646,7 @@ def _clauses(ctx: Context, tree: Tree, link: Link, who: bool) -> list[Clause]:
                 draft.tails.append(tail)
             if quant is not None:
                 word = next(quant.edges())
-                draft.quant = Quant(quant_bound(word), word.category == "NONE")
+                draft.quant = Quant(quant_bound(word), word.category == "NONE", word)
             prep, vlists = tree.tree("prep"), tree.trees("vlist")
             if prep is not None:
                 draft.objects.append(Tree("prepared", (prep, vlists[-1])))
