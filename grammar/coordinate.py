@@ -16,7 +16,20 @@ from grammar.events import resolve_mention
 from grammar.mentions import Edge, EventHit
 from grammar.names import Candidate, stem
 from grammar.profile import attribute_alternatives, attribute_bound, attribute_keyed, attribute_keys
-from grammar.query import Calendar, Condition, Dates, Following, Named, Preceding, Window, any_of, negated
+from grammar.query import (
+    Attribute,
+    Calendar,
+    Condition,
+    Dates,
+    During,
+    Following,
+    Known,
+    Named,
+    Preceding,
+    Window,
+    any_of,
+    negated,
+)
 from grammar.when import Within, is_one
 
 JOINTS = ("and", "or", "but", "comma")
@@ -39,6 +52,7 @@ def attach_windows(ctx: Context, clauses: list[Clause]) -> None:
     _share_objects(ctx, clauses)
     _settle_commas(clauses)
     _place_prior(ctx, clauses)
+    _reach_sign_ups(ctx, clauses)
     for run in _runs(clauses):
         _reach(ctx, run)
 
@@ -608,6 +622,24 @@ def _bare(clause: Clause) -> bool:
     return draft is not None and (
         draft.none() or any(quant.has("NONE") for obj in draft.objects for quant in obj.trees("quant"))
     )
+
+
+def _reach_sign_ups(ctx: Context, clauses: list[Clause]) -> None:
+    """ "signed up and bought in March": a sign-up without a time of its own lies in that at the end, too."""
+    for i, clause in enumerate(clauses):
+        if clause.since is None or clause.condition != Attribute((clause.since,), Known(True)):
+            continue
+        for later in clauses[i + 1 :]:
+            link = later.link
+            if later.who or link.also or link.kind == "after":
+                break
+            edges = _after(later)
+            perfect = later.negation is not None and later.negation.tense == "perfect"
+            unclear = perfect or (link.comma and link.kind in ("and", "but"))
+            if edges and (not unclear or ctx.choose((True, False), ctx.text(edges[0]))):
+                clause.condition = Attribute((clause.since,), During(ctx.windows(edges)))
+            if edges:
+                break
 
 
 def _reach_of_dates(ctx: Context, run: list[Clause], given: dict[int, list[Edge]]) -> None:

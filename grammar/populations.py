@@ -534,7 +534,8 @@ def _says_of(ctx: Context, before: Tree, tree: Tree) -> None:
     passive = vp is not None and ctx.text(vp).split()[0].casefold() in ("was", "were", "got")
     of_event = whose is not None and whose.tree("whose_flag", "whose_passive") is not None and bare
     of_first = whose is not None and whose.tree("whose_extreme", "whose_fate") is not None and passive
-    if unit is not None and (of_event or of_first):
+    of_fate = whose is not None and whose.tree("whose_fate") is not None and bare
+    if unit is not None and (of_event or of_first or of_fate):
         raise refusal(unit, f'Of whom or what is "{ctx.text(unit)}" said?')
 
 
