@@ -618,45 +618,46 @@ class _Speller:
         return _select([_column("event", "a")], mine, [_join(theirs, _equal(("contact", "v")))])
 
     def dated_set(self, chosen: p.DatedSet, facts: p.Facts) -> exp.Select:
-        rows = _Rows(self, "event", facts.types, facts.times)
+        """The date of each contact is read once: a day, or an instant."""
         contacts = _Contacts(self)
         text = _call("trim", contacts.text(chosen.date))
-        on = [exp.EQ(this=contacts.column("contact"), expression=rows.column("contact"))]
-        where = [self.from_date(rows.column("ts"), text, chosen)]
-        return _select(
-            [rows.column("event")],
-            rows.main.relation(),
-            [_join(contacts.main.relation(), on)],
-            [*rows.main.outer_where(), *where],
-        )
+        by_day = _call("regexp_full_match", text, _string(_DAY))
+        day = _case(by_day, _try_cast(text.copy(), exp.DType.DATE), exp.Null())
+        at = _case(by_day.copy(), exp.Null(), self.instant(text.copy()))
+        columns = [contacts.column("contact"), _alias(day, "day"), _alias(at, "at")]
+        dates = _sub(_select(columns, contacts.main.relation()), "d")
+        rows = _Rows(self, "event", facts.types, facts.times)
+        on = [exp.EQ(this=_column("contact", "d"), expression=rows.column("contact"))]
+        where = [*rows.main.outer_where(), self.from_date(rows.column("ts"), chosen)]
+        return _select([rows.column("event")], rows.main.relation(), [_join(dates, on)], where)
 
-    def from_date(self, ts: Expr, text: Expr, chosen: p.DatedSet) -> Expr:
-        """Whether a time lies so to a text that is a date, compared by the day, or an instant."""
+    def from_date(self, ts: Expr, chosen: p.DatedSet) -> Expr:
+        """Whether a time lies so to the day of d, or to its instant."""
         local_day = _cast(self.local(ts), exp.DType.DATE)
-        date, instant = _try_cast(text.copy(), exp.DType.DATE), self.instant(text)
-        by_day: list[Expr]
+        day, at = _column("day", "d"), _column("at", "d")
+        days: list[Expr]
+        times: list[Expr]
         match chosen.how:
             case "on the day of":
-                by_day = [exp.EQ(this=local_day, expression=date)]
-                at: list[Expr] = [exp.EQ(this=local_day, expression=_cast(self.local(instant), exp.DType.DATE))]
+                days = [exp.EQ(this=local_day, expression=day)]
+                times = [exp.EQ(this=local_day.copy(), expression=_cast(self.local(at), exp.DType.DATE))]
             case "before":
-                by_day = [exp.LT(this=local_day, expression=date)]
-                at = [exp.LT(this=ts, expression=instant)]
+                days = [exp.LT(this=local_day, expression=day)]
+                times = [exp.LT(this=ts, expression=at)]
             case "from" | "after":
                 later = exp.GTE if chosen.how == "from" else exp.GT
-                by_day = [later(this=local_day, expression=date)]
-                at = [exp.GT(this=ts, expression=instant)]
+                days = [later(this=local_day, expression=day)]
+                times = [exp.GT(this=ts, expression=at)]
             case _:
                 assert_never(chosen.how)
         if chosen.within is not None and chosen.how != "on the day of":
             backwards = chosen.how == "before"
             length = p.Length(-chosen.within.microseconds, -chosen.within.months) if backwards else chosen.within
             no_further = exp.GTE if backwards else exp.LTE
-            midnight = _cast(date.copy(), exp.DType.TIMESTAMPNTZ)
-            last_day = _cast(_plus(midnight, length), exp.DType.DATE)
-            by_day.append(no_further(this=local_day.copy(), expression=last_day))
-            at.append(no_further(this=ts.copy(), expression=self.later(instant.copy(), length)))
-        return _case(_call("regexp_full_match", text.copy(), _string(_DAY)), _all(by_day), _all(at))
+            last_day = _cast(_plus(_cast(day.copy(), exp.DType.TIMESTAMPNTZ), length), exp.DType.DATE)
+            days.append(no_further(this=local_day.copy(), expression=last_day))
+            times.append(no_further(this=ts.copy(), expression=self.later(at.copy(), length)))
+        return _any([exp.Paren(this=_all(days)), exp.Paren(this=_all(times))])
 
     def figures(self, rows: _Rows, how: p.How, cell: p.Cell | None, many: bool) -> Expr:
         match how:
