@@ -282,6 +282,18 @@ def ranking(ctx: Context, tree: Tree, among: Condition) -> Rank:
             draft = EventDraft(verb.first, tree.end, verb.meaning)
             take_args(ctx.names, draft, [t for t in tree.trees() if t.first > verb.first])
             measure = Count(ctx.events(draft, ctx.draft_window(draft), "window"))
+        case "rank_most_of":
+            noun = tree.leaf("EN")
+            draft = EventDraft(noun.first, tree.end, noun.meaning, noun=True)
+            take_args(ctx.names, draft, [t for t in tree.trees() if t.first > noun.first])
+            measure = Count(ctx.events(draft, ctx.draft_window(draft), "window"))
+        case "rank_highest":
+            measure = measure_of(ctx, tree.part(*MEASURES), ctx.late(tree.trees("late")))
+            said = tree.edge("AGG")
+            how = said.meaning if said is not None else measure.how if isinstance(measure, Aggregate) else None
+            if how not in ("highest", "lowest"):
+                raise refusal(tree.part(*MEASURES), "It is not said how much.", "incomplete")
+            chosen = replace(chosen, bottom=how == "lowest")
         case _:
             raise refusal(
                 tree,

@@ -47,6 +47,7 @@ from grammar.query import (
     Spend,
     Versus,
     all_of,
+    negated,
 )
 from grammar.values import ORDER, place_condition
 
@@ -147,6 +148,8 @@ def condition_of(ctx: Context, core: Tree) -> Condition:
             return age(ctx, core, edge.meaning)
         case "age_bare":
             return age_bare(ctx, core)
+        case "place_outside":
+            return negated(place_condition(ctx.names, core.part("vlist")))
         case "place_aged":
             return all_of(place_condition(ctx.names, core.part("vlist")), age_bare(ctx, core))
         case "tagged":

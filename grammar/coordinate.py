@@ -11,7 +11,7 @@ from itertools import pairwise
 
 from grammar import lexicon
 from grammar.context import Context
-from grammar.draft import Clause, EventDraft, Link, Negation, Refused, Timing, Tree, refusal
+from grammar.draft import Clause, EventDraft, Link, Negation, Quant, Refused, Timing, Tree, refusal
 from grammar.events import resolve_mention
 from grammar.mentions import Edge, EventHit
 from grammar.names import Candidate, stem
@@ -30,6 +30,7 @@ from grammar.query import (
     any_of,
     negated,
 )
+from grammar.values import quant_bound
 from grammar.when import Within, is_one
 
 JOINTS = ("and", "or", "but", "comma")
@@ -194,10 +195,24 @@ def _fill_gaps(ctx: Context, clauses: list[Clause]) -> None:
         if other:
             raise refusal(other[0], "This has no part after a negation.")
         prep = next(iter(clause.gap.own(*_PREPS)), None)
-        if again is not None:  # "bought a product under 30 and a product over 300": the verb again
+        counted = clause.gap.tree("quant")
+        if counted is not None:  # "booked two huts in 2025 and one in 2026"
+            copied.objects = [_recounted(t, counted) for t in model.objects]
+            edge = next(counted.edges())
+            once = ctx.text(edge).casefold() == "one" and model.quant is None and copied.objects == model.objects
+            if copied.objects == model.objects and not once:  # "booked a hut in 2025 and one in 2026": any
+                copied.quant = Quant(quant_bound(edge), edge.category == "NONE", edge)
+            copied.pre, copied.noun = list(model.pre), model.noun
+            clause.verbal = before.verbal
+        elif again is not None:  # "bought a product under 30 and a product over 300": the verb again
             copied.objects = [again]
         elif vlist is None:  # "bought in 2025 but not in 2026": all of it again
             copied.objects, copied.pre = list(model.objects), list(model.pre)
+            if clause.gap.has("NOTHING"):  # "bought two helmets in March and none in April"
+                if any(t.name in ("keyed_bound", "amount") for t in model.objects):
+                    raise refusal(clause, f'"{ctx.text(clause)}": none of what?', "vague")
+                copied.objects = [_recounted(t, None) for t in model.objects if t.name != "counted_tail"]
+                copied.tails += [e for t in model.objects if t.name == "counted_tail" for e in t.own("TAIL")]
             clause.contrast = True
         elif prep is not None:
             copied.objects = [Tree("prepared", (Tree("prep", (prep,)), vlist))]
@@ -218,6 +233,12 @@ def _fill_gaps(ctx: Context, clauses: list[Clause]) -> None:
             either=None if timed else model.time.either,
         )
         clause.event, clause.gap = copied, None
+
+
+def _recounted(tree: Tree, quant: Tree | None) -> Tree:
+    """What was counted, with another number, or with none."""
+    parts = (quant if isinstance(c, Tree) and c.name == "quant" else c for c in tree.children)
+    return Tree(tree.name, tuple(part for part in parts if part is not None))
 
 
 _PREPS = ("VIA", "WITH", "ON", "TO", "FROM", "IN", "FOR")

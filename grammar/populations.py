@@ -40,11 +40,13 @@ RELATIVES = frozenset({"group", "who", "who_then", "whose_", "bywhom", "except"}
 _HAPPENINGS = frozenset({"signed_up", "abandoned", "came_back", "stopped", "moved_segment"})
 _EVENT_NMODS = frozenset({"with_event", "without_event", "active"})
 NMODS = frozenset(
-    """place place_aged age age_bare tagged named has_key lacks_key bound_key measure_bound measure_average with_event
+    """place place_aged place_outside
+    age age_bare tagged named has_key lacks_key bound_key measure_bound measure_average with_event
     without_event inactive active basket boolean boolean_not keyed keyed_bound birth when of_object lapsed favourite
     whose_extreme versus_nouns neither_mods value_key_is signed_up in_segment has_keys lacks_keys measure_share
     measure_than measure_than_all""".split()
 )
+_RANKS_OF = frozenset({"rank_by", "rank_most", "rank_most_spent", "rank_most_of", "rank_highest"})
 _DONE = frozenset("made placed done performed taken".split())  # say no more than the noun before them
 
 
@@ -396,7 +398,7 @@ def _held(edge: Edge) -> tuple[Value, ...]:
 
 def _ranked(ctx: Context, tree: Tree) -> Rank:
     """A rank, among those that its own noun names."""
-    np = tree.tree("np") if tree.name in ("rank_by", "rank_most", "rank_most_spent") else None
+    np = tree.tree("np") if tree.name in _RANKS_OF else None
     among = noun_phrase(ctx, np, [t for t in tree.trees() if t.name in NMODS]) if np is not None else Everyone()
     return ranking(ctx, tree, among)
 
@@ -623,7 +625,8 @@ def _clauses(ctx: Context, tree: Tree, link: Link, who: bool) -> list[Clause]:
         case "vp" | "vp_be" | "vp_either" | "vp_neither" | "vp_both":
             return _verb_phrase(ctx, tree, link, who)
         case "gap":
-            return [Clause(link, tree.first, tree.end, who, _negation(tree.edge("NEG")), gap=tree)]
+            negation = Negation("simple", False) if tree.has("NOTHING") else _negation(tree.edge("NEG"))
+            return [Clause(link, tree.first, tree.end, who, negation, gap=tree)]
         case "except":
             condition = negated(_excepted(ctx, tree))
             return [Clause(link, tree.first, tree.end, who, condition=condition, excluded=True)]

@@ -64,7 +64,7 @@ REFUSED = {
         "a link between sentences; a question is one",
     ),
     **dict.fromkeys(
-        "alongside amid atop behind beneath beside near opposite outside round underneath unlike".split(),
+        "alongside amid atop behind beneath beside near opposite round underneath unlike".split(),
         "a place that no data knows",
     ),
     **dict.fromkeys(
