@@ -325,7 +325,7 @@ KEY_WORDS: dict[str, tuple[str, ...]] = {
     "rating": ("star", "review rating"),
     "tag": ("tag",),
     "product_id": ("product id", "id of product"),
-    "query": ("search term", "search query", "keyword"),
+    "query": ("search term", "search query", "keyword", "term"),
     "title": ("page title",),
     "url": ("link", "page url"),
     "marketing_opt_in": ("marketing opt in", "marketing consent"),
