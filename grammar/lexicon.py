@@ -120,6 +120,7 @@ SYNONYM_STEMS: dict[str, tuple[str, ...]] = {
     "end": ("cancel",),
     "upload": ("add",),
     "pay": ("payment",),
+    "request": ("ask",),
 }
 
 # What such an event is done to was there before: its noun alone ("with an address") does not say that it was done.

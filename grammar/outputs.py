@@ -246,6 +246,9 @@ def _value_of(ctx: Context, tree: Tree) -> tuple[Condition, Output]:
     if population_tree is not None:
         if population_tree.tree("bare") is not None:
             raise refusal(population_tree, "A number is asked of people, or of the events beside it.")
+        link, first = tree.part("whom").child(), next(population_tree.leaves())
+        if isinstance(link, Edge) and link.category == "BY" and first.category in ("KEY", "PKEY"):
+            raise refusal(population_tree, f'For each "{ctx.text(first)}", or of whom?', "vague")
         opening = population_tree.tree("opening")
         if opening is not None and edge is None and opening.edge("WIN") is not None:
             window = ctx.window(next(e for e in opening.edges() if e.category == "WIN"))
