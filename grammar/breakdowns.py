@@ -130,7 +130,7 @@ def by_key(ctx: Context, key: Edge, population: Condition, output: Output, limit
             return _contacts_by(ctx, key, population, limit)
         case CountEvents() | Pooled() | Value():
             options: list[Output] = [
-                AttributeBreakdown(k.name, limit is not None, limit, output) for k in attribute_keys(key)[:1]
+                AttributeBreakdown(name, limit is not None, limit, output) for name in _attributes(key)
             ]
             events = _events_of(output)
             if events is not None:
@@ -143,14 +143,20 @@ def by_key(ctx: Context, key: Edge, population: Condition, output: Output, limit
 
 
 def _contacts_by(ctx: Context, key: Edge, population: Condition, limit: int | None) -> Output:
-    attribute = attribute_keys(key)
-    if attribute:
-        return AttributeBreakdown(attribute[0].name, limit is not None, limit)
+    attributes = _attributes(key)
+    if attributes:
+        return AttributeBreakdown(ctx.choose(attributes, ctx.text(key)), limit is not None, limit)
     for events in mentioned(population):
         found = _properties(ctx, key, events)
         if found:
-            return EventBreakdown(found[0], events, limit is not None, limit)
+            return EventBreakdown(ctx.choose(found, ctx.text(key)), events, limit is not None, limit)
     raise refusal(key, f'"{ctx.text(key)}" is no attribute, and no event in the question has it.', "unknown key")
+
+
+def _attributes(key: Edge) -> list[str]:
+    """The attributes that a key names: those of the contact itself before those inside another ("home.city")."""
+    named = [k.name for k in attribute_keys(key)]
+    return [name for name in named if "." not in name] or named
 
 
 def _properties(ctx: Context, key: Edge, events: Events) -> list[Property]:
@@ -300,7 +306,7 @@ def per_time(ctx: Context, tree: Tree, population: Condition, output: Output) ->
     population = all_of(population, whom(ctx, tree))
     if not late:
         return population, counted
-    return population, replace(counted, events=_in_window(late[0], counted.events, ctx.late(late)))
+    return population, replace(counted, events=in_window(late[0], counted.events, ctx.late(late)))
 
 
 def _one_event(ctx: Context, tree: Tree, population: Condition) -> tuple[Condition, Events]:
@@ -322,18 +328,19 @@ def _within(ctx: Context, tree: Tree, population: Condition, output: Output) -> 
     window = ctx.late(late)
     match output:
         case CountEvents(events):
-            return population, CountEvents(_in_window(late[0], events, window))
+            return population, CountEvents(in_window(late[0], events, window))
         case Pooled(events=events):
-            return population, replace(output, events=_in_window(late[0], events, window))
+            return population, replace(output, events=in_window(late[0], events, window))
         case Value(how, (Count(events) | Quantity(events) | Spend(events)) as measure):
-            return population, Value(how, replace(measure, events=_in_window(late[0], events, window)))
+            return population, Value(how, replace(measure, events=in_window(late[0], events, window)))
         case CountUsers() | Users():
             rest, events = _one_event(ctx, late[0], population)
-            return all_of(rest, did(_in_window(late[0], events, window))), output
+            return all_of(rest, did(in_window(late[0], events, window))), output
     raise refusal(late[0], f'"{ctx.text(late[0])}" has no number to belong to.')
 
 
-def _in_window(said: Tree | Edge, events: Events, window: Window) -> Events:
+def in_window(said: Tree | Edge, events: Events, window: Window) -> Events:
+    """The events in a further window."""
     merged = merge(events.window, window)
     if merged is None:
         raise refusal(said, "Two times for one number.")

@@ -5,7 +5,18 @@ from __future__ import annotations
 from dataclasses import replace
 
 from grammar import lexicon
-from grammar.breakdowns import NUMBERS, by_key, largest, mentioned, number_of, per_time, per_value, rows_of, whom
+from grammar.breakdowns import (
+    NUMBERS,
+    by_key,
+    in_window,
+    largest,
+    mentioned,
+    number_of,
+    per_time,
+    per_value,
+    rows_of,
+    whom,
+)
 from grammar.context import Context
 from grammar.draft import Tree, refusal
 from grammar.event_drafts import done_to, enp_draft, first_or_last, plain, same_event, take_args
@@ -40,8 +51,11 @@ from grammar.query import (
     Query,
     Row,
     Rows,
+    Spend,
     TimeBreakdown,
     Users,
+    Value,
+    Window,
     all_of,
     did,
     event_types,
@@ -74,7 +88,9 @@ def query_of(ctx: Context, tree: Tree) -> Query:
 def _counted(ctx: Context, ask: Tree, each: Tree) -> Tree:
     """ "orders per month", "orders by city": a noun of an event by itself counts the events. "orders every month for
     the last 3 months" is a rhythm of those who ordered (section 14)."""
-    population = ask.trees()[0]
+    population = ask.tree(*POPULATIONS)
+    if population is None:
+        return ask
     if each.name == "per_time" and each.has("EACHPART") and "REG" in ctx.names.lattice.at[each.first]:
         return ask
     bare = population.tree("bare") if ask.name == "users" else None
@@ -245,10 +261,12 @@ def _value_of(ctx: Context, tree: Tree) -> tuple[Condition, Output]:
     population: Condition = Everyone()
     if population_tree is not None:
         if population_tree.tree("bare") is not None:
-            raise refusal(population_tree, "A number is asked of people, or of the events beside it.")
+            return _value_of_events(ctx, measure_tree, population_tree, window)
         link, first = tree.part("whom").child(), next(population_tree.leaves())
         if isinstance(link, Edge) and link.category == "BY" and first.category in ("KEY", "PKEY"):
             raise refusal(population_tree, f'For each "{ctx.text(first)}", or of whom?', "vague")
+        if first.category == "EV" and "EN" in ctx.names.lattice.at[first.first]:
+            raise refusal(first, f'"{ctx.text(first)}" are events here.')
         opening = population_tree.tree("opening")
         if opening is not None and edge is None and opening.edge("WIN") is not None:
             window = ctx.window(next(e for e in opening.edges() if e.category == "WIN"))
@@ -261,6 +279,22 @@ def _value_of(ctx: Context, tree: Tree) -> tuple[Condition, Output]:
             population_tree = Tree(population_tree.name, population_tree.children[:-1])
         population = population_of(ctx, population_tree)
     return population, number_of(ctx, measure_tree, window)
+
+
+def _value_of_events(ctx: Context, measure: Tree, tree: Tree, window: Window) -> tuple[Condition, Output]:
+    """ "average order value of orders over 500": a number of events, of some of them."""
+    bare = tree.part("bare")
+    population, such = _count_events(ctx, Tree("count_events", bare.children))
+    number = number_of(ctx, measure, window)
+    if len(tree.children) == 1 and isinstance(such, CountEvents):
+        match number:
+            case Pooled(events=events) if events == Events(such.events.event, (), window):
+                return population, replace(number, events=in_window(bare, such.events, window))
+            case Value("total", Spend(events, False)) if events == Events(such.events.event, (), window):
+                return population, Value("total", Spend(in_window(bare, such.events, window)))
+            case _:
+                pass
+    raise refusal(tree, "A number is asked of people, or of the events beside it.")
 
 
 def _timely(ctx: Context, tree: Tree, population: Condition, number: Output) -> tuple[Condition, Output]:
