@@ -86,6 +86,7 @@ def _canonical(node: Any) -> Any:
 
 _Sentence: TypeAlias = tuple[Condition, q.Output]
 _Times: TypeAlias = tuple[Bound, Events]
+_Counted: TypeAlias = tuple[Events, q.Summary | None]  # how many events, or a number of theirs
 _Bare: TypeAlias = tuple[str]  # a property by its name alone: its place says the level
 _Plain: TypeAlias = tuple[tuple[Property | _Bare, ...], q.Test]
 
@@ -139,9 +140,6 @@ class _Builder:
     def count_users(self, c: list[Any]) -> _Sentence:
         return c[0], q.CountUsers()
 
-    def count_events(self, c: list[Any]) -> _Sentence:
-        return c[1], q.CountEvents(c[0])
-
     def percentage(self, c: list[Any]) -> _Sentence:
         return c[0], q.Percentage(c[1])
 
@@ -149,9 +147,45 @@ class _Builder:
         how, measure, population = c
         return population, q.Value(how, measure)
 
-    def pooled(self, c: list[Any]) -> _Sentence:
-        how, (events, property_), population = c
-        return population, q.Pooled(how, events, property_)
+    def number_of(self, c: list[Any]) -> _Counted:
+        return c[0], None
+
+    def summary_of(self, c: list[Any]) -> _Counted:
+        how, (events, property_) = c
+        return events, q.Summary(how, property_)
+
+    def number(self, c: list[Any]) -> tuple[Condition, q.CountEvents | q.Pooled]:
+        (events, summary), population = c
+        if summary is None:
+            return population, q.CountEvents(events)
+        return population, q.Pooled(summary.how, events, summary.property)
+
+    def numbers(self, c: list[Any]) -> _Sentence:
+        (events, summary), population, (part, ranked, limit) = c
+        if isinstance(part, Property):
+            return population, q.EventBreakdown(part, events, ranked, limit, summary or "events")
+        if isinstance(part, tuple):
+            return population, q.AttributeBreakdown(part[0], ranked, limit, self.number(c[:2])[1])
+        return population, q.TimeBreakdown(part, events, summary or "events")
+
+    def values(self, c: list[Any]) -> _Sentence:
+        how, measure, population, (part, ranked, limit) = c
+        return population, q.AttributeBreakdown(part[0], ranked, limit, q.Value(how, measure))
+
+    def sold(self, c: list[Any]) -> _Sentence:
+        what, events, population, (part, *_) = c
+        return population, q.TimeBreakdown(part, events, what)
+
+    def for_each(self, c: list[Any]) -> tuple[Any, bool, int | None]:
+        part, largest, limit = c
+        return part, largest is not None, limit
+
+    def part_of(self, c: list[Any]) -> Property | tuple[str]:
+        """A property; or the name of an attribute."""
+        if len(c) == 1:
+            return self.order_value(c)
+        name, owner = c
+        return (name,) if owner == "contacts" else Property(name, owner)
 
     def attribute_breakdown(self, c: list[Any]) -> _Sentence:
         population, name, largest, limit = c
@@ -165,10 +199,6 @@ class _Builder:
         worth, (events, property_), population, largest, limit = c
         what = worth.removesuffix(" for each")
         return population, q.ItemBreakdown(what, property_, events, largest is not None, limit)
-
-    def events_in_time(self, c: list[Any]) -> _Sentence:
-        events, population, part = c
-        return population, q.TimeBreakdown(part, events)
 
     def contacts_in_time(self, c: list[Any]) -> _Sentence:
         population, part, events = c
@@ -566,4 +596,4 @@ class _Builder:
     def HOW(self, token: str) -> str:
         return str(token)
 
-    WHICH = END = MOVED = TO = NO = HOW
+    WHICH = END = MOVED = TO = NO = OWNER = SOLD = HOW

@@ -131,19 +131,25 @@ def _sentence(population: Condition, output: Output) -> str:
             return f"the {how} of the {_measure(measure, ever=False)} over {contacts}"
         case q.Pooled(how, events, property_):
             return f"the {how} {_property_of(property_, events, ever=False)} by {contacts}"
-        case q.AttributeBreakdown(name, ranked, limit):
-            return f"the number of {contacts} by {_quoted(name)}{_ranking(ranked, limit)}"
-        case q.EventBreakdown(property_, events, ranked, limit):
-            return f"the number of {contacts} by {_property_of(property_, events, ever=False)}{_ranking(ranked, limit)}"
+        case q.AttributeBreakdown(name, ranked, limit, number):
+            if number is None:
+                return f"the number of {contacts} by {_quoted(name)}{_ranking(ranked, limit)}"
+            each = f"{_quoted(name)} of the contacts"
+            return f"{_sentence(population, number)}, for each {each}{_ranking(ranked, limit)}"
+        case q.EventBreakdown(property_, events, ranked, limit, counted):
+            if counted == "contacts":
+                each = _property_of(property_, events, ever=False)
+                return f"the number of {contacts} by {each}{_ranking(ranked, limit)}"
+            each = _each_value(property_)
+            return f"{_counted(counted, events)} by {contacts}, for each {each}{_ranking(ranked, limit)}"
         case q.ItemBreakdown(what, property_, events, ranked, limit):
             each = f"the {what} for each {_property_of(property_, events, ever=False)}"
             return f"{each} by {contacts}{_ranking(ranked, limit)}"
         case q.TimeBreakdown(part, events, counted):
             each = part if part in ("day of the week", "hour of the day") else f"calendar {part}"
-            such = _events(events, ever=False, plural=True)
-            if counted == "events":
-                return f"the number of {such} by {contacts}, for each {each}"
-            return f"the number of {contacts} by {each} of {such}"
+            if counted == "contacts":
+                return f"the number of {contacts} by {each} of {_events(events, ever=False, plural=True)}"
+            return f"{_counted(counted, events)} by {contacts}, for each {each}"
         case q.Rows(of):
             rows = ", ".join(f"{_quoted(row.label)} ({_contacts(row.condition)})" for row in of)
             return f"the number of {contacts} for each of: {rows}"
@@ -168,6 +174,22 @@ def _users(population: Condition, output: q.Users) -> str:
     if output.order is not None:
         said += f", sorted by {_column(output.order.by)}{' in descending order' if output.order.descending else ''}"
     return said
+
+
+def _counted(counted: Literal["events", "units", "spend"] | q.Summary, events: Events) -> str:
+    match counted:
+        case "events":
+            return f"the number of {_events(events, ever=False, plural=True)}"
+        case q.Summary(how, property_):
+            return f"the {how} {_property_of(property_, events, ever=False)}"
+        case _:
+            return f"the {counted} {_of_items(events, ever=False)}"
+
+
+def _each_value(property_: Property) -> str:
+    if property_.level == "order value":
+        return _property(property_, item="", event="")
+    return f"{_quoted(property_.name)} of the {property_.level}"
 
 
 def _ranking(ranked: bool, limit: int | None) -> str:

@@ -30,6 +30,7 @@ _WHOLE = (  # how a question that leans on the one before begins → the same as
     (rf"^of {_THEM},? (?P<rest>.+)$", r"users \g<rest>"),
     (rf"^(?P<which>which|how many) of {_THEM}", r"\g<which> users"),
     (rf" of {_THEM}", r" of users"),
+    (r"^(?P<which>(?:which|what|how many) .*?)\b(?P<aux>do|did|are|were) they\b", r"\g<which>\g<aux> users"),
     (rf"^{_THEM} ", r"users "),
 )  # fmt: skip
 

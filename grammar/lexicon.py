@@ -120,6 +120,7 @@ SYNONYM_STEMS: dict[str, tuple[str, ...]] = {
     "end": ("cancel",),
     "upload": ("add",),
     "pay": ("payment",),
+    "request": ("ask",),
 }
 
 # What such an event is done to was there before: its noun alone ("with an address") does not say that it was done.
@@ -325,7 +326,7 @@ KEY_WORDS: dict[str, tuple[str, ...]] = {
     "rating": ("star", "review rating"),
     "tag": ("tag",),
     "product_id": ("product id", "id of product"),
-    "query": ("search term", "search query", "keyword"),
+    "query": ("search term", "search query", "keyword", "term"),
     "title": ("page title",),
     "url": ("link", "page url"),
     "marketing_opt_in": ("marketing opt in", "marketing consent"),

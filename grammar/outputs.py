@@ -3,46 +3,44 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Literal
 
 from grammar import lexicon
+from grammar.breakdowns import (
+    NUMBERS,
+    by_key,
+    in_window,
+    largest,
+    mentioned,
+    number_of,
+    per_time,
+    per_value,
+    rows_of,
+    whom,
+)
 from grammar.context import Context
 from grammar.draft import Tree, refusal
 from grammar.event_drafts import done_to, enp_draft, first_or_last, plain, same_event, take_args
 from grammar.measures import (
-    MEASURES,
-    aggregated,
     measure_of,
-    measured_events,
-    need_orders,
     own_number,
     rank_measure,
-    spend_of,
 )
 from grammar.mentions import Edge, ValueHit
-from grammar.numbers import Top
 from grammar.populations import NMODS, POPULATIONS, RELATIVES, RESTS, VPS, combined, noun_phrase, population_of
-from grammar.profile import age_in_years, attribute_keys, attribute_list, known_attribute
+from grammar.profile import attribute_keys, attribute_list, known_attribute
 from grammar.query import (
     ALWAYS,
-    AT_LEAST_ONCE,
-    ORDER_VALUE,
     AgeInYears,
-    All,
     AttributeBreakdown,
     AttributeColumn,
     AttributeNumber,
     Column,
     Condition,
-    Count,
     CountEvents,
     CountUsers,
     Elapsed,
-    EventBreakdown,
     Events,
     Everyone,
-    Has,
-    ItemBreakdown,
     Measure,
     MeasureColumn,
     MomentColumn,
@@ -53,17 +51,17 @@ from grammar.query import (
     Query,
     Row,
     Rows,
+    Spend,
     TimeBreakdown,
     Users,
     Value,
+    Window,
     all_of,
     did,
     event_types,
     negated,
-    nodes,
 )
-from grammar.values import ORDER, key_noun, properties
-from grammar.when import merge
+from grammar.values import ORDER, key_noun
 
 _TAILS = frozenset({"per", "per_time", "sort", "direction", "limit", "show", "show_with"})
 
@@ -73,11 +71,11 @@ def query_of(ctx: Context, tree: Tree) -> Query:
     tag, label = tree.edge("TAG"), next((leaf for leaf in tree.leaves() if leaf.category == "LABEL"), None)
     ask = next(t for t in tree.trees() if t.name != "tail" and t.name not in _TAILS)
     tails = [t for t in tree.trees() if t is not ask]
-    in_time = next((t for t in tails if t.name == "per_time"), None)
-    population, output = _asked(ctx, _counted(ctx, ask, in_time) if in_time is not None else ask)
-    if in_time is not None:
-        population, output = _in_time(ctx, in_time, population, output)
-        tails.remove(in_time)
+    each = next((t for t in tails if t.name in ("per", "per_time")), None)
+    population, output = _asked(ctx, _counted(ctx, ask, each) if each is not None else ask)
+    if each is not None:
+        population, output = _for_each(ctx, each, population, output)
+        tails.remove(each)
     if tag is not None and any(w in ctx.text(tag) for w in ("buyer", "purchaser")):
         population = all_of(population, did(Events(ORDER)))
     for tail in tails:
@@ -87,41 +85,32 @@ def query_of(ctx: Context, tree: Tree) -> Query:
     return Query(population, output, ctx.text(label) if label is not None else None)
 
 
-def _counted(ctx: Context, ask: Tree, in_time: Tree) -> Tree:
-    """ "orders per month": a noun of an event by itself counts the events. "orders every month for the last 3 months"
-    is a rhythm of those who ordered (section 14)."""
-    population = ask.trees()[0]
-    if in_time.has("EACHPART") and "REG" in ctx.names.lattice.at[in_time.first]:
+def _counted(ctx: Context, ask: Tree, each: Tree) -> Tree:
+    """ "orders per month", "orders by city": a noun of an event by itself counts the events. "orders every month for
+    the last 3 months" is a rhythm of those who ordered (section 14)."""
+    population = ask.tree(*POPULATIONS)
+    if population is None:
         return ask
-    bare = population.tree("bare") if ask.name == "users" and len(population.children) == 1 else None
-    return ask if bare is None else Tree("count_events", bare.children)
+    if each.name == "per_time" and each.has("EACHPART") and "REG" in ctx.names.lattice.at[each.first]:
+        return ask
+    bare = population.tree("bare") if ask.name == "users" else None
+    if bare is None:
+        return ask
+    if len(population.children) > 1:
+        raise refusal(ask, f'"{ctx.text(ask)}": events, or those who did them?', "vague")
+    return Tree("count_events", bare.children)
 
 
-def _in_time(ctx: Context, tree: Tree, population: Condition, output: Output) -> tuple[Condition, Output]:
-    """A count for each part of time, in the window behind it: of events, or of the contacts that have one."""
-    part, when = tree.leaf("TIMEPART", "EACHPART"), tree.edge("WIN")
-    match output:
-        case CountEvents(events):
-            counted = TimeBreakdown(part.meaning, events)
-        case CountUsers() if part.category == "TIMEPART":
-            conditions = population.of if isinstance(population, All) else (population,)
-            done = [
-                one.measure.events
-                for one in conditions
-                if isinstance(one, Has) and isinstance(one.measure, Count) and one.bound == AT_LEAST_ONCE
-            ]
-            if len(done) != 1 or len(_mentioned(population)) != 1:
-                raise refusal(part, f"The {ctx.text(part)} of what? Of one event that they did.")
-            counted = TimeBreakdown(part.meaning, done[0], "contacts")
-            population = all_of(*(one for one in conditions if one != did(done[0])))
-        case _:
-            raise refusal(part, f"How many, for each {ctx.text(part)}? Only events and contacts are counted so.")
-    if when is None:
-        return population, counted
-    window = merge(counted.events.window, ctx.window(when))
-    if window is None:
-        raise refusal(when, "Two times for one count.")
-    return population, replace(counted, events=replace(counted.events, window=window))
+def _for_each(ctx: Context, tree: Tree, population: Condition, output: Output) -> tuple[Condition, Output]:
+    if tree.name == "per_time":
+        return per_time(ctx, tree, population, output)
+    key = tree.leaf("KEY", "PKEY")
+    words = ctx.names.lattice.words
+    if key.first and words[key.first - 1].low in ("a", "an"):
+        raise refusal(tree, f'"{ctx.text(tree)}" names one of them.')  # "were called by an agent"
+    if _by_which_way(ctx, tree, key, population, output):
+        raise refusal(tree, f'"{ctx.text(tree)}": how it was done, or for each {ctx.text(key)}?', "vague")
+    return per_value(ctx, tree, population, output)
 
 
 def _asked(ctx: Context, tree: Tree) -> tuple[Condition, Output]:
@@ -149,7 +138,8 @@ def _asked(ctx: Context, tree: Tree) -> tuple[Condition, Output]:
         case "percentage":
             return _percentage_of(ctx, tree)
         case "value" | "value_all":
-            return _value_of(ctx, tree)
+            population, number = _value_of(ctx, tree)
+            return _timely(ctx, tree, population, number)
         case "versus":
             return _rows_of(ctx, tree)
         case "count_versus":
@@ -161,11 +151,14 @@ def _asked(ctx: Context, tree: Tree) -> tuple[Condition, Output]:
             return population_of(ctx, tree.part(*POPULATIONS)), Users(_columns(ctx, listed))
         case "top_values":
             return _top_values(ctx, tree)
-        case "sold_most" | "sold_by":
-            return _sold(ctx, tree)
+        case "best_sold" | "top_by" | "most_done" | "least_done" | "most_used" | "most_of" | "most_spent":
+            return largest(ctx, tree)
+        case "come_from":
+            tree.leaf("COMEFROM", "IN", "FROM")
+            found = whom(ctx, tree)
+            return found, AttributeBreakdown(known_attribute(ctx, tree.leaf("KEY")).name)
         case "everyone_by":
-            key = tree.leaf("KEY")
-            return Everyone(), _breakdown_by(ctx, key, Everyone(), Users())
+            return Everyone(), by_key(ctx, tree.leaf("KEY"), Everyone(), Users())
     raise refusal(tree, "Such a question is not read.", "unsupported")
 
 
@@ -261,14 +254,19 @@ def _percentage_of(ctx: Context, tree: Tree) -> tuple[Condition, Output]:
 
 
 def _value_of(ctx: Context, tree: Tree) -> tuple[Condition, Output]:
-    measure_tree = tree.part(*MEASURES)
+    measure_tree = tree.part(*NUMBERS)
     population_tree = tree.tree(*POPULATIONS)
     edge = tree.edge("WIN")
     window = ctx.window(edge) if edge is not None else ALWAYS
     population: Condition = Everyone()
     if population_tree is not None:
         if population_tree.tree("bare") is not None:
-            raise refusal(population_tree, "A number is asked of people, or of the events beside it.")
+            return _value_of_events(ctx, measure_tree, population_tree, window)
+        link, first = tree.part("whom").child(), next(population_tree.leaves())
+        if isinstance(link, Edge) and link.category == "BY" and first.category in ("KEY", "PKEY"):
+            raise refusal(population_tree, f'For each "{ctx.text(first)}", or of whom?', "vague")
+        if first.category == "EV" and "EN" in ctx.names.lattice.at[first.first]:
+            raise refusal(first, f'"{ctx.text(first)}" are events here.')
         opening = population_tree.tree("opening")
         if opening is not None and edge is None and opening.edge("WIN") is not None:
             window = ctx.window(next(e for e in opening.edges() if e.category == "WIN"))
@@ -280,48 +278,29 @@ def _value_of(ctx: Context, tree: Tree) -> tuple[Condition, Output]:
             window = ctx.window(next(last.edges()))
             population_tree = Tree(population_tree.name, population_tree.children[:-1])
         population = population_of(ctx, population_tree)
-    agg = measure_tree.edge("AGG")
-    match measure_tree.name:
-        case "spend":
-            spend = measure_tree.leaf("SPEND")
-            need_orders(ctx, spend)
-            return population, Value("total", spend_of(ctx, measure_tree, window))
-        case "average_spend":
-            spend = measure_tree.leaf("SPEND")
-            assert agg is not None
-            need_orders(ctx, spend)
-            return population, Value(agg.meaning, spend_of(ctx, measure_tree, window))
-        case "order_value":
-            edge = measure_tree.leaf("AOV")
-            need_orders(ctx, edge)
-            return population, Pooled(edge.meaning, Events(ORDER, (), window), ORDER_VALUE)
-        case "count_of":
-            events = measured_events(ctx, measure_tree, window)
-            if agg is None or agg.meaning == "total":
-                return population, CountEvents(events)
-            return population, Value(agg.meaning, Count(events))
-        case "aggregate" | "aggregate_event":
-            assert agg is not None
-            key = measure_tree.leaf("KEY")
-            attribute = attribute_keys(key)
-            if (
-                measure_tree.name == "aggregate"
-                and attribute
-                and not measure_tree.trees()
-                and measure_tree.edge("EV") is None
-            ):
-                if not any("number" in k.holds for k in attribute):
-                    raise refusal(key, f'"{ctx.text(key)}" holds no numbers.', "wrong key")
-                return population, Value(agg.meaning, AttributeNumber(attribute[0].name))
-            events, prop = aggregated(ctx, measure_tree, window)
-            return population, Pooled(agg.meaning, events, prop)
-        case "age_of":
-            if agg is None or agg.meaning == "total":
-                raise refusal(measure_tree, "The average, highest or lowest age?", "vague")
-            if window != ALWAYS:
-                raise refusal(measure_tree, "An age is known as of now only.")
-            return population, Value(agg.meaning, age_in_years(ctx, measure_tree.leaf("AGEWORD")))
-    raise refusal(measure_tree, "Such a number is not asked of a group.", "unsupported")
+    return population, number_of(ctx, measure_tree, window)
+
+
+def _value_of_events(ctx: Context, measure: Tree, tree: Tree, window: Window) -> tuple[Condition, Output]:
+    """ "average order value of orders over 500": a number of events, of some of them."""
+    bare = tree.part("bare")
+    population, such = _count_events(ctx, Tree("count_events", bare.children))
+    number = number_of(ctx, measure, window)
+    if len(tree.children) == 1 and isinstance(such, CountEvents):
+        match number:
+            case Pooled(events=events) if events == Events(such.events.event, (), window):
+                return population, replace(number, events=in_window(bare, such.events, window))
+            case Value("total", Spend(events, False)) if events == Events(such.events.event, (), window):
+                return population, Value("total", Spend(in_window(bare, such.events, window)))
+            case _:
+                pass
+    raise refusal(tree, "A number is asked of people, or of the events beside it.")
+
+
+def _timely(ctx: Context, tree: Tree, population: Condition, number: Output) -> tuple[Condition, Output]:
+    """ "monthly revenue": the number for each month."""
+    timely = tree.edge("TIMELY")
+    return (population, number) if timely is None else per_time(ctx, Tree("per_time", (timely,)), population, number)
 
 
 def _rows_of(ctx: Context, tree: Tree) -> tuple[Condition, Output]:
@@ -363,7 +342,7 @@ def _whom_counted(ctx: Context, tree: Tree) -> Condition:
 def _counts_of(ctx: Context, tree: Tree) -> tuple[Condition, Output]:
     """ "how many users bought, gold vs silver": those of either value of an attribute."""
     said = _whom_counted(ctx, tree)
-    events = {events.event for events in _mentioned(said)}
+    events = {events.event for events in mentioned(said)}
     vlists = tree.trees("vlist")
     hits = [e.meaning for vlist in vlists for e in vlist.leaves()]
     if all(isinstance(hit, ValueHit) and any(v.key.event in events for v in hit.values) for hit in hits):
@@ -372,55 +351,14 @@ def _counts_of(ctx: Context, tree: Tree) -> tuple[Condition, Output]:
 
 
 def _top_values(ctx: Context, tree: Tree) -> tuple[Condition, Output]:
-    top, key = tree.leaf("TOPN"), tree.leaf("KEY")
-    chosen: Top = top.meaning
-    if chosen.percent or chosen.bottom:
-        raise refusal(top, "Only the largest so many are listed.")
     rest = [t for t in tree.trees() if t.name in RESTS]
     population = combined(ctx, [], rest) if rest else Everyone()
-    amount = int(chosen.amount) if chosen.amount is not None else 10
-    return population, AttributeBreakdown(known_attribute(ctx, key).name, True, amount)
-
-
-def _sold(ctx: Context, tree: Tree) -> tuple[Condition, Output]:
-    """ "top 5 products by revenue", "best selling brands", "units sold by category": line items added up."""
-    key, sold, top = tree.leaf("KEY", "PKEY"), tree.tree("sold"), tree.edge("TOPN")
-    need_orders(ctx, key)
-    spend = sold.edge("SPEND") if sold is not None else None
-    if spend is not None and spend.meaning == "net":
-        raise refusal(spend, "What was given back is known of orders, not of products.", "unsupported")
-    name = "name" if key.meaning == "product" else None
-    keys = [k for k in ctx.names.keys(ORDER, "item") if k.name == name or (name is None and k in key.meaning)]
-    if not keys or attribute_keys(key):
-        raise refusal(key, f'"{ctx.text(key)}" is no key of what was sold.', "wrong key")
-    np, said = tree.tree("np"), [t for t in tree.trees() if t.name in RELATIVES]
-    population: Condition = Everyone()
-    if np is not None:
-        population = noun_phrase(ctx, np, [t for t in tree.trees() if t.name in NMODS])
-    if said:
-        population = all_of(population, combined(ctx, said, []))
-    what: Literal["units", "spend"] = "units" if spend is None else "spend"
-    events = Events(ORDER, (), ctx.late(tree.trees("late")))
-    if tree.name == "sold_by":
-        return population, ItemBreakdown(what, properties(keys)[0], events)
-    chosen: Top = top.meaning if top is not None else Top(None)
-    if top is not None and (chosen.percent or chosen.bottom or (chosen.amount or 1) % 1):
-        raise refusal(top, "Only the largest so many are listed.")
-    if chosen.amount is None:
-        ctx.warnings.append("No number was said: the first 10 are listed.")
-    return population, ItemBreakdown(what, properties(keys)[0], events, True, int(chosen.amount or 10))
+    limit = rows_of(ctx, tree.leaf("TOPN"))
+    return population, AttributeBreakdown(known_attribute(ctx, tree.leaf("KEY")).name, True, limit)
 
 
 def _with_tail(ctx: Context, tree: Tree, population: Condition, output: Output) -> Output:
     match tree.name:
-        case "per":
-            key = tree.leaf("KEY")
-            words = ctx.names.lattice.words
-            if key.first and words[key.first - 1].low in ("a", "an"):
-                raise refusal(tree, f'"{ctx.text(tree)}" names one of them.')  # "were called by an agent"
-            if _by_which_way(ctx, tree, key, population, output):
-                raise refusal(tree, f'"{ctx.text(tree)}": how it was done, or for each {ctx.text(key)}?', "vague")
-            return _breakdown_by(ctx, key, population, output)
         case "sort":
             if not isinstance(output, Users) or output.order is not None:
                 raise refusal(tree, "Only contacts are sorted.")
@@ -453,23 +391,6 @@ def _with_tail(ctx: Context, tree: Tree, population: Condition, output: Output) 
                 raise refusal(tree, f'"{ctx.text(tree)}": to be shown, or to be known?', "vague")
             return replace(output, columns=output.columns + _columns(ctx, tree))
     raise refusal(tree, "This ending is not read.", "unsupported")
-
-
-def _breakdown_by(ctx: Context, key: Edge, population: Condition, output: Output) -> Output:
-    if not isinstance(output, (CountUsers, Users)):
-        raise refusal(key, "Only contacts are broken down.")
-    attribute = attribute_keys(key)
-    if attribute:
-        return AttributeBreakdown(attribute[0].name)
-    if key.meaning == "product":
-        raise refusal(key, "Say by which key of the product.", "vague")
-    for events in _mentioned(population):
-        found = [k for k in key.meaning if k.event == events.event]
-        if found:
-            props = properties(found)
-            own = [p for p in props if p.level != "context"] or list(props)
-            return EventBreakdown(own[0], events)
-    raise refusal(key, f'"{ctx.text(key)}" is no attribute, and no event in the question has it.', "unknown key")
 
 
 def _columns(ctx: Context, tree: Tree) -> tuple[Column, ...]:
@@ -529,7 +450,9 @@ def _column_of(measure: Measure) -> Column:
 def _by_which_way(ctx: Context, tree: Tree, key: Edge, population: Condition, output: Output) -> bool:
     """Whether "by email" after a verb may say how it was done: a property of the event holds it; or contacts are asked
     for, not their number, and it is a value of others or a way to reach people."""
-    done = {events.event for events in _mentioned(population)}
+    done = {events.event for events in mentioned(population)}
+    if isinstance(output, CountEvents):
+        done.add(output.events.event)
     word = tree.edge("PER", "BY")
     if not done or word is None or ctx.text(word).casefold() != "by" or key.meaning == "product":
         return False
@@ -537,7 +460,7 @@ def _by_which_way(ctx: Context, tree: Tree, key: Edge, population: Condition, ou
     if held is not None and any(v.key.event in done for v in held.meaning.values):
         return True
     reached = any(k.name.lower() in lexicon.CHANNEL_KEYS for k in attribute_keys(key))
-    return isinstance(output, Users) and (held is not None or reached)
+    return isinstance(output, Users | CountEvents) and (held is not None or reached)
 
 
 def _own_of_two(ctx: Context, tree: Tree, population: Condition) -> Edge | None:
@@ -549,8 +472,3 @@ def _own_of_two(ctx: Context, tree: Tree, population: Condition) -> Edge | None:
     theirs = {key_noun(k) for event in event_types(population) for k in ctx.names.keys(event) if k.level != "item"}
     edges = [e for t in tree.trees("shown") for e in t.part("sortkey").own("KEY")]
     return next((e for e in edges if any(key_noun(k) in theirs for k in attribute_keys(e))), None)
-
-
-def _mentioned(condition: Condition) -> list[Events]:
-    """The events that a population names, the last first."""
-    return [node for node in nodes(condition) if isinstance(node, Events)][::-1]

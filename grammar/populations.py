@@ -13,7 +13,8 @@ from grammar.context import Context, Head
 from grammar.coordinate import attach_windows
 from grammar.draft import Clause, EventDraft, Link, Negation, Quant, Refused, Tree, refusal
 from grammar.event_drafts import event_draft, said_event, take_args, take_pre
-from grammar.mentions import Edge, ValueHit, everyday
+from grammar.mentions import Edge, EventHit, ValueHit, everyday
+from grammar.names import Candidate
 from grammar.numbers import Amount
 from grammar.predicates import abandoned, activity, event_condition, first_doers, lapsed_buyers, newcomers
 from grammar.profile import age, age_bare, attribute_alternatives, attribute_list, boolean, gender, value_key_is
@@ -740,6 +741,8 @@ def _core(ctx: Context, core: Tree, link: Link, who: bool, negation: Negation | 
         case "with_event":
             draft = said_event(ctx.names, core)
             return Clause(link, core.first, core.end, who, negation, event=draft)
+        case "used":
+            return Clause(link, core.first, core.end, who, negation, event=_used(ctx, core))
         case "active":
             word = core.edge("ACTIVE")
             timed = any(e.category in ("WIN", "EVER", "REG", "TIMES", "LASTING", "WITHIN") for e in core.leaves())
@@ -775,6 +778,28 @@ def _core(ctx: Context, core: Tree, link: Link, who: bool, negation: Negation | 
                 clause.negation = negation
             return clause
     return _happening(ctx, core, link, who, negation)
+
+
+def used_in(ctx: Context, key: Edge) -> list[str]:
+    """The events in which "a coupon" may be used: those that have one. Refused where another event is called so."""
+    having = {k.event for k in key.meaning if k.event is not None and k.level in ("event", "item")}
+    if not having:
+        raise refusal(key, f'No event has a "{ctx.text(key)}".', "wrong key")
+    nouns = ctx.names.lattice.at[key.first].get("EN", {}).values()
+    if not {c.event for noun in nouns for c in noun.meaning.candidates} <= having:
+        raise refusal(key, f'"{ctx.text(key)}" is an event too.', "vague")
+    return sorted(having)
+
+
+def _used(ctx: Context, tree: Tree) -> EventDraft:
+    """ "used a coupon", where no event is called so: an event that has one."""
+    tree.leaf("USED")
+    key = tree.leaf("KEY")
+    having = used_in(ctx, key)
+    draft = EventDraft(tree.first, tree.end, EventHit(tuple(Candidate(e, "everyday", frozenset()) for e in having)))
+    draft.objects.append(Tree("has_property", (key,)))
+    take_args(ctx.names, draft, tree.trees())
+    return draft
 
 
 def _modifier(ctx: Context, tree: Tree, link: Link, who: bool) -> Clause:

@@ -861,27 +861,44 @@ class Pooled:
     kind: Literal["pooled"] = field(default="pooled", repr=False)
 
 
+OfContacts: TypeAlias = Union["CountEvents", "Value", "Pooled"]
+
+
 @dataclass(frozen=True, slots=True)
 class AttributeBreakdown:
     """How many contacts for each value of an attribute (a list attribute: one row for each element), missing under
-    "unknown". `ranked`: the largest first, unknown left out, `limit` rows."""
+    "unknown". `number`: that number of each value's contacts instead; where it is none, no row. `ranked`: the largest
+    first, unknown left out, `limit` rows."""
 
     name: str
     ranked: bool = False
     limit: int | None = None
+    number: OfContacts | None = None
     kind: Literal["attribute breakdown"] = field(default="attribute breakdown", repr=False)
 
 
 @dataclass(frozen=True, slots=True)
+class Summary:
+    """The total, average, highest or lowest of a property over the events that belong to a row (matching line items,
+    for an item property); where it is none, no row."""
+
+    how: Aggregation
+    property: Property
+    kind: Literal["summary"] = field(default="summary", repr=False)
+
+
+@dataclass(frozen=True, slots=True)
 class EventBreakdown:
-    """How many contacts for each value of a property of such events, each contact once for each value, missing under
-    "unknown" (contacts of the population without such an event are in no row). `ranked`: the largest first, unknown
-    left out, `limit` rows."""
+    """How many contacts (or such events, or a number of theirs) for each value of a property of such events, each
+    contact or event once for each value, missing under "unknown" (contacts of the population without such an event are
+    in no row). A line item's number belongs to that line item's values. `ranked`: the largest first, unknown left out,
+    `limit` rows."""
 
     property: Property
     events: Events
     ranked: bool = False
     limit: int | None = None
+    counted: Literal["contacts", "events"] | Summary = "contacts"
     kind: Literal["event breakdown"] = field(default="event breakdown", repr=False)
 
 
@@ -890,13 +907,14 @@ TimePart: TypeAlias = Literal["day", "week", "month", "quarter", "year", "day of
 
 @dataclass(frozen=True, slots=True)
 class TimeBreakdown:
-    """How many of such events (or how many contacts, each once a row) in each calendar day, week, month, quarter or
-    year, or on each day of the week or in each hour of the day, the earliest first. A week goes by its Monday. A time
-    without such an event has no row."""
+    """How many of such events (or contacts, each once a row; or a number of the events; or what their matching line
+    items come to, as in an ItemBreakdown) in each calendar day, week, month, quarter or year, or on each day of the
+    week or in each hour of the day, the earliest first. A week goes by its Monday. A time without such an event has no
+    row."""
 
     part: TimePart
     events: Events
-    counted: Literal["events", "contacts"] = "events"
+    counted: Literal["events", "contacts", "units", "spend"] | Summary = "events"
     kind: Literal["time breakdown"] = field(default="time breakdown", repr=False)
 
 

@@ -85,7 +85,7 @@ class Answer:
         """How many or how much for each value, in the order of the answer; empty for another kind than breakdown."""
         if self.kind != "breakdown":
             return {}
-        return dict(zip(map(str, self._column("value")), self.table.column(1).to_pylist(), strict=True))
+        return dict(zip(map(str, self._column("value")), map(plain, self.table.column(1).to_pylist()), strict=True))
 
     @property
     def rows(self) -> list[dict[str, Any]]:

@@ -24,6 +24,7 @@ Format: TypeAlias = Literal["csv", "jsonl", "json", "parquet", "arrow"]
 
 _BATCH = 50_000  # rows held as text at a time
 _PIECE = 64 * 1024  # bytes
+_EXACT = 2**53  # from here on not every whole number is a float
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")  # how a cell begins that a spreadsheet would carry out
 
 
@@ -95,7 +96,9 @@ def check_path(path: str | Path, spreadsheet: bool = False) -> Path:
 
 
 def plain(value: Any) -> Any:
-    """A value of a row as JSON can hold it: dates and instants in ISO 8601."""
+    """A value of a row as JSON can hold it: dates and instants in ISO 8601, a whole number without ".0"."""
+    if isinstance(value, float) and value.is_integer() and abs(value) < _EXACT:
+        return int(value)
     return value.isoformat() if isinstance(value, date) else value
 
 

@@ -706,32 +706,50 @@ class PooledOut:
 
 
 @dataclass(frozen=True, slots=True)
+class Summed:
+    """One number over the cells of facts; of an event, which may be on several rows, once."""
+
+    how: q.Aggregation
+    cell: Cell
+    of_event: bool
+
+
+Counted: TypeAlias = Literal["contacts", "events"] | Added | Summed
+"""What a row of a breakdown says of its facts: how many contacts or events they are, or what they come to."""
+
+
+@dataclass(frozen=True, slots=True)
 class AttributesOut:
-    """How many contacts for each value of an attribute."""
+    """How many contacts for each value of an attribute; or (`of`) one number over their values."""
 
     cell: Cell
     ranked: bool
     limit: int | None
+    of: ValueOut | None
+    name: str
 
 
 @dataclass(frozen=True, slots=True)
 class FactsOut:
-    """How many contacts for each value of a cell among their facts; or (`added`) what these line items come to."""
+    """A number for each value of a cell among the facts, or of an attribute of those whose facts they are (then also
+    where a value's contacts have none). `name` is its column."""
 
     facts: Facts
     cell: Cell
     ranked: bool
     limit: int | None
-    added: Added | None = None
+    counted: Counted
+    name: str
 
 
 @dataclass(frozen=True, slots=True)
 class TimeOut:
-    """How many facts, or contacts with one, in each part of time."""
+    """A number for the facts in each part of time. `name` is its column."""
 
     facts: Facts
     part: q.TimePart
-    contacts: bool
+    counted: Counted
+    name: str
 
 
 @dataclass(frozen=True, slots=True)

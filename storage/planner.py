@@ -95,6 +95,7 @@ from storage.plan import (
     States,
     Stayed,
     StepRows,
+    Summed,
     Table,
     Test,
     TestsOut,
@@ -127,6 +128,7 @@ _MOST = 100_000  # so many calendar units are looked at one by one
 _FEW = 63  # periods that a bit each of an integer tells apart
 _MOST_CUTS = 240  # so many blocks of months or more are told apart
 _ORDERS = frozenset({"order-completed", "order-updated", "order-cancelled", "order-refunded"})
+_ADDED: Final[Mapping[Literal["units", "spend"], Added]] = {"units": "quantity", "spend": "price × quantity"}
 _GIVEN_BACK = ("order-cancelled", "order-refunded")
 
 
@@ -348,6 +350,10 @@ def _measure_name(measure: q.Measure) -> str:
             assert_never(measure)
 
 
+def _summary_name(summary: q.Summary) -> str:
+    return f"{summary.how}_{_property_name(summary.property)}"
+
+
 def _property_name(of: q.Property) -> str:
     return "order_value" if of.level == "order value" else _snake(of.name)
 
@@ -355,6 +361,7 @@ def _property_name(of: q.Property) -> str:
 # ── the planner ───────────────────────────────────────────────────────────────────────────────────────────────────
 
 
+Grain: TypeAlias = Literal["events", "items", "rows"]
 Source: TypeAlias = tuple[Base, tuple[int, ...] | None, tuple[EventSet | DatedSet | SharedSet, ...]]
 
 
@@ -566,7 +573,7 @@ class _Planner:
     def facts(
         self,
         events: q.Events,
-        grain: Literal["events", "items", "rows"] = "events",
+        grain: Grain = "events",
         cells: tuple[Cell, ...] = (),
         then: tuple[q.EventFilter, ...] = (),
         types: tuple[int, ...] | None = (),
@@ -1018,21 +1025,61 @@ class _Planner:
                 return ValueOut(how, self.measure(measure)), test
             case q.Pooled(how, events, of):
                 return PooledOut(how, *self.property_facts(events, of, number=True)), test
-            case q.AttributeBreakdown(name, ranked, limit):
-                return AttributesOut(self.attribute(name), ranked, limit), test
-            case q.EventBreakdown(of, events, ranked, limit):
-                facts, cell = self.property_facts(events, of, number=False, whole=not ranked)
-                return FactsOut(facts, cell, ranked, limit), test
+            case q.AttributeBreakdown(name, ranked, limit, number):
+                return self.by_attribute(self.attribute(name), ranked, limit, number), test
+            case q.EventBreakdown():
+                return self.by_value(query.output), test
             case q.ItemBreakdown(what, of, events, ranked, limit):
                 cell = self.cell(of, events.event, number=False)
-                added: Added = "quantity" if what == "units" else "price × quantity"
-                return FactsOut(self.facts(events, "items", (cell,)), cell, ranked, limit, added), test
-            case q.TimeBreakdown(part, events, counted):
-                return TimeOut(self.facts(events), part, counted == "contacts"), test
+                return FactsOut(self.facts(events, "items", (cell,)), cell, ranked, limit, _ADDED[what], what), test
+            case q.TimeBreakdown():
+                return self.in_time(query.output), test
             case q.Rows(of):
                 return RowsOut(tuple((row.label, self.test(row.condition)) for row in of)), test
             case _:
                 assert_never(query.output)
+
+    def by_attribute(self, key: Cell, ranked: bool, limit: int | None, number: q.OfContacts | None) -> Out:
+        match number:
+            case None:
+                return AttributesOut(key, ranked, limit, None, "count")
+            case q.Value(how, measure):
+                name = _snake(f"{how}_{_measure_name(measure)}")
+                return AttributesOut(key, ranked, limit, ValueOut(how, self.measure(measure)), name)
+            case q.CountEvents(events):
+                return FactsOut(self.facts(events), key, ranked, limit, "events", "count")
+            case q.Pooled(how, events, of):
+                facts, cell = self.property_facts(events, of, number=True)
+                summed = Summed(how, cell, of_event=of.level != "item")
+                return FactsOut(facts, key, ranked, limit, summed, _summary_name(q.Summary(how, of)))
+            case _:
+                assert_never(number)
+
+    def by_value(self, asked: q.EventBreakdown) -> FactsOut:
+        of, events, ranked, counted = asked.property, asked.events, asked.ranked, asked.counted
+        if not isinstance(counted, q.Summary):
+            facts, key = self.property_facts(events, of, number=False, whole=not ranked)
+            return FactsOut(facts, key, ranked, asked.limit, counted, "count")
+        key = self.cell(of, events.event, number=False)
+        cell = self.cell(counted.property, events.event, number=True)
+        grain: Grain = "events"
+        if counted.property.level == "item":
+            grain = "items"
+        elif of.level == "item":
+            grain = "items" if ranked else "rows"
+        summed = Summed(counted.how, cell, of_event=counted.property.level != "item")
+        facts = self.facts(events, grain, (key, cell))
+        return FactsOut(facts, key, ranked, asked.limit, summed, _summary_name(counted))
+
+    def in_time(self, asked: q.TimeBreakdown) -> TimeOut:
+        events, counted = asked.events, asked.counted
+        if isinstance(counted, q.Summary):
+            facts, cell = self.property_facts(events, counted.property, number=True)
+            summed = Summed(counted.how, cell, of_event=counted.property.level != "item")
+            return TimeOut(facts, asked.part, summed, _summary_name(counted))
+        if counted == "units" or counted == "spend":
+            return TimeOut(self.facts(events, "items"), asked.part, _ADDED[counted], counted)
+        return TimeOut(self.facts(events), asked.part, counted, "count")
 
     def ranking_of(self, population: q.Condition) -> str | None:
         while isinstance(population, q.Term):
@@ -1179,7 +1226,7 @@ class _Planner:
                 return _values_shown([*(shown for _, shown in columns), *([] if order is None else [order])])
             case TestsOut(of, shown):
                 return [value for test in of for value in _values_in(test)] + _values_shown(shown)
-            case ValueOut(_, of):
+            case ValueOut(_, of) | AttributesOut(_, _, _, ValueOut(_, of)):
                 return [of]
             case ShareOut(test):
                 return _values_in(test)

@@ -1316,19 +1316,12 @@ class _Speller:
                 where = self.facts_where(rows, facts)
                 named, who = self.of_population(rows)
                 return named, rows.select([_alias(_total(how, rows.number(cell)), "value")], where + who)
-            case p.AttributesOut(cell, ranked, limit):
-                held = self.scan(population, lambda rows: [rows.column("contact"), _alias(rows.label(cell), "x")])
-                return self.breakdown(_each(held, "contact") if isinstance(cell, p.Json) else held, ranked, limit)
-            case p.FactsOut(facts, cell, ranked, limit, added):
-                rows = self.rows(facts)
-                where = self.facts_where(rows, facts)
-                named, who = self.of_population(rows)
-                counted = rows.column("contact") if added is None else _alias(self.amount(rows, added), "amount")
-                values = rows.select([counted, _alias(rows.label(cell), "x")], where + who)
-                if isinstance(cell, p.Json):
-                    values = _each(values, "contact" if added is None else "amount")
-                more, statement = self.breakdown(values, ranked, limit, added)
-                return named + more, statement
+            case p.AttributesOut():
+                return self.by_attribute(out)
+            case p.FactsOut(_, p.TextColumn("contact") | p.NumberColumn("contact") | p.Json("contact")):
+                return self.facts_by_attribute(out)
+            case p.FactsOut():
+                return self.facts_by_value(out)
             case p.TimeOut():
                 return self.in_time(out)
             case p.RowsOut(of):
@@ -1426,25 +1419,83 @@ class _Speller:
         who = self.scan(population, lambda contacts: [contacts.column("contact")])
         return [("population", who)], [_in(rows.column("contact"), _select([_column("contact")], _table("population")))]
 
+    def by_attribute(self, out: p.AttributesOut) -> tuple[list[Named], Expr]:
+        def columns(rows: _Contacts) -> list[Expr]:
+            amount = [] if out.of is None else [_alias(self.value(rows, out.of.of), "amount")]
+            return [rows.column("contact"), *amount, _alias(rows.label(out.cell), "x")]
+
+        if out.of is None:
+            return self.breakdown(self.scan(self.plan.population, columns), out, ["contact"])
+        return self.breakdown(self.scan(self.plan.population, columns), out, ["contact", "amount"], once=True)
+
+    def facts_by_value(self, out: p.FactsOut) -> tuple[list[Named], Expr]:
+        rows = self.rows(out.facts)
+        where = self.facts_where(rows, out.facts)
+        named, who = self.of_population(rows)
+        carried = self.carried(rows, out.counted)
+        values = rows.select([*carried.values(), _alias(rows.label(out.cell), "x")], where + who)
+        once = isinstance(out.counted, p.Summed) and out.counted.of_event
+        more, statement = self.breakdown(values, out, list(carried), once=once)
+        return named + more, statement
+
+    def facts_by_attribute(self, out: p.FactsOut) -> tuple[list[Named], Expr]:
+        """The facts of the contacts of each value."""
+        rows = self.rows(out.facts)
+        where = self.facts_where(rows, out.facts)
+        carried = {"contact": rows.column("contact"), **self.carried(rows, out.counted)}
+        facts = rows.select(list(carried.values()), where)
+        values = self.scan(self.plan.population, lambda of: [of.column("contact"), _alias(of.label(out.cell), "x")])
+        return self.breakdown(values, out, ["contact"], facts=facts)
+
+    def carried(self, rows: _Rows, counted: p.Counted) -> dict[str, Expr]:
+        """The columns that a number for each value is made of."""
+        match counted:
+            case "contacts":
+                return {"contact": rows.column("contact")}
+            case "events":
+                return {"event": rows.column("event")}
+            case p.Summed(_, cell, of_event):
+                event: dict[str, Expr] = {"event": rows.column("event")} if of_event else {}
+                return {**event, "amount": _alias(rows.number(cell), "amount")}
+            case "quantity" | "price × quantity":
+                return {"amount": _alias(self.amount(rows, counted), "amount")}
+            case _:
+                assert_never(counted)
+
+    def counted(self, out: p.AttributesOut | p.FactsOut) -> Expr:
+        """The number for each value, of the columns that were carried."""
+        if isinstance(out, p.AttributesOut):
+            return _count(_column("contact")) if out.of is None else _total(out.of.how, _column("amount"))
+        match out.counted:
+            case "contacts":
+                return _count(_column("contact"))
+            case "events":
+                return _count(_column("event"))
+            case p.Summed(how):
+                return _total(how, _column("amount"))
+            case "quantity" | "price × quantity":
+                return _added(out.counted, _column("amount"))
+            case _:
+                assert_never(out.counted)
+
     def breakdown(
         self,
         rows: exp.Select,
-        ranked: bool,
-        limit: int | None,
-        added: p.Added | None = None,
+        out: p.AttributesOut | p.FactsOut,
+        carried: list[str],
+        once: bool = False,
+        facts: exp.Select | None = None,
     ) -> tuple[list[Named], Expr]:
-        """Contacts, or the sum of the amounts that are `added`, for each value x, which goes by its most frequent
-        spelling (the first by the alphabet of a tie)."""
-        counted, name, number = _column("contact"), "count", _count(_column("contact"))
-        if added is not None:
-            counted, name = _column("amount"), "units" if added == "quantity" else "spend"
-            number = _or_else(_call("sum" if added == "quantity" else "fsum", _column("amount")), _number(0))
+        """A number for each value x, which goes by its most frequent spelling (the first by the alphabet of a tie), of
+        the columns that were carried: `once` for what is equal in all of them, and of the `facts` of contacts."""
+        if isinstance(out.cell, p.Json):
+            rows = _each(rows, *carried)
         text = _call("trim", _column("x"))
         key = _call("nullif", _call("lower", text.copy()), _string(""))
-        where = [exp.Not(this=_is_null(key.copy()))] if ranked else []
+        where = [exp.Not(this=_is_null(key.copy()))] if out.ranked else []
         unknown = _string("unknown")
         values = _select(
-            [counted, _alias(_or_else(key, unknown), "key"), _alias(text, "text")],
+            [*map(_column, carried), _alias(_or_else(key, unknown), "key"), _alias(text, "text")],
             _sub(rows, "r"),
             where=where,
         )
@@ -1457,12 +1508,24 @@ class _Speller:
             this=exp.Order(this=_column("text"), expressions=[_ordered(_column("n"), True), _ordered(_column("text"))])
         )
         labels = _select([_column("key"), _alias(best, "label")], _sub(spelled, "r"), group=[_column("key")])
-        counts = _select([_column("key"), _alias(number, name)], _table("shown"), group=[_column("key")])
+        counted: Expr = _table("shown")
+        joins: list[exp.Join] = []
+        if once or facts is not None:
+            counted = _sub(_select([_column("key"), *map(_column, carried)], _table("shown"), distinct=True), "v")
+        if facts is not None:
+            of_contact = exp.EQ(this=_column("contact", "f"), expression=_column("contact", "v"))
+            joins = [_join(_sub(facts, "f"), [of_contact], side="LEFT")]
+        number = self.counted(out)
+        summed = out.of is not None if isinstance(out, p.AttributesOut) else isinstance(out.counted, p.Summed)
+        there = exp.Not(this=_is_null(number.copy())) if summed else None
+        counts = _select(
+            [_column("key"), _alias(number, out.name)], counted, joins, group=[_column("key")], having=there
+        )
         label: Expr = _column("label", "l")
-        if not ranked:
+        if not out.ranked:
             label = _case(exp.EQ(this=_column("key", "k"), expression=unknown.copy()), unknown.copy(), label)
-        if ranked:
-            order = [_ordered(_column(name, "k"), True), _ordered(_column("key", "k"))]
+        if out.ranked:
+            order = [_ordered(_column(out.name, "k"), True), _ordered(_column("key", "k"))]
         else:
             order = [
                 _ordered(exp.EQ(this=_column("key", "k"), expression=unknown.copy())),
@@ -1470,15 +1533,15 @@ class _Speller:
             ]
         on = [exp.EQ(this=_column("key", "l"), expression=_column("key", "k"))]
         return [("shown", values)], _select(
-            [_alias(label, "value"), _alias(_column(name, "k"), name)],
+            [_alias(label, "value"), _alias(_column(out.name, "k"), out.name)],
             _sub(counts, "k"),
             [_join(_sub(labels, "l"), on)],
             order=order,
-            limit=limit,
+            limit=out.limit,
         )
 
     def in_time(self, out: p.TimeOut) -> tuple[list[Named], Expr]:
-        """Events, or contacts with one, in each part of time, which goes by its start."""
+        """A number for the facts in each part of time, which goes by its start."""
         rows = self.rows(out.facts)
         where = self.facts_where(rows, out.facts)
         named, who = self.of_population(rows)
@@ -1493,11 +1556,22 @@ class _Speller:
                 label = _call("strftime", place.copy(), _string(_STARTS.get(unit, "%Y-%m-%d")))
                 if unit == "quarter":
                     label = _call("concat", label, _call("quarter", local.copy()))
-        counted = rows.column("contact") if out.contacts else rows.column("event") if out.facts.many else None
-        columns = [_alias(place, "place"), _alias(label, "value"), _alias(_count(counted), "count")]
+        match out.counted:
+            case "contacts":
+                number = _count(rows.column("contact"))
+            case "events":
+                number = _count(rows.column("event") if out.facts.many else None)
+            case p.Summed(how, cell):
+                number = _total(how, rows.number(cell))
+            case "quantity" | "price × quantity":
+                number = _added(out.counted, self.amount(rows, out.counted))
+            case _:
+                assert_never(out.counted)
+        columns = [_alias(place, "place"), _alias(label, "value"), _alias(number, out.name)]
         counts = rows.select(columns, where + who, [place.copy(), label.copy()])
+        there = [exp.Not(this=_is_null(_column(out.name)))] if isinstance(out.counted, p.Summed) else []
         return named, _select(
-            [_column("value"), _column("count")], _sub(counts, "r"), order=[_ordered(_column("place"))]
+            [_column("value"), _column(out.name)], _sub(counts, "r"), where=there, order=[_ordered(_column("place"))]
         )
 
     def compared(self, of: tuple[tuple[str, p.Test], ...]) -> tuple[list[Named], Expr]:
@@ -1567,6 +1641,11 @@ def _total(how: q.Aggregation, number: Expr) -> Expr:
     """One number over all rows: 0 for a total of none."""
     found = _aggregate(how, number)
     return _or_else(found, _number(0)) if how == "total" else found
+
+
+def _added(added: p.Added, amount: Expr) -> Expr:
+    """What line items come to: 0 where nothing is known."""
+    return _or_else(_call("sum" if added == "quantity" else "fsum", amount), _number(0))
 
 
 def _by_contact(column: Expr, inner: exp.Select) -> exp.Select:

@@ -8,16 +8,17 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time, timedelta
 from fractions import Fraction
 from itertools import pairwise
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 from zoneinfo import ZoneInfo
 
 from grammar import query as q
 
+L = TypeVar("L")
 Kind = Literal["users", "count", "percentage", "value", "breakdown"]
 
 ABOUT_ONE_PRODUCT = {
@@ -64,7 +65,7 @@ class Answer:
     visitor_ids: list[str] = field(default_factory=list)
     rows: list[list[Any]] = field(default_factory=list)
     value: float | None = None
-    breakdown: dict[str, int] = field(default_factory=dict)
+    breakdown: dict[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, eq=False)
@@ -855,33 +856,91 @@ class World:
                 return self.users(query.population, who, output)
             case q.CountUsers():
                 return Answer("count", value=len(who))
-            case q.CountEvents(events):
-                return Answer("count", value=sum(len(self.such(events, visitor)) for visitor in who))
+            case q.CountEvents():
+                return Answer("count", value=self.number_of(output, who))
             case q.Percentage(of):
                 base = self.who(of)
                 return Answer("percentage", value=100 * len(base & who) / len(base) if base else None)
-            case q.Value(how, measure):
-                values = [self.measure(measure, visitor) for visitor in sorted(who)]
-                return Answer("value", value=aggregate(how, [value for value in values if value is not None]))
-            case q.Pooled(how, events, of):
-                happened = [event for visitor in sorted(who) for event in self.such(events, visitor)]
-                return Answer("value", value=aggregate(how, self.numbers(of, events, happened)))
-            case q.AttributeBreakdown(name, ranked, limit):
+            case q.Value() | q.Pooled():
+                return Answer("value", value=self.number_of(output, who))
+            case q.AttributeBreakdown(name, ranked, limit, number):
                 held = {visitor: self.labels([dig(self.contacts[visitor], name)]) for visitor in who}
-                return self.breakdown(held, ranked, limit)
-            case q.EventBreakdown(of, events, ranked, limit):
+                if number is None:
+                    return self.breakdown(held, ranked, limit)
+                of_label = {
+                    label: self.number_of(number, {visitor for visitor in who if label in held[visitor]})
+                    for label in set().union(*held.values())
+                }
+                return self.largest(known_numbers(of_label), ranked, limit)
+            case q.EventBreakdown(of, events, ranked, limit, counted):
                 came = {visitor: self.such(events, visitor) for visitor in who}
+                if isinstance(counted, q.Summary):
+                    pairs = [pair for visitor in who for event in came[visitor] for pair in self.pairs(output, event)]
+                    of_label = {label: aggregate(counted.how, amounts) for label, amounts in collected(pairs).items()}
+                    return self.largest(known_numbers(of_label), ranked, limit)
+                if counted == "events":
+                    each = {id(event): self.labels(self.values(of, events, [event])) for v in who for event in came[v]}
+                    return self.breakdown(each, ranked, limit)
                 held = {visitor: self.labels(self.values(of, events, came[visitor])) for visitor in who}
                 return self.breakdown(held, ranked, limit)
             case q.ItemBreakdown():
                 return self.sold(output, who)
-            case q.TimeBreakdown(part, events, counted):
-                happened = [event for visitor in sorted(who) for event in self.such(events, visitor)]
-                placed = [(self.part_of_time(part, event.at), event.visitor) for event in happened]
-                rows = Counter(place for place, _ in (placed if counted == "events" else set(placed)))
-                return Answer("breakdown", breakdown={label: rows[order, label] for order, label in sorted(rows)})
+            case q.TimeBreakdown():
+                return self.in_time(output, who)
             case q.Rows(of):
                 return Answer("breakdown", breakdown={row.label: len(who & self.who(row.condition)) for row in of})
+
+    def number_of(self, output: q.CountEvents | q.Value | q.Pooled, who: set[str]) -> float | None:
+        """One number of these contacts together."""
+        match output:
+            case q.CountEvents(events):
+                return sum(len(self.such(events, visitor)) for visitor in who)
+            case q.Value(how, measure):
+                values = [self.measure(measure, visitor) for visitor in sorted(who)]
+                return aggregate(how, [value for value in values if value is not None])
+            case q.Pooled(how, events, of):
+                happened = [event for visitor in sorted(who) for event in self.such(events, visitor)]
+                return aggregate(how, self.numbers(of, events, happened))
+
+    def pairs(self, output: q.EventBreakdown, event: Happening) -> list[tuple[str, float | None]]:
+        """The labels of an event, each with the number that belongs to it."""
+        of, where, summed = output.property, output.events.where, output.counted
+        assert isinstance(summed, q.Summary)
+        if summed.property.level != "item":
+            amount = number(self.value_of(summed.property, event, None))
+            return [(label, amount) for label in self.labels(self.values(of, output.events, [event]))]
+        found: list[tuple[str, float | None]] = []
+        for item in self.matching_items(where, event):
+            value, amount = self.value_of(of, event, item), number(self.value_of(summed.property, event, item))
+            elements = value if isinstance(value, list) and value else [value]
+            found += [("unknown" if missing(one) else text(one), amount) for one in elements]
+        return found
+
+    def in_time(self, output: q.TimeBreakdown, who: set[str]) -> Answer:
+        happened = [event for visitor in sorted(who) for event in self.such(output.events, visitor)]
+        counted, where = output.counted, output.events.where
+        rows: dict[tuple[int, str], float | None]
+        if counted == "contacts":
+            visitors = {(self.part_of_time(output.part, event.at), event.visitor) for event in happened}
+            rows = dict(Counter(place for place, _ in visitors))
+        else:
+            pairs: list[tuple[tuple[int, str], float | None]] = []
+            for event in happened:
+                items, amounts = self.matching_items(where, event), list[float | None]()
+                if isinstance(counted, q.Summary):
+                    came = self.values(counted.property, output.events, [event])
+                    if counted.property.level == "item":
+                        came = came if items else []
+                    amounts = [number(value) for value in came]
+                elif counted == "events":
+                    amounts = [1]
+                else:
+                    amounts = [quantity(item) if counted == "units" else worth([item]) for item in items]
+                pairs += [(self.part_of_time(output.part, event.at), amount) for amount in amounts]
+            how = counted.how if isinstance(counted, q.Summary) else "total"
+            rows = {place: aggregate(how, amounts) for place, amounts in collected(pairs).items()}
+        known = known_numbers(rows)
+        return Answer("breakdown", breakdown={place[1]: known[place] for place in sorted(known)})
 
     def sold(self, output: q.ItemBreakdown, who: set[str]) -> Answer:
         sums: dict[str, float] = {}
@@ -914,7 +973,7 @@ class World:
             labels |= {"unknown" if missing(one) else text(one) for one in elements}
         return labels
 
-    def breakdown(self, held: dict[str, set[str]], ranked: bool, limit: int | None) -> Answer:
+    def breakdown(self, held: Mapping[Any, set[str]], ranked: bool, limit: int | None) -> Answer:
         return self.largest(Counter(label for labels in held.values() for label in labels), ranked, limit)
 
     def largest(self, counts: Mapping[str, float], ranked: bool, limit: int | None) -> Answer:
@@ -943,6 +1002,18 @@ class World:
             case q.MomentColumn(which, events):
                 happened = self.such(events, visitor)
                 return happened[0 if which == "first" else -1].at if happened else None
+
+
+def collected(pairs: Iterable[tuple[L, float | None]]) -> dict[L, list[float]]:
+    """The numbers of each label, also of one that has none."""
+    found: dict[L, list[float]] = {}
+    for label, amount in pairs:
+        found.setdefault(label, []).extend([] if amount is None else [amount])
+    return found
+
+
+def known_numbers(rows: Mapping[L, float | None]) -> dict[L, float]:
+    return {label: value for label, value in rows.items() if value is not None}
 
 
 WEEKDAYS = "Monday Tuesday Wednesday Thursday Friday Saturday Sunday".split()

@@ -106,6 +106,7 @@ PRODUCTS: tuple[dict[str, Any], ...] = (
     {"product_id": "P7", "name": "Gift Card", "price": "500"},
     {"product_id": 8, "name": " red shirt", "brand": "Puma", "category": "Shirts", "variant": "M", "price": 899},
 )
+HOW: tuple[q.Aggregation, ...] = ("total", "average", "highest", "lowest")
 CITIES = ("Pune", "Delhi", "New York", "Zürich", "ZÜRICH", "pune ")
 PEOPLE = ("Priya Sharma", "Asha Rao", "Tom Hill", "Ravi Kumar", "Mei Lin", "Sam Stone")
 METHODS = ("google", "password", "SSO", "Google")
@@ -478,18 +479,24 @@ class _Asker:
         if choice == 5:
             return q.Percentage(self.condition(1))
         if choice == 6:
-            return q.Value(self.pick(("total", "average", "highest", "lowest")), self.measure())
+            return q.Value(self.pick(HOW), self.measure())
         if choice == 7:
             measure = self.aggregate()
             if isinstance(measure, q.Aggregate):
                 return q.Pooled(measure.how, measure.events, measure.property)
         elif choice == 8 and labelled:
-            return q.AttributeBreakdown(self.pick(labelled).key.name, *self.ranked())
+            number: tuple[q.OfContacts, ...] = (q.Value(self.pick(HOW), self.measure()), q.CountEvents(self.events()))
+            pooled = self.summary(summed := self.events(anything=0))
+            number += () if pooled is None else (q.Pooled(pooled.how, summed, pooled.property),)
+            return q.AttributeBreakdown(
+                self.pick(labelled).key.name, *self.ranked(), self.pick((None, self.pick(number), self.pick(number)))
+            )
         elif choice == 9:
             events = self.events()
             by = self.labels(events)
             if by:
-                return q.EventBreakdown(self.pick(by), events, *self.ranked())
+                counted = self.pick(("contacts", "events", self.summary(events) or "events"))
+                return q.EventBreakdown(self.pick(by), events, *self.ranked(), counted)
         elif choice == 11:
             events = self.events()
             by = self.labels(events)
@@ -497,7 +504,9 @@ class _Asker:
                 return q.ItemBreakdown(self.pick(("units", "spend")), self.pick(by), events, *self.ranked())
         elif choice == 12:
             parts = ("day", "week", "month", "quarter", "year", "day of the week", "hour of the day")
-            return q.TimeBreakdown(self.pick(parts), self.events(), self.pick(("events", "contacts")))
+            events = self.events()
+            counted = self.pick(("events", "contacts", "units", "spend", self.summary(events) or "events"))
+            return q.TimeBreakdown(self.pick(parts), events, counted)
         elif choice == 10:
             rows = [q.Row(label, self.condition(1)) for label in ("ours", "theirs", "and the rest")]
             return q.Rows(tuple(rows[: self.pick((2, 3))]))
@@ -682,14 +691,16 @@ class _Asker:
 
     # measures
 
-    def aggregate(self) -> q.Measure:
-        events = self.events(anything=0)
+    def summary(self, events: q.Events) -> q.Summary | None:
         numeric = [_property(held.key) for held in self.names.of(events.event, "item", "event", holds="number")]
         if events.event == "order-completed":
             numeric.append(q.ORDER_VALUE)
-        if not numeric:
-            return q.Count(events)
-        return q.Aggregate(self.pick(("total", "average", "highest", "lowest")), events, self.pick(numeric))
+        return q.Summary(self.pick(HOW), self.pick(numeric)) if numeric else None
+
+    def aggregate(self) -> q.Measure:
+        events = self.events(anything=0)
+        summary = self.summary(events)
+        return q.Count(events) if summary is None else q.Aggregate(summary.how, events, summary.property)
 
     def spend(self) -> q.Measure:
         if self.chance(60 if "order-refunded" in self.names.counts else 20):

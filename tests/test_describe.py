@@ -338,6 +338,31 @@ SENTENCES: list[tuple[Query, str]] = [
         'the number of contacts whose "city" is "Pune" by day of the week of "subscribed" in 2025',
     ),
     (
+        Query(PUNE, q.AttributeBreakdown("tier", True, 5, q.Value("average", SPEND))),
+        'the average of the spend over contacts whose "city" is "Pune", for each "tier" of the contacts,'
+        " the largest first without the unknown, at most 5 rows",
+    ),
+    (
+        Query(q.Everyone(), q.AttributeBreakdown("tier", number=q.CountEvents(orders(window=IN_2025)))),
+        'the number of "order-completed" in 2025 by all contacts, for each "tier" of the contacts',
+    ),
+    (
+        Query(PUNE, q.EventBreakdown(BRAND, ORDERS, counted=q.Summary("average", q.ORDER_VALUE))),
+        'the average order value of "order-completed" by contacts whose "city" is "Pune", for each "brand" of the item',
+    ),
+    (
+        Query(PUNE, q.EventBreakdown(Property("plan"), Events("subscribed", window=IN_2025), counted="events")),
+        'the number of "subscribed" in 2025 by contacts whose "city" is "Pune", for each "plan" of the event',
+    ),
+    (
+        Query(PUNE, q.TimeBreakdown("month", ORDERS, q.Summary("total", q.ORDER_VALUE))),
+        'the total order value of "order-completed" by contacts whose "city" is "Pune", for each calendar month',
+    ),
+    (
+        Query(PUNE, q.TimeBreakdown("week", ORDERS, "units")),
+        'the units of items in "order-completed" by contacts whose "city" is "Pune", for each calendar week',
+    ),
+    (
         Query(q.did(ORDERS), q.Rows((q.Row("Pune", PUNE), q.Row("all", q.Everyone())))),
         'the number of contacts with at least 1 "order-completed" for each of:'
         ' "Pune" (contacts whose "city" is "Pune"), "all" (all contacts)',
@@ -588,6 +613,9 @@ COLUMNS = st.one_of(
     st.builds(q.MomentColumn, ENDS, EVENTS),
 )
 LIMITS = st.none() | INTEGERS
+POOLED = st.builds(q.Pooled, AGGREGATIONS, EVENTS, PROPERTIES)
+SUMMARIES = st.builds(q.Summary, AGGREGATIONS, PROPERTIES)
+OF_CONTACTS = st.builds(q.CountEvents, EVENTS) | st.builds(q.Value, AGGREGATIONS, MEASURES) | POOLED
 OUTPUTS = st.one_of(
     st.builds(
         q.Users,
@@ -599,11 +627,18 @@ OUTPUTS = st.one_of(
     st.builds(q.CountEvents, EVENTS),
     st.builds(q.Percentage, CONDITIONS),
     st.builds(q.Value, AGGREGATIONS, MEASURES),
-    st.builds(q.Pooled, AGGREGATIONS, EVENTS, PROPERTIES),
-    st.builds(q.AttributeBreakdown, NAMES, st.booleans(), LIMITS),
-    st.builds(q.EventBreakdown, PROPERTIES, EVENTS, st.booleans(), LIMITS),
+    POOLED,
+    st.builds(q.AttributeBreakdown, NAMES, st.booleans(), LIMITS, st.none() | OF_CONTACTS),
+    st.builds(
+        q.EventBreakdown, PROPERTIES, EVENTS, st.booleans(), LIMITS, st.sampled_from(("contacts", "events")) | SUMMARIES
+    ),
     st.builds(q.ItemBreakdown, st.sampled_from(("units", "spend")), PROPERTIES, EVENTS, st.booleans(), LIMITS),
-    st.builds(q.TimeBreakdown, st.sampled_from(get_args(q.TimePart)), EVENTS, st.sampled_from(["events", "contacts"])),
+    st.builds(
+        q.TimeBreakdown,
+        st.sampled_from(get_args(q.TimePart)),
+        EVENTS,
+        st.sampled_from(("events", "contacts", "units", "spend")) | SUMMARIES,
+    ),
     st.builds(q.Rows, some(st.builds(q.Row, NAMES, CONDITIONS))),
 )
 QUERIES = st.builds(Query, CONDITIONS, st.just(q.Users()) | OUTPUTS, st.none() | NAMES)

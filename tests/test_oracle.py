@@ -236,6 +236,9 @@ def test_one_number(output: q.Output, value: float | None) -> None:
     assert World(CONTACTS, EVENTS, NOW, "UTC").answer(q.Query(q.Everyone(), output)).value == value
 
 
+PRICES = {"shirt": 100, "pan": 200 + 1200.5 + 100, "free": 0, "cup": 100}  # "free" costs "?"
+
+
 @pytest.mark.parametrize(
     ("output", "rows"),
     [
@@ -248,6 +251,21 @@ def test_one_number(output: q.Output, value: float | None) -> None:
         (q.TimeBreakdown("week", of("login")), {"2025-12-29": 1, "2026-03-23": 2, "2026-03-30": 1}),
         (q.TimeBreakdown("quarter", of("login"), "contacts"), {"2026-Q1": 2}),
         (q.TimeBreakdown("hour of the day", of("login")), {"00:00": 2, "06:00": 1, "23:00": 1}),
+        (q.AttributeBreakdown("city", number=q.CountEvents(of(ORDER))), {"pune": 3, "unknown": 0}),
+        (q.AttributeBreakdown("city", number=q.Pooled("average", of(ORDER), q.ORDER_VALUE)), {"pune": 4351.5 / 3}),
+        (
+            q.AttributeBreakdown("city", number=q.Value("average", q.Spend(of(ORDER)))),
+            {"pune": 4351.5 / 2, "unknown": 0},
+        ),
+        (q.EventBreakdown(PRODUCT, of(ORDER), True, 1, "events"), {"pan": 3}),
+        (q.EventBreakdown(q.Property("method"), of("login"), counted="events"), {"sso": 1, "unknown": 3}),
+        (
+            q.EventBreakdown(PRODUCT, of(ORDER), counted=q.Summary("lowest", q.ORDER_VALUE)),
+            {"shirt": 500, "pan": 250, "free": 3601.5, "cup": 250},
+        ),
+        (q.EventBreakdown(PRODUCT, of(ORDER), counted=q.Summary("total", q.Property("price", "item"))), PRICES),
+        (q.TimeBreakdown("year", of(ORDER), q.Summary("total", q.ORDER_VALUE)), {"2026": 4351.5}),
+        (q.TimeBreakdown("year", of(ORDER), "units"), {"2026": 9}),
         (q.Rows((q.Row("buyers", done(ORDER)), q.Row("none", q.negated(q.Everyone())))), {"buyers": 2, "none": 0}),
     ],
 )

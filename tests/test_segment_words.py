@@ -121,6 +121,7 @@ def then(later: q.Events, within: q.Span | None = None, first: bool = False) -> 
         ("which of these logged in", BUYERS, Query(all_of(BOUGHT, did(q.Events("login"))))),
         ("of these, who logged in?", BUYERS, Query(all_of(BOUGHT, did(q.Events("login"))))),
         ("break them down by city", BUYERS, Query(BOUGHT, q.AttributeBreakdown("city"))),
+        ("which city do they live in", BUYERS, Query(BOUGHT, q.AttributeBreakdown("city"))),
         (
             "what percentage of them logged in",
             BUYERS,

@@ -93,6 +93,8 @@ EXAMPLES = {
     "above_mean": Query(q.Versus(q.Spend(ORDER), ">", q.MeanOverContacts(q.Spend(ORDER)), 150)),
     "weekends": Query(did(replace(LOGIN, window=Window(weekdays=(6, 7), hours=(1320, 360))))),
     "blocks": Query(q.Has(q.ActiveBlocks(LOGIN, "week", 4), Bound(">=", 3))),
+    "by_city": Query(q.Everyone(), q.AttributeBreakdown("city", number=q.Pooled("average", ORDER, q.ORDER_VALUE))),
+    "revenue_by_month": Query(q.Everyone(), q.TimeBreakdown("month", ORDER, q.Summary("total", q.ORDER_VALUE))),
     "by_brand": Query(q.Attribute(("tier",), q.Text("is", ("gold",))), q.EventBreakdown(BRAND, ORDER, True, 5)),
 }
 
@@ -470,6 +472,12 @@ def test_a_value_goes_by_its_most_frequent_spelling(book: Book) -> None:
         ("unknown", 1),
     ]
     assert rows(book, Query(q.Everyone(), q.ItemBreakdown("spend", BRAND, ORDER, True, 1))) == [("Puma", 2561)]
+    by_brand = q.EventBreakdown(BRAND, ORDER, counted=q.Summary("average", q.ORDER_VALUE))
+    assert rows(book, Query(q.Everyone(), by_brand)) == [("nike", 1000), ("Puma", 1275.5), ("unknown", 50)]
+    by_city = q.AttributeBreakdown("city", number=q.Pooled("highest", ORDER, q.ORDER_VALUE))
+    assert rows(book, Query(q.Everyone(), by_city)) == [("Delhi", 2501), ("PUNE", 1000)], "nobody else has one"
+    by_tag = q.AttributeBreakdown("tags", number=q.Value("total", q.Spend(ORDER)))
+    assert rows(book, Query(q.Everyone(), by_tag)) == [("new", 1000), ("VIP", 1000), ("unknown", 2551)]
     by_method = q.EventBreakdown(Property("method"), LOGIN)
     assert rows(book, Query(q.Everyone(), by_method)) == [("[sso]", 1), ("Key", 1), ("sso", 1), ("unknown", 1)]
 
