@@ -192,6 +192,9 @@ def _spread_negation(ctx: Context, clauses: list[Clause]) -> None:
     i = 0
     while i < len(clauses):
         head = clauses[i]
+        if head.negation is not None and head.condition is not None:
+            i = _spread_denial(ctx, clauses, i)
+            continue
         if head.negation is None or head.event is None or head.event.noun:
             i += 1
             continue
@@ -217,6 +220,22 @@ def _spread_negation(ctx: Context, clauses: list[Clause]) -> None:
                     clauses[k].link = Link("or")
                 head.either = True
         i = j
+
+
+def _spread_denial(ctx: Context, clauses: list[Clause], i: int) -> int:
+    """ "isn't gold or from Porto" is neither: the phrases behind a negated one that have no verb of their own are under
+    its not. The clause that comes next."""
+    j = i + 1
+    while j < len(clauses) and clauses[j].bare and clauses[j].link.kind in ("or", "comma"):
+        j += 1
+    if j == i + 1 or clauses[j - 1].link.kind != "or":
+        return i + 1
+    if j < len(clauses) and clauses[j].bare:
+        raise refusal(clauses[j], f'Is "{ctx.text(clauses[j])}" under the negation too?', "vague")
+    for clause in clauses[i + 1 : j]:
+        assert clause.condition is not None
+        clause.condition, clause.negation, clause.link = negated(clause.condition), clauses[i].negation, Link("and")
+    return j
 
 
 def _in_scope(ctx: Context, negation: Negation, clause: Clause) -> bool:
