@@ -11,7 +11,8 @@ from itertools import pairwise
 
 from grammar import lexicon
 from grammar.context import Context
-from grammar.draft import Clause, EventDraft, Link, Negation, Refused, Timing, Tree, refusal
+from grammar.draft import Clause, EventDraft, Link, Negation, Quant, Refused, Timing, Tree, refusal
+from grammar.event_drafts import is_of_a_number
 from grammar.events import resolve_mention
 from grammar.mentions import Edge, EventHit
 from grammar.names import stem
@@ -28,6 +29,7 @@ def attach_windows(ctx: Context, clauses: list[Clause]) -> None:
     """Everything that moves words from one clause to another, windows last."""
     _attach_keyed(ctx, clauses)
     _fill_gaps(ctx, clauses)
+    _count_twice(ctx, clauses)
     _other_times(clauses)
     _check_nor(clauses)
     _check_forms(ctx, clauses)
@@ -151,6 +153,26 @@ def _fill_gaps(ctx: Context, clauses: list[Clause]) -> None:
         clause.event, clause.gap = copied, None
 
 
+def _count_twice(ctx: Context, clauses: list[Clause]) -> None:
+    """ "booked more than 2 but fewer than 5 rides": both numbers count the noun behind them."""
+    for before, clause in pairwise(clauses):
+        one, two = before.event, clause.event
+        number = one.objects[-1] if one is not None and one.objects else None
+        if one is None or two is None or number is None or number.name != "amount" or number.end != before.end:
+            continue
+        if not clause.bare or clause.link.kind not in ("and", "but", "or") or one.hit is None or two.hit is None:
+            continue
+        edge = number.leaf("BOUND")
+        done = {c.event for c in one.hit.candidates}
+        noun = tuple(c for c in two.hit.candidates if c.event in done)
+        counted = is_of_a_number(ctx.names, number) and edge.meaning.currency is None
+        if not noun or not counted or before.negation is not None or len(one.objects) > 1 or one.said() - {"window"}:
+            raise refusal(number, f'"{ctx.text(number)}": is it how many, or how much each?', "vague")
+        two.hit = EventHit(noun)
+        own = {"first": one.first, "end": one.end, "quant": Quant(edge.meaning), "time": one.time}
+        before.event = replace(two, objects=list(two.objects), pre=list(two.pre), tails=list(two.tails), **own)
+
+
 _PREPS = ("VIA", "WITH", "ON", "TO", "FROM", "IN", "FOR")
 
 
@@ -226,15 +248,16 @@ def _spread_denial(ctx: Context, clauses: list[Clause], i: int) -> int:
     """ "isn't gold or from Porto" is neither: the phrases behind a negated one that have no verb of their own are under
     its not. The clause that comes next."""
     j = i + 1
-    while j < len(clauses) and clauses[j].bare and clauses[j].link.kind in ("or", "comma"):
+    while j < len(clauses) and clauses[j].bare and clauses[j].condition and clauses[j].link.kind in ("or", "comma"):
         j += 1
     if j == i + 1 or clauses[j - 1].link.kind != "or":
         return i + 1
     if j < len(clauses) and clauses[j].bare:
         raise refusal(clauses[j], f'Is "{ctx.text(clauses[j])}" under the negation too?', "vague")
     for clause in clauses[i + 1 : j]:
-        assert clause.condition is not None
-        clause.condition, clause.negation, clause.link = negated(clause.condition), clauses[i].negation, Link("and")
+        if clause.condition is not None:
+            clause.condition = negated(clause.condition)
+        clause.negation, clause.link = clauses[i].negation, Link("and")
     return j
 
 

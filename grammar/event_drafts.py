@@ -6,6 +6,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import replace
 from typing import Literal
 
+from grammar import lexicon
 from grammar.draft import EventDraft, Quant, Refused, Tree, refusal
 from grammar.mentions import Edge, EventHit, past_fillers
 from grammar.numbers import Amount
@@ -92,6 +93,7 @@ def enp_draft(names: Names, enp: Tree) -> EventDraft:
 def take_args(names: Names, draft: EventDraft, args: Sequence[Tree]) -> None:
     """What stands after an event, each phrase into its part of the draft."""
     totally: Tree | None = None
+    own = range(draft.first, draft.end)
     for arg in args:
         if arg.name == "amount" and _of_many(names, draft, arg):  # "orders >= 4"
             alone = not draft.noun and draft.end - draft.first == 1
@@ -109,6 +111,9 @@ def take_args(names: Names, draft: EventDraft, args: Sequence[Tree]) -> None:
                 draft.objects.append(Tree("obj", arg.children[1:]))
             case name if name in _PARTS:
                 draft.objects.append(arg)
+                if name == "amount" and _is_sum(names, arg):
+                    noun = [i for part in (own, *(range(t.first, t.end) for t in draft.tails)) for i in part]
+                    draft.summed = any(singular(names.lattice.words[i].low) != names.lattice.words[i].low for i in noun)
             case "flagged_tail":  # "booked a refundable flight"
                 key, tail, quant = arg.leaf("KEY"), arg.leaf("TAIL"), arg.tree("quant")
                 draft.objects.append(Tree("flagged", (key,)))
@@ -189,10 +194,20 @@ def _of_many(names: Names, draft: EventDraft, amount: Tree) -> bool:
         and draft.times is None
         and (draft.noun or draft.nominal)
         and any(singular(word.low) != word.low for word in words)
-        and names.lattice.words[amount.first].low in _SIGNS | _OF_A_NUMBER
-        and not amount.has("PRICED", "MONEYNOUN")
+        and is_of_a_number(names, amount)
         and not amount.leaf("BOUND").meaning.currency
     )
+
+
+def _is_sum(names: Names, amount: Tree) -> bool:
+    """Whether an amount is that of several things together: "premiums totalling over 500"."""
+    word = amount.edge("PRICED")
+    return word is not None and names.text(word).casefold() in lexicon.SUMS
+
+
+def is_of_a_number(names: Names, amount: Tree) -> bool:
+    """Whether a comparison is in words that tell how many ("over" tells how much)."""
+    return names.lattice.words[amount.first].low in _SIGNS | _OF_A_NUMBER and not amount.has("PRICED", "MONEYNOUN")
 
 
 def take_pre(names: Names, draft: EventDraft, pre: Tree) -> None:

@@ -592,6 +592,9 @@ class _Parts:
         senses = CLOSED.get(self.names.text(noun).casefold(), []) if noun is not None else []
         if noun is not None and any(category == "TOTALLY" for category, _ in senses):
             raise self.refuse(noun, f'"{self.names.text(noun)}" asks for a sum: the total of a number.')
+        priced = tree.edge("PRICED")
+        if product and priced is not None and self.names.text(priced).casefold() in lexicon.SUMS:
+            raise self.refuse(priced, f'"{self.names.text(priced)}": each of them, or all together?', "vague")
         if product and self.has("item", "price"):
             scores = [k.name for k in self.names.keys(self.event or "", "event") if k.name in SCORES]
             if scores and not tree.has("PRICED") and amount.currency is None:

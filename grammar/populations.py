@@ -95,7 +95,7 @@ def _populated(ctx: Context, tree: Tree, opening: Tree | None) -> Condition:
         alternative = bool(rest) and not first and rest[0].name == "linked" and rest[0].trees()[0].name == "or_"
         if alternative and nmods and any(isinstance(c, Edge) and c.category == "NEG" for c in nmods[-1].children):
             phrase = rest[0].trees()[1].trees()[0]
-            if phrase.name in NMODS and not _finite(ctx, phrase) and ctx.choose((True, False), ctx.text(phrase)):
+            if _is_bare(ctx, phrase) and ctx.choose((True, False), ctx.text(phrase)):
                 nmods, first, alternative = nmods[:-1], nmods[-1:], False  # "not from Porto or over 30" is neither
         subject = noun_phrase(ctx, np, nmods, None if alternative else about)
         if rest and not first and not about and not moved and subject == Everyone() and rest[0].name == "linked":
@@ -159,7 +159,7 @@ def _is_phrase(rest: Tree) -> bool:
 
 
 def _denied(parts: Sequence[Tree | Edge]) -> bool:
-    """Whether a list of what somebody is not goes on after these: "who isn't a gold member", "who isn't gold, in Porto"."""
+    """Whether a list of what somebody is not goes on after these: "who isn't gold, in Porto"."""
     *before, last = parts
     if isinstance(last, Tree) and _is_phrase(last):
         return bool(before) and _denied(before)
@@ -578,28 +578,24 @@ def _linked(ctx: Context, tree: Tree) -> list[Clause]:
         draft = said_event(ctx.names, inner[0])
         if link.kind not in ("then", "after", "before") and draft.quant is None:
             raise refusal(unit, f'"{ctx.text(unit)}" has no verb.')
-        return [Clause(link, unit.first, unit.end, event=draft)]
+        return [Clause(link, unit.first, unit.end, event=draft, bare=True)]
     if inner[0].name == "again":
         return [Clause(link, unit.first, unit.end, gap=Tree("again", (Tree("obj", inner[0].children),)))]
     found = _clauses(ctx, inner[0], link, False)
     if link_tree.edge("EITHER") is not None:
         found[0].either = True
-    one = found[0]
-    one.bare = (
-        inner[0].name in NMODS and one.condition is not None and one.negation is None and not _finite(ctx, inner[0])
-    )
+    found[0].bare = _is_bare(ctx, inner[0])
     return found
 
 
-def _finite(ctx: Context, phrase: Tree) -> bool:
-    """Whether a phrase is a verb by itself: "lives in Porto", "signed up in March"."""
-    return phrase.name == "signed_up" or ctx.names.lattice.words[phrase.first].low in (
-        "live",
-        "lives",
-        "lived",
-        "reside",
-        "resides",
-    )
+def _is_bare(ctx: Context, phrase: Tree) -> bool:
+    """Whether a phrase has no verb of its own: "in Porto", "fewer than 5 rides"; not "lives in Porto", "with a ride"."""
+    first = ctx.names.lattice.words[phrase.first].low
+    if phrase.name == "with_event":
+        return phrase.edge("WITH") is None
+    finite = phrase.name == "signed_up" or first in ("live", "lives", "lived", "reside", "resides")
+    negated = any(isinstance(c, Edge) and c.category == "NEG" for c in phrase.children)
+    return phrase.name in NMODS - _EVENT_NMODS - {"keyed", "keyed_bound", "when"} and not finite and not negated
 
 
 def _clauses(ctx: Context, tree: Tree, link: Link, who: bool) -> list[Clause]:

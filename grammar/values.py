@@ -7,6 +7,7 @@ from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from grammar import lexicon
+from grammar.closed import CLOSED
 from grammar.draft import Part, Refused, Tree
 from grammar.mentions import Edge, Lattice, ValueHit
 from grammar.names import Index, index, stem
@@ -224,6 +225,9 @@ def key_test(
                 )
             if "number" not in holds:
                 raise Refused("wrong key", edge.first, edge.end, f'"{key}" holds no numbers to compare.')
+            noun = cond.edge("MONEYNOUN")
+            if noun is not None and any(c == "TOTALLY" for c, _ in CLOSED.get(names.text(noun).casefold(), ())):
+                raise Refused("vague", noun.first, noun.end, f'"{names.text(noun)}": of each, or all together?')
             return Numeric(edge.meaning.bound), ()
         case "number":
             edge = cond.leaf("NUM")
