@@ -12,7 +12,7 @@ from itertools import pairwise
 from grammar import lexicon
 from grammar.context import Context
 from grammar.draft import Clause, EventDraft, Link, Negation, Quant, Refused, Timing, Tree, refusal
-from grammar.event_drafts import is_of_a_number
+from grammar.event_drafts import is_of_a_number, objects_apart
 from grammar.events import resolve_mention
 from grammar.mentions import Edge, EventHit
 from grammar.names import stem
@@ -169,8 +169,8 @@ def _count_twice(ctx: Context, clauses: list[Clause]) -> None:
         if not noun or not counted or before.negation is not None or len(one.objects) > 1 or one.said() - {"window"}:
             raise refusal(number, f'"{ctx.text(number)}": is it how many, or how much each?', "vague")
         two.hit = EventHit(noun)
-        own = {"first": one.first, "end": one.end, "quant": Quant(edge.meaning), "time": one.time}
-        before.event = replace(two, objects=list(two.objects), pre=list(two.pre), tails=list(two.tails), **own)
+        again = replace(two, objects=list(two.objects), pre=list(two.pre), tails=list(two.tails))
+        before.event = replace(again, first=one.first, end=one.end, quant=Quant(edge.meaning), time=one.time)
 
 
 _PREPS = ("VIA", "WITH", "ON", "TO", "FROM", "IN", "FOR")
@@ -339,10 +339,13 @@ def _share_objects(ctx: Context, clauses: list[Clause]) -> None:
             if any(c.event in {h.event for h in draft.hit.candidates} for c in t.meaning.candidates)
         ]
         trial = replace(draft, objects=list(shared), tails=list(tails))
+        apart = objects_apart(ctx.names, trial)
         try:
-            resolve_mention(ctx.names, trial, ctx.window)
+            resolve_mention(ctx.names, apart[0][0][0] if apart else trial, ctx.window)
         except Refused:
             continue
+        if apart:
+            raise refusal(here, f'"{ctx.text(here)}" what? Several things stand behind the next verb.', "vague")
         draft.objects, draft.tails = list(shared), list(tails)
 
 

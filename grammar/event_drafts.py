@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from dataclasses import replace
-from typing import Literal
+from typing import Literal, TypeAlias
 
 from grammar import lexicon
 from grammar.draft import EventDraft, Quant, Refused, Tree, refusal
-from grammar.mentions import Edge, EventHit, past_fillers
+from grammar.mentions import Edge, EventHit, ValueHit, past_fillers
 from grammar.numbers import Amount
-from grammar.values import Names, quant_bound
+from grammar.query import Property
+from grammar.values import Names, quant_bound, value_options
 from grammar.vocabulary import singular
 
 OBJECTS = ("obj", "ref", "same", "another", "text_object", "distinct_key", "distinct_thing")
@@ -288,3 +289,147 @@ def plain(names: Names, draft: EventDraft, *allowed: str) -> EventDraft:
     if draft.said().difference(allowed):
         raise refusal(draft, f'Not all of "{names.text(draft)}" has a part here.')
     return draft
+
+
+# ── several objects of one verb ───────────────────────────────────────────────────────────────────────────────────
+
+Alternatives: TypeAlias = tuple[tuple[EventDraft, ...], ...]
+"""Drafts of one verb, any of which, each with all that must hold beside it: its objects by or, and by and."""
+
+
+def objects_apart(names: Names, draft: EventDraft) -> list[Alternatives]:
+    """The drafts of a verb whose objects have a number or a filter each, or are joined by both and and or: one
+    grouping, or several that are meant alike. Nothing where all that stands beside it is said of one list."""
+    for n, tree in enumerate(draft.objects):
+        vlist = tree.tree("vlist") if tree.name in ("obj", "prepared") else None
+        if vlist is None or len(vlist.trees("vgroup")) < 2:
+            continue
+        groups, joints = vlist.trees("vgroup"), _joints(vlist)
+        number = tree.tree("quant")
+        head = _shares_head(names, draft, groups)
+        anew = [_opens(names, group) for group in groups]
+        if tree.name == "prepared":
+            at = next((k for k, group in enumerate(groups) if k and _other_kind(names, draft, tree, group)), None)
+            if at is not None:
+                return [_filters_apart(draft, n, at)]
+        if number is not None and any(anew[1:]):
+            if head:
+                raise refusal(tree, "Which of these is so many?", "vague")
+            return [_number_apart(draft, n, joints, anew)]
+        if {"and", "or"} <= set(joints):
+            if head:
+                raise refusal(vlist, "Which of these go together?", "vague")
+            return _mixed(draft, n, joints, anew)
+    return []
+
+
+def _joints(vlist: Tree) -> list[Literal["and", "or"]]:
+    """How each group after the first is joined: a comma takes the joint that the list goes on to."""
+    found: list[Literal["and", "or"]] = []
+    for child in reversed(vlist.children):
+        if isinstance(child, Edge) and child.category in ("AND", "OR"):
+            found.append("and" if child.category == "AND" else "or")
+            child.used.append(None)
+        elif isinstance(child, Tree) and child is not vlist.trees("vgroup")[0]:
+            joined = vlist.children[vlist.children.index(child) - 1]
+            if isinstance(joined, Edge) and joined.category == "COMMA":
+                found.append(found[-1] if found else "and")
+    return found[::-1]
+
+
+def _opens(names: Names, group: Tree) -> bool:
+    """Whether an article or another determiner stands before values: a new object begins."""
+    return group.first > 0 and names.lattice.words[group.first - 1].low in lexicon.DETERMINERS
+
+
+def _other_kind(names: Names, draft: EventDraft, tree: Tree, group: Tree) -> bool:
+    """Whether some value behind a preposition's own is of another property: "from Corvino or (Brisk) saddles"."""
+    prep = next(tree.part("prep").edges()).category
+    first = tree.part("vlist").trees("vgroup")[0]
+    told = False
+    for candidate in draft.hit.candidates if draft.hit is not None else ():
+        one = _kinds(names, candidate.event, first, prep)
+        others = [_kinds(names, candidate.event, Tree("vgroup", (leaf,)), prep) for leaf in group.leaves()]
+        if all(one & other for other in others):
+            return False
+        told = told or bool(one and all(others))
+    return told
+
+
+def _kinds(names: Names, event: str, group: Tree, prep: str) -> set[Property]:
+    """The properties of an event that values can be of."""
+    hits = [e for e in group.leaves() if isinstance(e.meaning, ValueHit)]
+    return {p for e in hits for option in value_options(names, event, e, prep) for p in option.properties}
+
+
+def _shares_head(names: Names, draft: EventDraft, groups: Sequence[Tree]) -> bool:
+    """Whether the last of a list may have the noun of all: "red or black saddles"."""
+    *others, last = groups
+    head = Tree("vgroup", last.children[:1])
+    events = [c.event for c in draft.hit.candidates] if draft.hit is not None else []
+    alike = any(
+        len(g.children) == 1 and _kinds(names, e, g, "") & _kinds(names, e, head, "") for g in others for e in events
+    )
+    return len(last.children) > 1 and alike
+
+
+def _part(draft: EventDraft, objects: Sequence[Tree]) -> EventDraft:
+    return replace(draft, objects=list(objects), pre=list(draft.pre), tails=list(draft.tails))
+
+
+def _filters_apart(draft: EventDraft, n: int, at: int) -> Alternatives:
+    """ "bought helmets from Corvino or saddles from Brisk": what comes before the second object is of the first."""
+    tree = draft.objects[n]
+    vlist = tree.part("vlist")
+    groups, joints = vlist.trees("vgroup"), _joints(vlist)
+    if len(set(joints)) > 1 or draft.pre or draft.said() - {"window"}:
+        raise refusal(vlist, "Which of these is said of which?", "vague")
+    first = _listed(vlist, groups[:at], joints[0])
+    one = _part(draft, [*draft.objects[:n], Tree("prepared", (tree.part("prep"), first))])
+    two = _part(draft, [Tree("obj", (_listed(vlist, groups[at:], joints[0]),)), *draft.objects[n + 1 :]])
+    return ((one,), (two,)) if joints[0] == "or" else ((one, two),)
+
+
+def _listed(vlist: Tree, groups: Sequence[Tree], joint: str) -> Tree:
+    """Some groups of a list, joined as they were."""
+    link = next(c for c in vlist.children if isinstance(c, Edge) and c.category == joint.upper())
+    return Tree("vlist", tuple(part for k, group in enumerate(groups) for part in ((link, group) if k else (group,))))
+
+
+def _number_apart(draft: EventDraft, n: int, joints: Sequence[str], anew: Sequence[bool]) -> Alternatives:
+    """ "bought two helmets and a saddle": the number is that of the first, of the others there is one at least."""
+    tree = draft.objects[n]
+    vlist = tree.part("vlist")
+    if not all(anew[1:]) or len(set(joints)) > 1 or len(tree.children) > 2 or draft.said() - {"window"}:
+        raise refusal(tree, "Which of these is so many?", "vague")
+    first, *others = vlist.trees("vgroup")
+    objects = [(tree.part("quant"), Tree("vlist", (first,))), *((Tree("vlist", (group,)),) for group in others)]
+    parts = [_part(draft, [*draft.objects[:n], Tree("obj", o), *draft.objects[n + 1 :]]) for o in objects]
+    return tuple((part,) for part in parts) if joints[0] == "or" else (tuple(parts),)
+
+
+def _mixed(draft: EventDraft, n: int, joints: Sequence[str], anew: Sequence[bool]) -> list[Alternatives]:
+    """ "a helmet or saddle and a bell": and binds tighter; an article may begin another object, of what stands before
+    it together."""
+    tree = draft.objects[n]
+    vlist = tree.part("vlist")
+    groups = vlist.trees("vgroup")
+
+    def grouped(starts: Sequence[int]) -> Alternatives:
+        found: list[list[EventDraft]] = [[]]
+        for start, end in zip(starts, [*starts[1:], len(groups)], strict=True):
+            inside = set(joints[start : end - 1])
+            if len(inside) > 1:
+                raise refusal(vlist, "Which of these go together?", "vague")
+            listed = _listed(vlist, groups[start:end], next(iter(inside), joints[0]))
+            same = tuple(listed if child is vlist else child for child in tree.children)
+            if start and joints[start - 1] == "or":
+                found.append([])
+            found[-1].append(_part(draft, [*draft.objects[:n], Tree(tree.name, same), *draft.objects[n + 1 :]]))
+        return tuple(tuple(together) for together in found)
+
+    if len(tree.children) > 1 + (tree.name == "prepared") or draft.said() - {"window"}:
+        raise refusal(vlist, "Which of these go together?", "vague")
+    by_article = [k for k in range(len(groups)) if not k or anew[k]]
+    alike = [range(len(groups)), by_article] if any(anew[1:]) else [range(len(groups))]
+    return [grouped(starts) for starts in alike]

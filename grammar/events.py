@@ -188,7 +188,26 @@ def _for_event(names: Names, draft: EventDraft, event: str | None, windows: Call
         parts.another = True
     if any(part in parts.options[:n] for n, part in enumerate(parts.options)):
         raise refusal(draft, f'"{names.text(draft)}" says the same thing twice.')
-    return parts.mentions()
+    found = parts.mentions()
+    possible = [m for m in found if not any(_twice_one(names, event, where) for where in m.variants)]
+    if not possible:
+        held = next(name for m in found for where in m.variants if (name := _twice_one(names, event, where)))
+        raise refusal(
+            (draft.objects or draft.pre)[-1], f"There is another {held} beside it, and one of them has only one."
+        )
+    return possible
+
+
+def _twice_one(names: Names, event: str | None, where: Sequence[EventFilter]) -> str | None:
+    """The property that would have two values at once in one event or line item: of such there is none."""
+    lists = {(k.level, k.name) for k in names.keys(event or "") if "list" in k.holds}
+    told: dict[tuple[Property, ...], set[str]] = {}
+    for one in where:
+        if isinstance(one, Filter) and isinstance(one.test, Text) and one.test.how == "is" and not one.test.negated:
+            before = told.setdefault(one.properties, set(one.test.values))
+            if before.isdisjoint(one.test.values) and not any((p.level, p.name) in lists for p in one.properties):
+                return one.properties[0].name
+    return None
 
 
 def _value_follows(names: Names, i: int, key: Edge) -> bool:
@@ -291,6 +310,8 @@ class _Parts:
         ):
             raise self.refuse(thing, f"{self.event} is not about products.")
         if quant is not None:
+            if self.joint == "and":
+                raise self.refuse(quant, f'"{self.names.text(quant)}": of which of them?', "vague")
             self.count_things(quant, tree)
         for post in tree.trees("objpost", "score"):
             text = post.tree("text")

@@ -589,7 +589,7 @@ def _linked(ctx: Context, tree: Tree) -> list[Clause]:
 
 
 def _is_bare(ctx: Context, phrase: Tree) -> bool:
-    """Whether a phrase has no verb of its own: "in Porto", "fewer than 5 rides"; not "lives in Porto", "with a ride"."""
+    """Whether a phrase has no verb of its own: "in Porto", "fewer than 5 rides"; not "lives in Porto"."""
     first = ctx.names.lattice.words[phrase.first].low
     if phrase.name == "with_event":
         return phrase.edge("WITH") is None

@@ -7,7 +7,7 @@ from dataclasses import replace
 from grammar import lexicon
 from grammar.context import Context
 from grammar.draft import EventDraft, Negation, Refused, Tree, refusal
-from grammar.event_drafts import enp_draft, first_or_last, plain, said_event, same_type, take_args
+from grammar.event_drafts import Alternatives, enp_draft, first_or_last, plain, said_event, same_type, take_args
 from grammar.events import Mention
 from grammar.mentions import Edge, EventHit, everyday
 from grammar.numbers import Regularity
@@ -102,6 +102,29 @@ def event_condition(
             raise refusal(draft, "Not both, or neither? Say it in two clauses.", "unsupported")
         condition = negated(condition)
     return all_of(condition, *mention.profile)
+
+
+def objects_condition(
+    ctx: Context, draft: EventDraft, apart: Alternatives, window: Window, negation: Negation | None
+) -> tuple[Condition, Mention]:
+    """One verb of several objects, each with its own number and filters; and the mention that "it" may not refer to,
+    since it could be any of them."""
+    if negation is not None and any(len(together) > 1 for together in apart):
+        raise refusal(draft, "Not both, or neither? Say it in two clauses.", "unsupported")
+    told: list[Mention] = []
+    either: list[Condition] = []
+    for together in apart:
+        found = [ctx.mention(part) for part in together]
+        each = zip(together, found, strict=True)
+        either.append(all_of(*(event_condition(ctx, part, window, mention=mention) for part, mention in each)))
+        told.extend(found)
+    condition = any_of(*either)
+    all_alike = replace(
+        told[0],
+        variants=tuple(where for mention in told for where in mention.variants),
+        product=next((mention.product for mention in told if mention.product), None),
+    )
+    return negated(condition) if negation is not None else condition, all_alike
 
 
 def _in_total(draft: EventDraft, mention: Mention, window: Window) -> Condition:

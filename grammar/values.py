@@ -150,6 +150,10 @@ def vlist_groups(tree: Tree) -> tuple[list[list[Edge]], str]:
     """A value list as groups of adjacent value words, and how they are joined: "or", "and", "" (one group)."""
     groups = [list(group.edges()) for group in tree.trees("vgroup")]
     joint = "or" if tree.has("OR") else "and" if len(groups) > 1 else ""
+    if joint == "or" and tree.has("AND"):
+        raise Refused(
+            "vague", tree.first, tree.end, "Which of these go together? There is an and and an or in one list."
+        )
     return groups, joint
 
 
