@@ -1163,8 +1163,19 @@ def _two_sided(words: Words, i: int) -> _Found:
         )  # "2000 to 2024" may be amounts
         if how in ("between", "from") or dated or (how and _is_named_range(period)):
             yield end, Window(period)
+            if days := _days_between(period):  # "between Monday and Friday": of one week, or of any
+                yield end, Window(weekdays=days)
     if how in ("between", "from", "") and (hours := _clock_range(words, at, joints)) is not None:
         yield hours[0], Window(hours=hours[1])
+
+
+def _days_between(period: Period) -> tuple[int, ...]:
+    """The days of the week from one to another, where a period goes between two such days."""
+    match period:
+        case Between(Edge(Named("weekday", first), "start"), Edge(Named("weekday", last), "end")):
+            return tuple(sorted({(first + days - 1) % 7 + 1 for days in range((last - first) % 7 + 1)}))
+        case _:
+            return ()
 
 
 def _is_named_range(period: Period) -> bool:
