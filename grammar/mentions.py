@@ -784,6 +784,25 @@ def _split_verbs(table: _Table, occurring: frozenset[str]) -> None:
                     break
 
 
+def _label(table: _Table, end: int, bracketed: bool) -> None:
+    """The words before a colon or bracket are a label. A time there is no label; whom the words could be said of may be
+    meant, as if there were no colon."""
+    lows, at = table.lows, table.at
+    timed = [lows[:end], ["in", *lows[:end]], ["in", *lows[1:end]] if lows[0] == "for" else []]
+    for words in timed:
+        found = tuple(p.meaning for p in when.read(words, 0) if p.end == len(words)) if words else ()
+        windows = tuple(meaning for meaning in found if isinstance(meaning, Window))
+        if windows and not bracketed:
+            table.put("WIN", 0, end, windows)
+        if found:
+            return
+    table.put("LABEL", 0, end)
+    if any(not _PEOPLE.isdisjoint(edges) for edges in at[:end]):
+        for sign in (end, len(lows) - 1) if bracketed else (end,):
+            table.put("FILL", sign, sign + 1, lows[sign])
+
+
+_PEOPLE = frozenset("VALUE GENDER BOOL BOOLNOUN AGEP AGENOUN TERM BUYERS AGENT REPEAT".split())
 _NO_LABEL = frozenset("WHO WHOSE AND OR BUT WITHOUT NEG COMMA EXCEPT".split())
 
 
@@ -801,7 +820,7 @@ def _labels(table: _Table) -> None:
                 and lows[end - 1] not in ("of", "following", "these")
                 and (closing is None or lows[-1] == closing)
             ):
-                table.put("LABEL", 0, end)
+                _label(table, end, closing is not None)
     for i in range(max(0, len(lows) - 6), len(lows)):
         if lows[i] in ("who", "what") and " ".join(lows[i + 1 : i + 3]) in ("are they", "are these", "are those"):
             rest = " ".join(lows[i + 3 :])
