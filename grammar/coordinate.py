@@ -139,7 +139,11 @@ def _fill_gaps(ctx: Context, clauses: list[Clause]) -> None:
             copied.objects, copied.pre = list(model.objects), list(model.pre)
             clause.contrast = True
         elif prep is not None:
-            copied.objects = [Tree("prepared", (Tree("prep", (prep,)), vlist))]
+            beside = Tree("prepared", (Tree("prep", (prep,)), vlist))
+            # "bought helmets but not from Corvino": nothing from there, or no helmets from there
+            same = bool(model.objects or model.pre) and ctx.choose((False, True), ctx.text(clause))
+            copied.objects = [*model.objects, beside] if same else [beside]
+            copied.pre = list(model.pre) if same else []
         else:
             copied.objects = [Tree("obj", (vlist,))]
         prior = next((e for e in late if e.category == "PRIOR"), None)

@@ -154,7 +154,7 @@ def take_args(names: Names, draft: EventDraft, args: Sequence[Tree]) -> None:
                     raise refusal(arg, "Two rhythms in one clause.")
                 draft.regular = edge
             case "only":
-                draft.only = "only"
+                _take_only(names, draft, arg, args)
             case "totally":
                 totally = arg
             case "nothing":
@@ -234,6 +234,21 @@ def take_pre(names: Names, draft: EventDraft, pre: Tree) -> None:
 def first_or_last(word: Edge) -> Literal["first", "last"]:
     """Which of them a word means."""
     return "first" if word.category == "FIRST" else "last"
+
+
+def _take_only(names: Names, draft: EventDraft, only: Tree, args: Sequence[Tree]) -> None:
+    """ "only" tells of all that was done. Said of a time, or of one thing of several, it is not read."""
+    at = args.index(only)
+    before, after = args[:at], args[at + 1 :]
+    timed = [t for t in (*before[-1:], *after[:1]) if t.name in _TIMED and (t.end == only.first or t.first == only.end)]
+    narrowed = after[:1] if draft.objects or draft.pre else []
+    for beside in (*timed, *narrowed):
+        first, last = sorted((only, beside), key=lambda t: t.first)
+        raise refusal(Tree("only", (first, last)), f'"only" of "{names.text(beside)}" is not read.', "unsupported")
+    draft.only = "only"
+
+
+_TIMED = frozenset({"window", "set_off", "within", "lasting", "prior", "regular"})
 
 
 def _take_which(names: Names, draft: EventDraft, edge: Edge) -> None:

@@ -465,8 +465,13 @@ class _Parts:
             return
         if self.joint:
             raise self.refuse(tree, "Two lists stand beside one event.")
-        if joint == "and":
-            tree.has("BOTH")
+        both = joint == "and" and tree.has("BOTH")
+        if joint == "and" and self.in_lists(readings):
+            # "with both X and Y" of a list: one event has both
+            one = [tuple(f for part in choice for f in part) for choice in combinations(*readings)]
+            each = [] if both else [list(choice) for choice in combinations(*readings)]
+            self.variants, self.joint = [*([where] for where in one), *each], joint
+            return
         together = [list(choice) for choice in combinations(*readings)]
         if joint == "or":
             for choice in together:
@@ -475,6 +480,12 @@ class _Parts:
                     choice[:] = [merged]
         self.joint = joint
         self.variants = together
+
+    def in_lists(self, readings: list[list[tuple[EventFilter, ...]]]) -> bool:
+        """Whether all of these are said of properties that hold several values at once."""
+        lists = {k.name for k in self.names.keys(self.event or "", "event") if "list" in k.holds}
+        said = [f for options in readings for option in options for f in option]
+        return all(isinstance(f, Filter) and all(p.name in lists for p in f.properties) for f in said)
 
     def shared_head(self, groups: list[list[Edge]]) -> list[list[Filter]]:
         """In "Nike or Puma shoes" the last group's noun belongs to all: those that it extends get its filters too."""

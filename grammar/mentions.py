@@ -250,8 +250,8 @@ def _lattice(
         _bare_windows(table, i)
         _value_runs(table, i, question, runs, values)
     _cut_lead(table)
-    _labels(table)
     _brackets(table)
+    _labels(table)
     _split_verbs(table, occurring)
     _named_activity(table)
     _fillers(table)
@@ -814,7 +814,8 @@ def _labels(table: _Table) -> None:
             end = lows.index(stop, 1)
             asks = {"HOWMANY", "LEAD"} & at[0].keys()  # "how many people bought: …" asks, and names nothing
             empty = all({"LEAD", "FILL"} & edges.keys() for edges in at[:end])
-            worded = (empty or not asks) and all(_NO_LABEL.isdisjoint(edges) for edges in at[:end])
+            timed = "WIN" in at[end]  # "lapsed customers (90 days)"
+            worded = not timed and (empty or not asks) and all(_NO_LABEL.isdisjoint(edges) for edges in at[:end])
             if (
                 worded
                 and lows[end - 1] not in ("of", "following", "these")
