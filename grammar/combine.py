@@ -495,6 +495,8 @@ def _spent(ctx: Context, clause: Clause) -> Condition:
             elif leaf.category == "EVER":
                 ever = True
             elif leaf.category == "WITHIN":
+                if leaf.meaning.span.amount == 1:
+                    raise refusal(leaf, f'Is "{ctx.text(leaf)}" the last, or any?', "vague")
                 window = Window(Rolling(leaf.meaning.span))
             else:
                 raise refusal(leaf, "This has no part beside a sum.")

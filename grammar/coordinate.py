@@ -141,6 +141,9 @@ def _fill_gaps(ctx: Context, clauses: list[Clause]) -> None:
         elif prep is not None:
             beside = Tree("prepared", (Tree("prep", (prep,)), vlist))
             # "bought helmets but not from Corvino": nothing from there, or no helmets from there
+            lists = [t for t in (*model.objects, *model.pre) for v in (t, *t.trees("vlist")) if v.name == "vlist"]
+            if any(leaf.category == "AND" for t in lists for leaf in t.leaves()):
+                raise refusal(clause, f'"{ctx.text(clause)}": neither of them, or not both?', "vague")
             same = bool(model.objects or model.pre) and ctx.choose((False, True), ctx.text(clause))
             copied.objects = [*model.objects, beside] if same else [beside]
             copied.pre = list(model.pre) if same else []

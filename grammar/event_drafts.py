@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from dataclasses import replace
+from itertools import pairwise
 from typing import Literal, TypeAlias
 
 from grammar import lexicon
@@ -26,7 +27,11 @@ def event_draft(names: Names, core: Tree) -> EventDraft:
     head = core.part("evhead")
     draft = head_draft(names, head)
     draft.first = core.first
-    for pre in core.trees("evpre"):
+    before = core.trees("evpre")
+    for pre, after in pairwise(before):
+        if pre.has("ONLY") and after.has("WIN"):
+            raise refusal(Tree("only", (pre, after)), f'"only" of "{names.text(after)}" is not read.', "unsupported")
+    for pre in before:
         take_pre(names, draft, pre)
     take_args(names, draft, [t for t in core.trees() if t.name not in ("evhead", "evpre", "vlist")])
     for vlist in core.trees("vlist"):
@@ -326,7 +331,10 @@ def objects_apart(names: Names, draft: EventDraft) -> list[Alternatives]:
         if tree.name == "prepared":
             at = next((k for k, group in enumerate(groups) if k and _other_kind(names, draft, tree, group)), None)
             if at is not None:
-                return [_filters_apart(draft, n, at)]
+                return [_filters_apart(names, draft, n, at)]
+        alone = [t for t in draft.objects[n + 1 :] if _of_items(names, draft, t)]  # said of the last, or of all
+        if alone and any(anew[1:]) and (number is not None or len(set(joints)) > 1):
+            raise refusal(alone[0], f'"{names.text(alone[0])}": of all of them, or of the last?', "vague")
         if number is not None and any(anew[1:]):
             if head:
                 raise refusal(tree, "Which of these is so many?", "vague")
@@ -335,6 +343,8 @@ def objects_apart(names: Names, draft: EventDraft) -> list[Alternatives]:
             if head:
                 raise refusal(vlist, "Which of these go together?", "vague")
             return _mixed(draft, n, joints, anew)
+        if alone and any(anew[1:]):
+            return _last_alone(draft, n, joints, alone)
     return []
 
 
@@ -392,22 +402,52 @@ def _part(draft: EventDraft, objects: Sequence[Tree]) -> EventDraft:
     return replace(draft, objects=list(objects), pre=list(draft.pre), tails=list(draft.tails))
 
 
-def _filters_apart(draft: EventDraft, n: int, at: int) -> Alternatives:
+def _filters_apart(names: Names, draft: EventDraft, n: int, at: int) -> Alternatives:
     """ "bought helmets from Corvino or saddles from Brisk": what comes before the second object is of the first."""
     tree = draft.objects[n]
     vlist = tree.part("vlist")
-    groups, joints = vlist.trees("vgroup"), _joints(vlist)
-    if len(set(joints)) > 1 or draft.pre or draft.said() - {"window"}:
-        raise refusal(vlist, "Which of these is said of which?", "vague")
-    first = _listed(vlist, groups[:at], joints[0])
-    one = _part(draft, [*draft.objects[:n], Tree("prepared", (tree.part("prep"), first))])
-    two = _part(draft, [Tree("obj", (_listed(vlist, groups[at:], joints[0]),)), *draft.objects[n + 1 :]])
-    return ((one,), (two,)) if joints[0] == "or" else ((one, two),)
+    groups, joints = vlist.trees("vgroup"), set(_joints(vlist))
+    vague = refusal(vlist, "Which of these is said of which?", "vague")
+    said = vlist.has("AND", "OR")
+    if len(joints) > 1 or draft.pre or draft.said() - {"window"} or (at > 1 and not said):
+        raise vague
+    one = _part(draft, [*draft.objects[:n], Tree("prepared", (tree.part("prep"), _listed(vlist, groups[:at])))])
+    two = _part(draft, [Tree("obj", (_listed(vlist, groups[at:]),)), *draft.objects[n + 1 :]])
+    more = objects_apart(names, two) or [((two,),)]
+    either = "or" in joints if said or len(more[0]) == 1 == len(more[0][0]) else len(more[0]) > 1
+    if len(more) > 1 or (len(more[0][0]) > 1 if either else len(more[0]) > 1) or objects_apart(names, one):
+        raise vague
+    return ((one,), *more[0]) if either else ((one, *more[0][0]),)
 
 
-def _listed(vlist: Tree, groups: Sequence[Tree], joint: str) -> Tree:
-    """Some groups of a list, joined as they were."""
-    link = next(c for c in vlist.children if isinstance(c, Edge) and c.category == joint.upper())
+def _of_items(names: Names, draft: EventDraft, tree: Tree) -> bool:
+    """Whether a phrase after a list tells of things, and not of the event: "from Corvino"."""
+    if tree.name != "prepared" or draft.hit is None:
+        return False
+    prep = next(tree.part("prep").edges()).category
+    groups = tree.part("vlist").trees("vgroup")
+    kinds = {p.level for c in draft.hit.candidates for g in groups for p in _kinds(names, c.event, g, prep)}
+    return kinds == {"item"}
+
+
+def _last_alone(draft: EventDraft, n: int, joints: Sequence[str], alone: Sequence[Tree]) -> list[Alternatives]:
+    """ "bought a bell and a saddle from Corvino": both are from there, or the saddle is."""
+    tree = draft.objects[n]
+    groups = tree.part("vlist").trees("vgroup")
+    listed = [Tree("obj", (Tree("vlist", (group,)),)) for group in groups]
+    if len(tree.children) > 1 or len(set(joints)) > 1 or draft.said() - {"window"}:
+        raise refusal(alone[0], "Is this said of all of them, or of the last?", "vague")
+    rest = draft.objects[n + 1 :]
+    bare = [t for t in rest if t not in alone]
+    both = [_part(draft, [*draft.objects[:n], one, *rest]) for one in listed]
+    last = [_part(draft, [*draft.objects[:n], one, *(rest if one is listed[-1] else bare)]) for one in listed]
+    return [tuple((p,) for p in parts) if joints[0] == "or" else (tuple(parts),) for parts in (both, last)]
+
+
+def _listed(vlist: Tree, groups: Sequence[Tree], joint: str = "") -> Tree:
+    """Some groups of a list, joined as they were, by the one joint or by commas."""
+    links = [c for c in vlist.children if isinstance(c, Edge) and c.category in ("AND", "OR", "COMMA")]
+    link = min(links, key=lambda c: (c.category != joint.upper(), c.category == "COMMA"))
     return Tree("vlist", tuple(part for k, group in enumerate(groups) for part in ((link, group) if k else (group,))))
 
 
@@ -445,6 +485,11 @@ def _mixed(draft: EventDraft, n: int, joints: Sequence[str], anew: Sequence[bool
 
     if len(tree.children) > 1 + (tree.name == "prepared") or draft.said() - {"window"}:
         raise refusal(vlist, "Which of these go together?", "vague")
+    if vlist.has("EITHER"):  # "either a helmet or a saddle, and a bell"
+        first = joints.index("and") + 1
+        if "or" not in joints[: first - 1] or "or" in joints[first:]:
+            raise refusal(vlist, "Which of these go together?", "vague")
+        return [grouped([0, *range(first, len(groups))])]
     by_article = [k for k in range(len(groups)) if not k or anew[k]]
     alike = [range(len(groups)), by_article] if any(anew[1:]) else [range(len(groups))]
     return [grouped(starts) for starts in alike]

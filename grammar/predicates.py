@@ -115,6 +115,8 @@ def _in_any_one(ctx: Context, draft: EventDraft, mention: Mention, edge: Edge) -
     counted = draft.times is not None or mention.bound != AT_LEAST_ONCE
     if not counted or edge.meaning.span.amount != 1 or draft.none() or draft.regular is not None:
         return False
+    if mention.measure != "count":
+        raise refusal(edge, f'Is "{ctx.text(edge)}" the last, or any?', "vague")
     return ctx.choose((False, True), ctx.text(edge))
 
 
