@@ -72,14 +72,21 @@ _ROWS: tuple[tuple[str, Any, str], ...] = (
         "GENV",
         None,
         """performed|perform|performs|performing|did|do|done|doing|completed|complete|completes|completing|triggered|trigger|triggers|fired|fire|made|make|makes|making|engaged in|engage in|engages in
-        |placed|place|places|placing|gave|give|given|got|get|gotten|received|receive|took|take|taken|taking|raised|raise|opened|open|paid|went for|went through|experienced|logged|recorded
-        |underwent|generated|generate|carried out|sent|send|used|use|filed|file|submitted|ran|attempted|registered|initiated|posted|left|wrote""",
+        |went through|experienced|recorded|underwent|carried out""",
     ),
+    (  # these take a noun that tells what was done, not of what: "placed a booking"
+        "GENV",
+        "act",
+        """placed|place|places|placing|gave|give|given|took|take|taken|taking|raised|raise|opened|open|paid|went for|logged|generated|generate
+        |sent|send|used|use|filed|file|submitted|ran|attempted|registered|initiated|posted|left|wrote""",
+    ),
+    ("GENV", "other way", "got|get|gotten|received|receive"),
     ("THING", "product", "product|products|item|items|unit|units|piece|pieces|goods|good|line item|line items|merchandise|article|articles"),
     ("THING", "any", "something|anything|stuff|things|thing|any product|any products|any item|any items|some product|a product|one product|some products|nothing else"),
     ("ANYEVENTS", None, "events|actions|activities|interactions|event|activity"),
     ("REF", None, "it|them|that product|this product|that item|that one|those products|those items|these products|that very product|that"),
     ("SAME", None, "the same|that same|same|this same|the very same|that very"),
+    ("THAT", None, "this|that|these|those"),
     ("ANOTHER", None, "another one|another|again a|a further|one more|a second|another such"),
     ("AGAIN", None, "again|once again|yet again|once more|one more time|a second time|for a second time"),
     ("DISTINCT", None, "different|distinct|unique|separate|various different"),
@@ -102,7 +109,7 @@ _ROWS: tuple[tuple[str, Any, str], ...] = (
     ("INONE", None, "in one order|in a single order|in one go|in the same order|in one purchase|in a single purchase|at once|in one transaction|in a single transaction|in an order|per order"),
     # conditions on a value
     ("EQ", None, "equal to|equals|=|equal|set to|as|of|matching|named|called|being|exactly|namely|marked|marked as|listed as|one of|any of|either of|any one of|among"),
-    ("CONTAINS", None, "contains|contain|containing|includes|include|including|contained|has the word|having the word|with the word|mentions|mention|mentioning|matches"),
+    ("CONTAINS", None, "contains|contain|containing|includes|include|included|including|contained|has the word|having the word|with the word|mentions|mention|mentioning|matches"),
     ("STARTS", None, "starts with|start with|starting with|begins with|begin with|beginning with|started with"),
     ("ENDS", None, "ends with|end with|ending with|ends in|end in|ending in|ended with"),
     ("MISSING", None, "missing|unknown|not set|empty|blank|absent|not known|null|not given|not provided|unset|undefined|not specified|not available"),
@@ -149,9 +156,9 @@ _ROWS: tuple[tuple[str, Any, str], ...] = (
     # habit
     ("FAV", "favourite", "favourite|favorite|preferred|most bought|most purchased|most ordered|top|most frequently bought|most often bought|usual"),
     ("MOST", None, "most|most often|most frequently|most commonly"),
-    ("LEAST", None, "least|least often|least frequently"),
+    ("LEAST", None, "least|fewest|least often|least frequently"),
     ("MOSTLY", None, "mostly|mainly|primarily|predominantly|usually|largely|chiefly"),
-    ("ONLY", None, "only|always|exclusively|only ever|solely|invariably|purely"),
+    ("ONLY", None, "only|always|exclusively|only ever|solely|invariably|purely|nothing but|nothing except|nothing other than"),
     # what is asked for
     ("HOWMANY", None, "how many|count|count of|number of|the number of|count the|the count of|what is the number of|total number of|what number of|the total number of|how many of the|how many of|how many of our|give me the number of|count how many|tell me how many|show me how many|give me a count of|the number|what count of|count up|a count of|get the count of|get the number of|get a count of"),
     ("OUTOF", None, "of|out of|among|amongst|from among"),
@@ -200,7 +207,7 @@ _ROWS: tuple[tuple[str, Any, str], ...] = (
         "FILL",
         None,
         """the|a|an|any|all|all the|please|pls|plz|kindly|our|their|his|her|my|your|some|really|actually|basically|well|hey|hi|hello|ok|okay
-        |thanks|thank you|thx|team|for me|for us|list of|the list of|a list of|at all|um|uh|us|me|hi there|hey there|hello there|asap|own|-|.|are there|do we have|we have|there are|that we have|did we have|in our database|in the database|in our store""",
+        |thanks|thank you|thx|team|for me|for us|list of|the list of|a list of|at all|um|uh|us|me|hi there|hey there|hello there|asap|-|.|are there|do we have|we have|there are|that we have|did we have|in our database|in the database|in our store""",
     ),
 )  # fmt: skip
 

@@ -61,8 +61,13 @@ def join_clauses(ctx: Context, clauses: list[Clause]) -> Condition:
     mentions: list[tuple[Clause, Mention]] = []
     _lead_up_to_again(ctx, clauses)
     i = 0
+    gap_before = False
     while i < len(clauses):
         chain = _chain_from(clauses, i)
+        gaps = [edge for clause in chain if clause.event is not None for edge in _gaps(clause.event)]
+        if gaps and gap_before and not chain[0].who:
+            raise refusal(gaps[0], f'"{ctx.text(gaps[0])}": a second gap in one sequence is not read.', "unsupported")
+        gap_before = bool(gaps) and len(chain) > 1
         if len(chain) > 1:
             parts.append((chain[0], _sequence(ctx, chain, mentions)))
         else:
@@ -91,6 +96,11 @@ def _lead_up_to_again(ctx: Context, clauses: list[Clause]) -> None:
             and (clause.who or ctx.choose((True, False), ctx.text(clause)))
         ):
             draft.time = replace(draft.time, ever=True)
+
+
+def _gaps(draft: EventDraft) -> list[Edge]:
+    """The gaps that are said after an event: "within 7 days"."""
+    return [edge for edge in draft.time.withins if isinstance(edge.meaning, Within)]
 
 
 def _may_be(draft: EventDraft) -> set[str]:
@@ -129,7 +139,7 @@ def _chain_from(clauses: list[Clause], i: int) -> list[Clause]:
         listed.append(clauses[j])
         draft = clauses[j].event
         assert draft is not None
-        if draft.time.withins and isinstance(draft.time.withins[0].meaning, Within) and not draft.time.windows:
+        if _gaps(draft) and not draft.time.windows:
             return listed
         if clauses[j].negation is not None:
             break
@@ -138,7 +148,8 @@ def _chain_from(clauses: list[Clause], i: int) -> list[Clause]:
 
 
 def _sequence(ctx: Context, chain: list[Clause], mentions: list[tuple[Clause, Mention]]) -> Condition:
-    """Clauses in the order of time as one sequence; a window of one step is that of all."""
+    """Clauses in the order of time as one sequence; a window of one step is that of all, but where steps without one
+    are said behind it, it may also be that step's alone."""
     ordered: list[Clause] = [chain[0]]
     for clause in chain[1:]:
         if clause.link.kind == "after":
@@ -179,6 +190,11 @@ def _sequence(ctx: Context, chain: list[Clause], mentions: list[tuple[Clause, Me
         if own != ALWAYS:
             windows.append(own)
     distinct = list(dict.fromkeys(windows))
+    reaches = len(distinct) == 1
+    spoken = [clause.event for clause in chain if clause.event is not None]
+    timed = [draft for draft in spoken if draft.time.after]
+    if reaches and timed and any(not _settles(draft) for draft in spoken[spoken.index(timed[-1]) + 1 :]):
+        reaches = ctx.choose((False, True), ctx.text(timed[-1].time.after[0]))
     for clause in ordered:
         k = chain.index(clause)
         mention, draft = found[k], clause.event
@@ -199,9 +215,13 @@ def _sequence(ctx: Context, chain: list[Clause], mentions: list[tuple[Clause, Me
                 raise refusal(draft, "Only the first step may be the first of its kind.", "unsupported")
             from_first = True
         own = ctx.draft_window(draft)
-        if own == ALWAYS and len(distinct) == 1 and not draft.time.ever and not (absent and within is not None):
+        if own == ALWAYS and reaches and not draft.time.ever and not (absent and within is not None):
             own = distinct[0]
-        if mention.same is not None or (mention.refers and mention.product is None):
+        if mention.refers and mention.product is None:
+            if not k:
+                raise refusal(draft, "It refers to nothing in its sequence.", "unsupported")
+            same = _shared_property(ctx, mention, found[k - 1], draft)
+        elif mention.same is not None:
             partner = next((m for m in found if m is not mention), None)
             same = _shared_property(ctx, mention, partner, draft)
         steps.append(Step(Events(mention.event, mention.variants[0], own), absent))
@@ -212,6 +232,11 @@ def _sequence(ctx: Context, chain: list[Clause], mentions: list[tuple[Clause, Me
     profile = [c for m in found for c in m.profile]
     chain_condition: Condition = Chain(tuple(steps), within, same, True, from_first)
     return all_of(negated(chain_condition) if whole_negation else chain_condition, *profile)
+
+
+def _settles(draft: EventDraft) -> bool:
+    """Whether an event's time is settled by its own words."""
+    return bool(draft.time.windows) or draft.time.ever or draft.time.prior is not None
 
 
 def _referred(ctx: Context, mention: Mention, mentions: Sequence[tuple[Clause, Mention]], draft: EventDraft) -> Mention:
@@ -310,7 +335,7 @@ def _single(
     if draft.time.within_of is not None or (draft.which is not None and draft.hit is None):
         return event_condition(ctx, draft, _window(ctx, clause, len(clauses) == 1), negation=clause.negation)
     before = clauses[i - 1] if i and clause.link.kind in ("and", "but") else None
-    gap = next((e for e in draft.time.withins if isinstance(e.meaning, Within)), None)
+    gap = next(iter(_gaps(draft)), None)
     if gap is not None and before is not None and (before.happened or before.spent is not None):
         raise refusal(gap, f'"{ctx.text(gap)}" would count from what is no event here.', "unsupported")
     groupings = objects_apart(ctx.names, draft)
@@ -355,7 +380,7 @@ def _again(
     clause, draft = clauses[i], clauses[i].event
     assert draft is not None
     vague = refusal(clause, f'"{ctx.text(clause)}": again after which?', "vague")
-    gap = next((edge.meaning.span for edge in draft.time.withins if isinstance(edge.meaning, Within)), None)
+    gap = next((edge.meaning.span for edge in _gaps(draft)), None)
     if draft.said() - {"again", "window", "gap"} or len(draft.time.withins) > (gap is not None):
         raise refusal(clause, f'Not all of "{ctx.text(clause)}" is read of doing it again.', "unsupported")
     given = ctx.before.of if isinstance(ctx.before, All) else (ctx.before,)
@@ -459,7 +484,11 @@ def _with_partner(
         pair: Condition = Chain((first, second))
     else:
         pair = Chain((first, second), None, _shared_property(ctx, mention, other, draft), ordered=False)
-    parts.pop()
+    before = parts.pop()[1]
+    if before != all_of(did(first.events), *other.profile):  # a pair of its own, of which this is a third
+        if not isinstance(before, Chain) or not isinstance(pair, Chain) or pair.same != before.same or pair.ordered:
+            raise refusal(draft, "It is about more than the event directly before it.", "unsupported")
+        pair = replace(before, steps=(*before.steps, second))
     clause.link = other_clause.link
     mentions.append((clause, mention))
     return all_of(pair, *other.profile, *mention.profile)

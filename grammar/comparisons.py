@@ -29,13 +29,14 @@ from grammar.query import (
     MeanOverContacts,
     MeanOverEvents,
     Measure,
+    Not,
     Numeric,
     Property,
     Rank,
     Spend,
     Versus,
 )
-from grammar.values import ORDER, duration_keys, properties, same_unit, sum_bound
+from grammar.values import ORDER, duration_keys, negates, properties, same_unit, sum_bound
 
 
 def measure_bound(ctx: Context, tree: Tree) -> Condition:
@@ -58,14 +59,21 @@ def measure_bound(ctx: Context, tree: Tree) -> Condition:
         key = next((k for k in ctx.names.keys(measure.events.event or "") if k.name == measure.property.name), None)
         assert key is not None
         return Has(measure, in_unit(ctx, edge, key, summed=measure.how == "total"))
-    if isinstance(measure, AgeInYears):
-        return Age(measure.name, bound, from_birth=True)
-    if isinstance(measure, AttributeNumber):
-        if measure.name.lower() in lexicon.AGE_KEYS:
-            return Age(measure.name, bound)
-        return Attribute((measure.name,), Numeric(bound))
+    if isinstance(measure, AgeInYears | AttributeNumber):
+        if tree.has("BE") and negates(ctx.names, edge):  # is not over: the complement of over
+            return Not(_own_number(measure, replace(bound, comparison=">" if bound.comparison == "<=" else "<")))
+        return _own_number(measure, bound)
     summed = isinstance(measure, Spend) or (isinstance(measure, Aggregate) and measure.how == "total")
     return Has(measure, sum_bound(edge) if summed else bound)
+
+
+def _own_number(measure: AgeInYears | AttributeNumber, bound: Bound) -> Condition:
+    """A number of the contact's own, compared."""
+    if isinstance(measure, AgeInYears):
+        return Age(measure.name, bound, from_birth=True)
+    if measure.name.lower() in lexicon.AGE_KEYS:
+        return Age(measure.name, bound)
+    return Attribute((measure.name,), Numeric(bound))
 
 
 def measure_average(ctx: Context, tree: Tree) -> Condition:

@@ -143,6 +143,8 @@ def condition_of(ctx: Context, core: Tree) -> Condition:
             return age(ctx, core, edge.meaning)
         case "age_bare":
             return age_bare(ctx, core)
+        case "place_aged":
+            return all_of(place_condition(ctx.names, core.part("vlist")), age_bare(ctx, core))
         case "tagged":
             return tagged(ctx, core)
         case "named":

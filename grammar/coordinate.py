@@ -15,7 +15,7 @@ from grammar.draft import Clause, EventDraft, Link, Negation, Quant, Refused, Ti
 from grammar.event_drafts import is_of_a_number, objects_apart
 from grammar.events import resolve_mention
 from grammar.mentions import Edge, EventHit
-from grammar.names import stem
+from grammar.names import Candidate, stem
 from grammar.profile import attribute_alternatives, attribute_bound, attribute_keyed, attribute_keys
 from grammar.query import Condition, Preceding, Window, any_of, negated
 from grammar.when import Within
@@ -28,8 +28,10 @@ JOINTS = ("and", "or", "but", "comma")
 def attach_windows(ctx: Context, clauses: list[Clause]) -> None:
     """Everything that moves words from one clause to another, windows last."""
     _attach_keyed(ctx, clauses)
-    _fill_gaps(ctx, clauses)
     _count_twice(ctx, clauses)
+    _spread_none(ctx, clauses)
+    _find_verbs(ctx, clauses)
+    _fill_gaps(ctx, clauses)
     _other_times(clauses)
     _check_nor(clauses)
     _check_forms(ctx, clauses)
@@ -97,7 +99,49 @@ def _keyed_clause(ctx: Context, clause: Clause, event: Clause | None) -> Conditi
     if tree.name == "keyed_bound":
         bound = tree.leaf("BOUND", "NUM")
         return attribute_bound(ctx, key, attribute[0], bound.meaning.bound)
-    return attribute_keyed(ctx, key, attribute[0], tree.trees()[-1])
+    return attribute_keyed(ctx, key, attribute[0], tree.trees()[-1], there=tree.has("WITH"))
+
+
+def _find_verbs(ctx: Context, clauses: list[Clause]) -> None:
+    """ "filed a Theft claim and a Fire claim": the event of the verb before, where the noun is a part of its name."""
+    for before, clause in pairwise([None, *clauses]):
+        assert clause is not None
+        draft, model = clause.event, before.event if before is not None else None
+        if not clause.verbless or draft is None or draft.hit is None:
+            continue
+        found: tuple[Candidate, ...] = ()
+        said: set[str] = set()
+        if model is not None and model.hit is not None:
+            said = {c.event for c in model.hit.candidates if c.tier == model.hit.candidates[0].tier}
+            found = tuple(c for c in draft.hit.candidates if c.event in said)
+        said_more = draft.pre or draft.objects or draft.tails or draft.said()
+        if found and (said_more or {c.event for c in found} != said):
+            draft.hit = EventHit(found)
+        elif draft.quant is None and clause.link.kind not in (*_ORDERED, "start"):
+            raise refusal(clause, f'"{ctx.text(clause)}" has no verb.')
+
+
+def _spread_none(ctx: Context, clauses: list[Clause]) -> None:
+    """ "no hut booking or ride booking" is neither, as with a verb that is negated."""
+    for i, head in enumerate(clauses):
+        if head.event is None or not head.event.none():
+            continue
+        listed: list[Clause] = []
+        for clause in clauses[i + 1 :]:
+            more = clause.verbless and clause.event is not None and clause.event.quant is None
+            more = more and ctx.names.lattice.words[clause.first - 1].low not in ("a", "an")  # "no order or a booking"
+            if (
+                not more
+                or clause.link.kind not in ("and", "or", "comma")
+                or (listed and listed[-1].link.kind != "comma")
+            ):
+                break
+            listed.append(clause)
+        if listed and listed[-1].link.kind != "or":
+            raise refusal(listed[-1], f'"{ctx.text(listed[-1])}": none of it, or one?', "vague")
+        for clause in listed:
+            assert clause.event is not None
+            clause.event.quant, clause.link = head.event.quant, Link("and")
 
 
 def _names_a_thing(draft: EventDraft) -> bool:
@@ -167,7 +211,7 @@ def _count_twice(ctx: Context, clauses: list[Clause]) -> None:
         number = one.objects[-1] if one is not None and one.objects else None
         if one is None or two is None or number is None or number.name != "amount" or number.end != before.end:
             continue
-        if not clause.bare or clause.link.kind not in ("and", "but", "or") or one.hit is None or two.hit is None:
+        if not clause.verbless or clause.link.kind not in ("and", "but", "or") or one.hit is None or two.hit is None:
             continue
         edge = number.leaf("BOUND")
         done = {c.event for c in one.hit.candidates}
@@ -224,7 +268,7 @@ def _spread_negation(ctx: Context, clauses: list[Clause]) -> None:
         if head.negation is not None and head.condition is not None:
             i = _spread_denial(ctx, clauses, i)
             continue
-        if head.negation is None or head.event is None or head.event.noun:
+        if head.negation is None or head.event is None or (head.event.noun and not head.verbal):
             i += 1
             continue
         scope = [i]
@@ -270,8 +314,11 @@ def _spread_denial(ctx: Context, clauses: list[Clause], i: int) -> int:
 
 def _in_scope(ctx: Context, negation: Negation, clause: Clause) -> bool:
     """Whether a verb after a negated one is in its reach: no new subject, auxiliary or negation, and a fitting form."""
-    if clause.who or clause.negation is not None or clause.perfect or clause.event is None or clause.event.noun:
-        return clause.link.kind == "nor" and clause.event is not None
+    if clause.event is None:
+        return False
+    adverbial = clause.event.noun and not (clause.verbal or clause.verbless)  # "with a booking"
+    if clause.who or clause.negation is not None or clause.perfect or adverbial:
+        return clause.link.kind == "nor"
     if clause.link.kind == "nor":
         return True
     if (
@@ -313,13 +360,19 @@ def _check_forms(ctx: Context, clauses: list[Clause]) -> None:
 
 
 def _share_objects(ctx: Context, clauses: list[Clause]) -> None:
-    """Section 5: two verbs that share an object share its filter ("viewed but did not buy the Red Shirt")."""
+    """Section 5: two verbs that share an object share its filter ("viewed but did not buy the Red Shirt"). Where
+    something stands between a verb that needs an object and the next ("viewed twice and bought the Red Shirt"), it may
+    be its own."""
     for i in range(len(clauses) - 2, -1, -1):
         here, after = clauses[i], clauses[i + 1]
-        if here.event is None or after.event is None or after.who or after.link.kind not in JOINTS or after.link.also:
+        if here.event is None or after.event is None or after.who:
             continue
         draft = here.event
-        if draft.noun or draft.objects or draft.pre or draft.tails or draft.said() - {"only"}:
+        if draft.noun or draft.pre or draft.tails:
+            continue
+        near = after.link.kind in (*JOINTS, "then") and not after.link.also
+        open_ = near and not draft.objects and not draft.said() - {"only"}
+        if not open_ and not _lacks_object(draft):
             continue
         if after.event.noun or draft.hit is None or draft.hit.candidates[0].tier == "full":
             continue  # a name in full has its object already
@@ -337,7 +390,7 @@ def _share_objects(ctx: Context, clauses: list[Clause]) -> None:
             )
         ):
             continue
-        shared = [t for t in after.event.objects if t.name in _SHARED]
+        shared = [t for t in after.event.objects if t.name in _SHARED and not (draft.objects and t.name == "prepared")]
         if not shared and not after.event.tails and not nouns:
             continue
         tails = [
@@ -345,7 +398,7 @@ def _share_objects(ctx: Context, clauses: list[Clause]) -> None:
             for t in after.event.tails
             if any(c.event in {h.event for h in draft.hit.candidates} for c in t.meaning.candidates)
         ]
-        trial = replace(draft, objects=list(shared), tails=list(tails))
+        trial = replace(draft, objects=[*draft.objects, *shared], tails=list(tails))
         apart = objects_apart(ctx.names, trial)
         try:
             resolve_mention(ctx.names, apart[0][0][0] if apart else trial, ctx.window)
@@ -353,7 +406,21 @@ def _share_objects(ctx: Context, clauses: list[Clause]) -> None:
             continue
         if apart:
             raise refusal(here, f'"{ctx.text(here)}" what? Several things stand behind the next verb.', "vague")
-        draft.objects, draft.tails = list(shared), list(tails)
+        if open_ or ctx.choose((True, False), ctx.text(here)):
+            draft.objects, draft.tails = [*draft.objects, *shared], [*draft.tails, *tails]
+
+
+def _lacks_object(draft: EventDraft) -> bool:
+    """Whether a verb that never stands without an object has none: "viewed on mobile"."""
+    candidates = draft.hit.candidates if draft.hit is not None else ()
+    said = {c.event for c in candidates if c.tier == candidates[0].tier}
+    return (
+        bool(said)
+        and said <= lexicon.NEED_OBJECT
+        and all(t.name == "prepared" for t in draft.objects)
+        and not draft.said() - {"only", "number", "window", "again"}
+        and draft.quant is None
+    )
 
 
 def _has_items(ctx: Context, hit: EventHit) -> bool:
@@ -480,7 +547,7 @@ def _reach(ctx: Context, run: list[Clause]) -> None:
             here = run[i]
             if _own(here) or id(here) in given:
                 break
-            if _timeless(here):
+            if _timeless(here) and here.negation is not run[k].negation:
                 continue
             link = run[i + 1].link
             if _chained(run[i + 1]):
@@ -499,16 +566,29 @@ def _reach(ctx: Context, run: list[Clause]) -> None:
         first, second = run[i], run[i + 1]
         edges = _after(first)
         negation = second.negation
-        if not edges or negation is None or negation.never or _own(second) or id(second) in given or _chained(second):
+        if not edges or not _bare(second) or _own(second) or id(second) in given or _chained(second):
             continue
-        if second.link.kind in ("and", "but") and ctx.choose((True, False), ctx.text(edges[0])):
+        if second.link.kind in ("and", "but", "loose") and ctx.choose((True, False), ctx.text(edges[0])):
             given[id(second)] = edges
+            for other in run[i + 2 :]:
+                if negation is not None and other.negation is negation and not _own(other):
+                    given[id(other)] = edges
     for clause in run:
         edges = given.get(id(clause), [])
         if edges and clause.event is not None:
             clause.event.time = clause.event.time.at(*edges)
         elif edges:
             clause.window = ctx.windows(edges)
+
+
+def _bare(clause: Clause) -> bool:
+    """Whether it says that there was none, and no never: "did not buy", "without a review", "bought no helmet"."""
+    if clause.negation is not None:
+        return not clause.negation.never
+    draft = clause.event
+    return draft is not None and (
+        draft.none() or any(quant.has("NONE") for obj in draft.objects for quant in obj.trees("quant"))
+    )
 
 
 def _needs_readings(here: Clause, last: Clause) -> bool:

@@ -236,6 +236,8 @@ class Clause:
     keyed: Tree | None = None
     either: bool = False
     both: bool = False
+    verbless: bool = False  # an event's noun alone: an object more of the verb before
+    verbal: bool = False  # it has a verb of its own
     contrast: bool = False  # only its time tells it from the clause before: "bought but not in June"
     excluded: bool = False
     bare: bool = False  # a phrase without a verb of its own: "or from Porto"

@@ -18,7 +18,7 @@ from grammar.vocabulary import singular
 OBJECTS = ("obj", "ref", "same", "another", "text_object", "distinct_key", "distinct_thing")
 _PARTS = frozenset(  # of a mention; see events
     """prepared keyed keyed_bound amount has_property value_key named_thing dated only_items in_key counted_tail
-    duration_arg flagged""".split()
+    duration_arg flagged other_things measured""".split()
 ).union(OBJECTS)
 
 
@@ -74,6 +74,7 @@ def enp_draft(names: Names, enp: Tree) -> EventDraft:
     if quant is not None:
         edge = next(quant.edges())
         draft.quant = Quant(quant_bound(edge), edge.category == "NONE")
+        names.counts(edge, noun)
         if isinstance(edge.meaning, Amount) and edge.meaning.currency:
             raise refusal(edge, "An amount of money is no count.")
     draft.another = enp.edge("ANOTHER") is not None
@@ -293,13 +294,18 @@ def same_type(draft: EventDraft, types: Collection[str], otherwise: Refused) -> 
 
 
 def done_to(names: Names, general: Edge, draft: EventDraft) -> EventDraft:
-    """A noun beside a general verb that is also the verb of one of its events ("raised a ticket"): that event."""
+    """A noun beside a general verb that is also the verb of one of its events ("raised a ticket"): that event. A verb
+    that is not quite general needs a noun that tells what was done ("placed a booking", but no "left a webinar")."""
     assert draft.hit is not None
     verbs = [e for e in names.lattice.at[general.first].get("EV", {}).values() if e.end == general.end]
     done = {c.event for verb in verbs for c in verb.meaning.candidates}
     kept = tuple(c for c in draft.hit.candidates if c.event in done)
     if kept:
         draft.hit = EventHit(kept)
+        return draft
+    told = general.meaning is None or (general.meaning == "act" and draft.hit.candidates[0].tier != "noun")
+    if not told:
+        raise refusal(general, f'"{names.text(general)}" is not what {draft.hit.candidates[0].event} says was done.')
     return draft
 
 

@@ -6,7 +6,7 @@ words of one mention ── candidates by tier (full name, everyday word, part) 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import product as combinations
 from typing import Any
 
@@ -49,6 +49,7 @@ from grammar.values import (
     key_test,
     key_values,
     money_keys,
+    name_parts,
     place_condition,
     properties,
     quant_bound,
@@ -57,7 +58,7 @@ from grammar.values import (
     value_options,
     vlist_groups,
 )
-from grammar.vocabulary import Key, singular, words_of
+from grammar.vocabulary import Key, KeyLevel, singular, words_of
 
 _POSSESSIVE = frozenset({"their", "his", "her", "its"})
 _OF_OBJECTS = frozenset({"item", "event", "order value"})  # the levels of properties that tell what was bought
@@ -106,10 +107,21 @@ def resolve_mention(names: Names, draft: EventDraft, windows: Callable[[Edge], W
                 found.extend(_for_event(names, draft, candidate.event, windows))
             except Refused as refused:
                 failure = failure if failure and failure.first >= refused.first else refused
+        if found and tier == "noun" and not (draft.objects or draft.pre or draft.tails):
+            _brought_about(names, draft, found)
         if found:
             return list(dict.fromkeys(found))
     assert failure is not None
     raise failure
+
+
+def _brought_about(names: Names, draft: EventDraft, found: Sequence[Mention]) -> None:
+    """ "with an address" of address-changed: such a noun does not say that it was changed."""
+    said = {mention.event for mention in found}
+    verbs = [name.verbs for name in names.index.events if name.event in said]
+    if all(stems & lexicon.ALTERING_STEMS for stems in verbs):
+        event = found[0].event
+        raise refusal(draft, f'"{names.text(draft)}" does not say what was done to it; {event} is known.', "incomplete")
 
 
 def _tails_fit(names: Names, draft: EventDraft, candidate: Candidate) -> None:
@@ -189,25 +201,10 @@ def _for_event(names: Names, draft: EventDraft, event: str | None, windows: Call
     if any(part in parts.options[:n] for n, part in enumerate(parts.options)):
         raise refusal(draft, f'"{names.text(draft)}" says the same thing twice.')
     found = parts.mentions()
-    possible = [m for m in found if not any(_twice_one(names, event, where) for where in m.variants)]
-    if not possible:
-        held = next(name for m in found for where in m.variants if (name := _twice_one(names, event, where)))
-        raise refusal(
-            (draft.objects or draft.pre)[-1], f"There is another {held} beside it, and one of them has only one."
-        )
-    return possible
-
-
-def _twice_one(names: Names, event: str | None, where: Sequence[EventFilter]) -> str | None:
-    """The property that would have two values at once in one event or line item: of such there is none."""
-    lists = {(k.level, k.name) for k in names.keys(event or "") if "list" in k.holds}
-    told: dict[tuple[Property, ...], set[str]] = {}
-    for one in where:
-        if isinstance(one, Filter) and isinstance(one.test, Text) and one.test.how == "is" and not one.test.negated:
-            before = told.setdefault(one.properties, set(one.test.values))
-            if before.isdisjoint(one.test.values) and not any((p.level, p.name) in lists for p in one.properties):
-                return one.properties[0].name
-    return None
+    if not found:
+        last = draft.objects[-1] if draft.objects else draft
+        raise refusal(last, f'"{names.text(last)}" cannot be beside what else is said of {event}: it has one of them.')
+    return found
 
 
 def _value_follows(names: Names, i: int, key: Edge) -> bool:
@@ -219,6 +216,9 @@ def _value_follows(names: Names, i: int, key: Edge) -> bool:
 def _linked(names: Names, tail: Edge) -> bool:
     """Whether a tail begins with a preposition ("to the cart"), so that it does not name what a number measures."""
     return names.lattice.words[tail.first].low in ("to", "in", "into", "on", "out", "from", "for", "off")
+
+
+_OTHER = frozenset("other than|except|except for|apart from|aside from|excluding".split("|"))
 
 
 class _Parts:
@@ -274,6 +274,10 @@ class _Parts:
                 self.dated(tree)
             case "flagged":
                 self.flagged(tree)
+            case "other_things":
+                self.other_things(tree)
+            case "measured":
+                self.measured(tree)
             case "only_items":
                 self.only_items(tree)
             case "in_key":
@@ -327,12 +331,33 @@ class _Parts:
         if self.quant is not None:
             raise self.refuse(edge, "Two numbers count the same thing.")
         self.quant = quant_bound(edge)
+        self.names.counts(edge)
         purchase = self.event in lexicon.PRODUCT_EVENTS_QUANTITY
         self.measure = "quantity" if purchase and edge.category in ("BOUND", "NUM", "SINGLE") else "count"
         if edge.category == "SINGLE":
             self.measure = "count"
         if isinstance(edge.meaning, Amount) and edge.meaning.currency:
             raise self.refuse(edge, "An amount of money is no count.")
+
+    def other_things(self, tree: Tree) -> None:
+        """ "something other than the Red Shirt": an item that has the property with another value."""
+        thing, word, vlist = tree.leaf("THING"), tree.leaf("EXCEPT"), tree.part("vlist")
+        if self.names.text(word).casefold() not in _OTHER:
+            raise self.refuse(word, f'"{self.names.text(word)}" has no place behind "{self.names.text(thing)}".')
+        if tree.tree("quant") is not None:
+            self.object(Tree("obj", tuple(c for c in tree.children if c not in (word, vlist))))
+        others = _Parts(self.names, self.event, self.windows)
+        others.values(vlist, None)
+        readings = others.options[0] if others.options else [v[0] for v in others.variants if len(v) == 1]
+        if others.joint == "and" or not readings or any(len(reading) != 1 for reading in readings):
+            raise self.refuse(vlist, "Other than one value, or than any of some, is read.", "unsupported")
+        self.options.append([(self.with_another(vlist, reading[0]),) for reading in readings])
+
+    def with_another(self, tree: Tree, given: EventFilter) -> Filter:
+        """The same property with another value."""
+        if not isinstance(given, Filter) or not isinstance(given.test, Text) or given.test.negated:
+            raise self.refuse(tree, "Other than a value is read.", "unsupported")
+        return replace(given, test=replace(given.test, negated=True))
 
     def count_distinct(self, tree: Tree) -> None:
         quant = tree.tree("quant")
@@ -526,7 +551,8 @@ class _Parts:
         prep = next(prep_tree.edges()).category
         try:
             self.values(vlist, prep)
-            odd = prep in ("VIA", "ABOUT") or (prep == "WITH" and not self.noun and self.event not in BASKETS)
+            odd = prep in ("VIA", "ABOUT")
+            odd |= prep == "WITH" and not self.noun and (self.thing or self.event not in BASKETS)
             if odd and self.of_items(self.variants if len(vlist.trees("vgroup")) > 1 else self.options[-1:]):
                 raise self.refuse(tree, f'"{self.names.text(prep_tree)}" does not lead to a product of {self.event}.')
         except Refused:
@@ -616,6 +642,18 @@ class _Parts:
         if "number" not in {h for k in keys for h in k.holds}:
             raise self.refuse(key, f'"{keys[0].name}" holds no numbers.', "wrong key")
         self.options.append([(Filter(properties(keys), Numeric(bound.meaning.bound)),)])
+
+    def measured(self, tree: Tree) -> None:
+        """ "over 5 MB": the event's one number in that unit, by the suffix of its name."""
+        bound, unit = tree.leaf("BOUND"), tree.leaf("UNITW")
+        if any(tree.first in edges.get("KEY", {}) for edges in self.names.lattice.at[: tree.first]):
+            raise self.refuse(tree, "It is said of the key before it.")
+        keys = [k for k in self.names.keys(self.event or "", "event") if "number" in k.holds]
+        found = [k for k in keys if unit.meaning in {lexicon.UNITS.get(part) for part in name_parts(k.name)}]
+        if len(found) != 1:
+            which = f"Is it {' or '.join(k.name for k in found)}?" if found else f"{self.event} has no such number."
+            raise self.refuse(unit, f'"{self.names.text(tree)}": {which}', "vague" if found else "wrong key")
+        self.options.append([(Filter(properties(found), Numeric(bound.meaning.bound)),)])
 
     def amount(self, tree: Tree, product: bool) -> None:
         edge = tree.leaf("BOUND")
@@ -796,7 +834,9 @@ class _Parts:
             raise self.refuse(tail, f'"{self.names.text(tail)}" is no part of {self.event}.')
         if self.quant is not None:
             raise self.refuse(tree, "Two numbers count the same thing.")
-        self.quant = quant_bound(next(quant.edges()))
+        number = next(quant.edges())
+        self.quant = quant_bound(number)
+        self.names.counts(number, tail)
         if self.quant.currency:
             raise self.refuse(tree, "An amount of money is no count.")
         for post in tree.trees("objpost"):
@@ -822,6 +862,8 @@ class _Parts:
         for choice in combinations(*self.options) if self.options else [()]:
             base = tuple(f for part in choice for f in part)
             for variant in self.variants:
+                if any(self.contradicts((*base, *v)) for v in variant):
+                    continue
                 found.append(
                     Mention(
                         event=self.event,
@@ -840,12 +882,32 @@ class _Parts:
                 )
         return list(dict.fromkeys(found))
 
+    def contradicts(self, where: Sequence[EventFilter]) -> bool:
+        """Whether one property, which is no list, is to be two values at once."""
+        lists = {(k.name, k.level) for k in self.names.keys(self.event or "") if "list" in k.holds}
+        equal = [f for f in where if isinstance(f, Filter) and isinstance(f.test, Text) and _is_one(f, lists)]
+        return any(
+            one.properties == two.properties and not set(_texts(one)) & set(_texts(two))
+            for one, two in combinations(equal, equal)
+        )
+
     def referent(self, where: tuple[EventFilter, ...]) -> tuple[EventFilter, ...]:
         """The filters that "it" takes along, those of the object: a context is the event's own, and so is a property of
         an order whose object is a product ("bought the Red Shirt with a coupon")."""
         levels = {part: {p.level for f in nodes(part) if isinstance(f, Filter) for p in f.properties} for part in where}
         product = not self.noun and any("item" in found for found in levels.values())
         return tuple(part for part, found in levels.items() if found <= ({"item"} if product else _OF_OBJECTS))
+
+
+def _is_one(said: Filter, lists: set[tuple[str, KeyLevel]]) -> bool:
+    """Whether a filter says that a property has one of some values, and the property holds one at a time."""
+    test = said.test
+    plain = isinstance(test, Text) and test.how == "is" and not test.negated
+    return plain and not any((p.name, p.level) in lists for p in said.properties)
+
+
+def _texts(said: Filter) -> tuple[str, ...]:
+    return said.test.values if isinstance(said.test, Text) else ()
 
 
 def _merged_or(groups: Sequence[tuple[EventFilter, ...]]) -> tuple[EventFilter, ...] | None:

@@ -23,9 +23,8 @@ SEGMENT_PHRASES = tuple(  # before a segment's name: being in it, coming, going
     )
     for phrase in phrases.split("|")
 )
-DETERMINERS = frozenset(
-    "a an the their his her its our my your any some this that these those theirs one's of own".split()
-)
+DETERMINERS = frozenset("a an the their his her its our my your any some this that these those theirs one's of".split())
+DEMONSTRATIVES = frozenset({"this", "that", "these", "those"})  # these point at what was named before
 EVENT_WORDS = frozenset({"event", "events", "action", "actions", "activity", "activities"})
 
 PARTICIPLES = frozenset(
@@ -38,7 +37,11 @@ PARTICIPLES = frozenset(
 
 IRREGULAR_STEMS = {
     "bought": "buy", "buys": "buy", "buying": "buy", "buyer": "buy", "sent": "send", "sender": "send", "sending": "send",
-    "resent": "resend", "paid": "pay", "payer": "pay", "pays": "pay", "paying": "pay", "payment": "payment", "payments": "payment",
+    "resent": "resend", "paid": "pay", "payer": "pay", "pays": "pay", "paying": "pay", "payment": "payment", "payments": "payment", "repayment": "repay", "repayments": "repay",
+    "resolution": "resolv", "resolutions": "resolv", "escalation": "escalat", "escalations": "escalat",
+    "extension": "extend", "extensions": "extend", "publication": "publish", "publications": "publish", "suspension": "suspend", "suspensions": "suspend",
+    "vaccination": "vaccinat", "vaccinations": "vaccinat", "acceptance": "accept", "acceptances": "accept", "response": "respond", "responses": "respond",
+    "used": "use",
     "made": "make", "making": "make", "mak": "make", "taken": "take", "took": "take", "taking": "take", "tak": "take",
     "given": "give", "gave": "give", "giv": "give", "seen": "see", "saw": "see", "sees": "see", "seeing": "see",
     "sold": "sell", "selling": "sell", "won": "win", "winner": "win", "winning": "win", "lost": "lose", "losing": "lose", "los": "lose",
@@ -116,7 +119,14 @@ SYNONYM_STEMS: dict[str, tuple[str, ...]] = {
     "cancel": ("end",),
     "end": ("cancel",),
     "upload": ("add",),
+    "pay": ("payment",),
 }
+
+# What such an event is done to was there before: its noun alone ("with an address") does not say that it was done.
+ALTERING_STEMS = frozenset(
+    """chang updat edit modif renam replac mov switch delet remov cancel end expir clos lock unlock verif reject declin renew
+    los""".split()
+)
 
 AGENT_ENDINGS = ("er", "ers", "or", "ors", "ant", "ants", "ee", "ees")
 NOT_AGENTS = frozenset(
@@ -345,7 +355,8 @@ MONEY_WORDS = frozenset(
 DURATION_SUFFIXES = {
     "s": "second", "sec": "second", "secs": "second", "second": "second", "seconds": "second", "min": "minute", "mins": "minute",
     "minute": "minute", "minutes": "minute", "h": "hour", "hr": "hour", "hrs": "hour", "hour": "hour", "hours": "hour",
-    "day": "day", "days": "day", "ms": "millisecond",
+    "day": "day", "days": "day", "week": "week", "weeks": "week", "month": "month", "months": "month", "year": "year",
+    "years": "year", "ms": "millisecond",
 }  # fmt: skip
 UNITS = {  # words of measure, by the suffix that a key of such a measure has
     word: suffix
@@ -361,6 +372,8 @@ CAUSE_WORDS = frozenset("cause reason error fault problem issue".split())
 ID_WORDS = frozenset("id pnr ref reference uuid guid".split())
 OTHER_SUFFIXES = frozenset("mb kb gb km kg usd inr eur pct percent".split())
 DATE_SUFFIXES = frozenset("date day on at time".split())
+# Default events whose everyday verbs never stand without what was seen or taken.
+NEED_OBJECT = frozenset({"product-viewed", "product-clicked", "product-added-to-wishlist"})
 PRODUCT_LOOKUP = ("name", "category", "brand", "variant", "sku", "product_id", "variant_id")
 PRODUCT_EVENTS_QUANTITY = (
     "order-completed",

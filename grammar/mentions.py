@@ -254,6 +254,8 @@ def _lattice(
     _labels(table)
     _split_verbs(table, occurring)
     _named_activity(table)
+    _nothing_but(table)
+    _called(table)
     _fillers(table)
     _things(table)
     _terms(table, vocabulary)
@@ -331,6 +333,8 @@ def _leads(lows: list[str], i: int) -> bool:
         return False
     beside = {*lows[max(0, i - 1) : i], *lows[i + 1 : i + 2]}
     if lows[i] in MODAL_LEADS and ADDRESSED.isdisjoint(beside):
+        return False
+    if lows[i : i + 2] == ["of", "whose"]:
         return False
     if lows[i] == "send":
         return not {"me", "us", "over"}.isdisjoint(beside)
@@ -541,14 +545,24 @@ def _written(table: _Table) -> None:
             for first in edges.get(category, {}):
                 if first < len(words) and any(c == "NEG" for c, _ in CLOSED.get(words[first].low, ())):
                     continue  # "whose name is not Otto"
+                if category == "NAMED" and first < len(words) and words[first].low == "by":
+                    continue  # "called by an agent"
                 while first < len(words) and words[first].low in ("the", "a", "an", "word"):
                     first += 1
                 end = first
                 while end < len(words) and not words[end].quoted and (end == first or not _ends_text(at[end])):
                     end += 1
                 end = _without_fillers(at, first, end)
+                if category == "NAMED" and first < end:
+                    end = _name_end(table, first, end)
                 if end > first:
                     table.put("WORDS", first, end, words[first].raw)
+
+
+def _name_end(table: _Table, first: int, end: int) -> int:
+    """Where a name ends: with the value of the data that a preposition follows ("named Mark Price about a renewal")."""
+    names = (e for e in table.at[first].get("VALUE", ()) if first < e < end and "ABOUT" in table.at[e])
+    return max(names, default=end)
 
 
 _SEARCH_ENDS = frozenset(
@@ -586,6 +600,11 @@ def _prune(table: _Table) -> None:
         nouns = [end for k in (light, light + 1) if light and k < len(at) for end in at[k].get("EN", ())]
         if light and any(e.end > light for e in whole) and max(nouns, default=0) <= max(e.end for e in whole):
             del edges["GENV"]  # "placed an order" is a verb of its own
+        elif light == i + 1 and light < len(at) and (not i or at[i - 1].keys().isdisjoint(("DO", "NEG"))):
+            named = {c.event for edge in at[light].get("EN", {}).values() for c in edge.meaning.candidates}
+            held = edges.get("VALUE", {}).get(light)
+            if held is not None and any(value.key.event in named for value in held.meaning.values):
+                del edges["GENV"]  # "a Fire claim": a value of the event that is named behind it
 
 
 def _leave_to_values(table: _Table, i: int) -> None:
@@ -694,6 +713,31 @@ def _named_activity(table: _Table) -> None:
             edges.pop("ACTIVE", None)
 
 
+def _nothing_but(table: _Table) -> None:
+    """ "did nothing but X" did something; "bought nothing but logged in" did not buy."""
+    for edges in table.at:
+        for category in ("INACTIVE", "NOTHING"):
+            for end in tuple(edges.get(category, ())):
+                only = table.at[end - 1].get("ONLY", {})
+                verb = any("EV" in after for after in table.at[end + 1 : end + 2])
+                if max(only, default=end) > end and (category == "INACTIVE" or not verb):
+                    del edges[category]
+
+
+def _called(table: _Table) -> None:
+    """ "called an agent", where an event type is so called, names nobody; nor does it behind another verb."""
+    for i, edges in enumerate(table.at):
+        named = max(edges.get("NAMED", {0: None}))
+        verbs = edges.get("EV", {}).values() if named else ()
+        longer = any(e.end > named and e.meaning.candidates[0].tier == "full" for e in verbs)
+        linked = i > 0 and not _JOINS.isdisjoint(table.at[i - 1])
+        if longer or (verbs and linked):
+            del edges["NAMED"]
+
+
+_JOINS = frozenset("AND OR BUT COMMA COLON LP THEN".split())
+
+
 def _fillers(table: _Table) -> None:
     """A filler is none where it says something: an article that no noun follows, a word that the data holds, all of
     what was done."""
@@ -704,12 +748,19 @@ def _fillers(table: _Table) -> None:
             follows = table.at[end].keys() if end < len(table.at) else {"END"}
             if fill.meaning in _ARTICLES and not follows.isdisjoint(_NO_NOUN) and follows.isdisjoint(_NOUNS):
                 del fills[end]
-            elif i in done and table.lows[i] == "all":
+            elif table.lows[i] == "all" and (i in done or _all_of_them(table, i)):
                 del fills[end]  # "cancelled all their orders"
+                table.put("EACH", i, end)
         if "VALUE" in edges and not any(fill.meaning in _ARTICLES for fill in fills.values()):
             fills.clear()
         if not fills:
             edges.pop("FILL", None)
+
+
+def _all_of_them(table: _Table, i: int) -> bool:
+    """Whether "all" says that each one was so: "were all approved", "all of whose claims"."""
+    behind = i > 0 and not {"BE", "HAVE"}.isdisjoint(table.at[i - 1])
+    return behind or table.lows[i + 1 : i + 2] == ["whose"]
 
 
 def _things(table: _Table) -> None:

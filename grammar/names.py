@@ -12,6 +12,7 @@ from functools import lru_cache
 from typing import Literal
 
 from grammar import lexicon
+from grammar.closed import CLOSED
 from grammar.lexicon import Form
 from grammar.vocabulary import EventType, Key, singular, words_of
 
@@ -36,8 +37,8 @@ def stem(word: str) -> str:
         if base.endswith(ending) and len(base) - len(ending) >= kept:
             base = base[: -len(ending)]
             break
-    if len(base) > 3 and base[-1] == base[-2] and base[-1] not in "seo":
-        base = base[:-1]  # cancelled, shipped → cancel, ship
+    if len(base) > 3 and base[-1] == base[-2] and base[-1] not in "seo" and (base[-1] != "l" or len(base) > 4):
+        base = base[:-1]  # cancelled, shipped → cancel, ship; but filled is no filed
     if len(base) > 3 and base.endswith("e"):
         base = base[:-1]
     if len(base) > 3 and base.endswith("i"):
@@ -183,6 +184,10 @@ def index(event_types: tuple[EventType, ...], attributes: tuple[Key, ...]) -> In
     for key in (*attributes, *(key for e in event_types for key in e.keys if "object" not in key.holds)):
         for words in _key_words(key):
             keys.setdefault(words, {})[key] = None
+    for words, named in _own_words(event_types).items():
+        said = " ".join(words)
+        if words not in keys and said not in CLOSED and said not in lexicon.DURATION_SUFFIXES:
+            keys[words] = named
     return Index(
         events,
         {part: tuple(found) for part, found in by_stem.items()},
@@ -192,6 +197,19 @@ def index(event_types: tuple[EventType, ...], attributes: tuple[Key, ...]) -> In
         {_boolean_stems(key.name): (key,) for key in attributes if "boolean" in key.holds},
         _nouns(keys),
     )
+
+
+def _own_words(event_types: tuple[EventType, ...]) -> dict[tuple[str, ...], dict[Key, None]]:
+    """Keys by what is left of their names without the words of their event's: "a claim of type X" for claim_type."""
+    found: dict[tuple[str, ...], dict[Key, None]] = {}
+    for event in event_types:
+        stems = set(name_stems(event.name))
+        for key in event.keys:
+            words = tuple(singular(word) for word in words_of(_apart(key.name)))
+            own = next((n for n, word in enumerate(words) if stem(word) not in stems), 0)
+            if own and key.level == "event" and "object" not in key.holds:
+                found.setdefault(words[own:], {})[key] = None
+    return found
 
 
 def _nouns(keys: dict[tuple[str, ...], dict[Key, None]]) -> dict[str, tuple[Key, ...]]:
@@ -276,6 +294,8 @@ def _by_name(names: Index, lows: Sequence[str], i: int) -> Iterable[tuple[int, F
             prefix = lows[j]
             continue
         before, word, prefix = prefix, lows[j], ""
+        if j > i and word in lexicon.DEMONSTRATIVES:
+            return
         if j > i and word in lexicon.DETERMINERS:
             continue
         particle = bool(run) and run[-1][0] + word in _JOINED and run[-1][0] + word in names.by_stem
@@ -410,7 +430,7 @@ def phrase_end(phrase: tuple[str, ...], lows: Sequence[str], i: int) -> int | No
     """Where a phrase that starts at word i ends; determiners may stand between its words."""
     j = i
     for n, word in enumerate(phrase):
-        while n and j < len(lows) and lows[j] in lexicon.DETERMINERS and lows[j] != word:
+        while n and j < len(lows) and lows[j] in lexicon.DETERMINERS - lexicon.DEMONSTRATIVES - {word}:
             j += 1
         if j >= len(lows) or lows[j] != word:
             return None

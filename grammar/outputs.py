@@ -412,6 +412,9 @@ def _with_tail(ctx: Context, tree: Tree, population: Condition, output: Output) 
     match tree.name:
         case "per":
             key = tree.leaf("KEY")
+            words = ctx.names.lattice.words
+            if key.first and words[key.first - 1].low in ("a", "an"):
+                raise refusal(tree, f'"{ctx.text(tree)}" names one of them.')  # "were called by an agent"
             if _by_which_way(ctx, tree, key, population, output):
                 raise refusal(tree, f'"{ctx.text(tree)}": how it was done, or for each {ctx.text(key)}?', "vague")
             return _breakdown_by(ctx, key, population, output)

@@ -30,17 +30,17 @@ from grammar.query import (
     any_of,
     negated,
 )
-from grammar.values import ORDER, place_condition, quant_bound, vlist_groups
+from grammar.values import ORDER, negates, place_condition, quant_bound, vlist_groups
 from grammar.vocabulary import Value, singular
 
 VPS = frozenset({"vp", "vp_be", "vp_either", "vp_neither", "vp_both"})
 RESTS = frozenset({"linked", "loose"})
 POPULATIONS = ("asked", "population", "bracketed", "value_population")
-RELATIVES = frozenset({"group", "who", "whose_", "bywhom", "except"})
+RELATIVES = frozenset({"group", "who", "who_then", "whose_", "bywhom", "except"})
 _HAPPENINGS = frozenset({"signed_up", "abandoned", "came_back", "stopped", "moved_segment"})
 _EVENT_NMODS = frozenset({"with_event", "without_event", "active"})
 NMODS = frozenset(
-    """place age age_bare tagged named has_key lacks_key bound_key measure_bound measure_average with_event
+    """place place_aged age age_bare tagged named has_key lacks_key bound_key measure_bound measure_average with_event
     without_event inactive active basket boolean boolean_not keyed keyed_bound birth when of_object lapsed favourite
     whose_extreme versus_nouns neither_mods value_key_is signed_up in_segment has_keys measure_share measure_than
     measure_than_all""".split()
@@ -87,6 +87,8 @@ def _populated(ctx: Context, tree: Tree, opening: Tree | None) -> Condition:
     for earlier, later in pairwise(nmods):
         if later.name == "place" and earlier.name in _EVENT_NMODS:
             raise refusal(later, "After an event a place is the event's.")
+    if nmods and rest and not first:
+        _says_of(ctx, nmods[-1], rest[0])
     moved = [t for t in nmods if t.name in _EVENT_NMODS and np is not None and rest]
     nmods = [t for t in nmods if t not in moved]
     conditions: list[Condition] = []
@@ -213,6 +215,7 @@ def noun_phrase(ctx: Context, np: Tree, nmods: list[Tree], about: list[Clause] |
     if isinstance(child, Tree) and child.name == "group":
         conditions.append(population_of(ctx, child.trees()[0]))
     elif isinstance(child, Tree):
+        child, nmods = _timed_rank(child, nmods)
         rank = _ranked(ctx, child)
     elif child.category == "ABANDONER":
         wins, nmods = _times(nmods)
@@ -260,6 +263,14 @@ def noun_phrase(ctx: Context, np: Tree, nmods: list[Tree], about: list[Clause] |
         conditions.append(age_bare(ctx, bare))
     found = all_of(*conditions)
     return replace(rank, among=all_of(rank.among, found)) if rank is not None else found
+
+
+def _timed_rank(rank: Tree, nmods: list[Tree]) -> tuple[Tree, list[Tree]]:
+    """ "top 5 spenders from Pune in 2025": a time behind a place is the rank's, if that has none."""
+    places = nmods and nmods[-1].name == "when" and all(t.name == "place" for t in nmods[:-1])
+    if not places or rank.name not in ("rank_bare", "rank_spenders") or rank.has("WIN", "EVER"):
+        return rank, nmods
+    return Tree(rank.name, (*rank.children, *nmods[-1].children)), nmods[:-1]
 
 
 def _premodifiers(ctx: Context, np: Tree) -> _Premodifiers:
@@ -525,12 +536,20 @@ def _alternative(tree: Tree) -> Tree:
 
 def _says_of(ctx: Context, before: Tree, tree: Tree) -> None:
     """Refused where a bare verb is said of the event before it: "whose ride was insured or cancelled"."""
+    exception = _exception(tree)
+    if exception is not None and _has_some(before) and exception.tree("vlist") and not exception.has("COMMA"):
+        raise refusal(exception, f'"{ctx.text(exception)}" is said of what they have.')  # "a tag other than vip"
     whose = before.tree("whose_") if before.name == "loose" else before
     unit = tree.tree("unit")
     vp = unit.tree("vp") if unit is not None else None
     bare = vp is not None and [t.name for t in vp.trees()] == ["event"] and len(list(vp.leaves())) == 1
     if whose is not None and whose.tree("whose_flag", "whose_passive") is not None and unit is not None and bare:
         raise refusal(unit, f'Of whom or what is "{ctx.text(unit)}" said?')
+
+
+def _has_some(tree: Tree) -> bool:
+    """Whether a phrase ends with having a key, of any value."""
+    return tree.name == "has_key" or (bool(tree.trees()) and _has_some(tree.trees()[-1]))
 
 
 def _attaches(ctx: Context, before: Clause, tree: Tree) -> None:
@@ -542,7 +561,8 @@ def _attaches(ctx: Context, before: Clause, tree: Tree) -> None:
     bare = draft is not None and not (draft.noun or draft.objects or draft.pre or draft.tails or draft.said())
     word = tree.edge("WHO") if tree.name == "who" else None
     said = ctx.text(word).casefold() if word is not None and before.end == tree.first else ""
-    if (bare and said in ("that", "which")) or (draft is not None and said in ("they", "he", "she")):
+    thing = said in ("that", "which") and (bare or (draft is not None and _befalls(ctx, before, tree)))
+    if thing or (draft is not None and said in ("they", "he", "she")):
         raise refusal(tree, f'"{ctx.text(tree)}" says nothing of what stands before it.')
 
 
@@ -561,6 +581,7 @@ def _linked(ctx: Context, tree: Tree) -> list[Clause]:
         "before": "before",
     }
     comma = link_tree.edge("COMMA") is not None
+    pronoun = link_tree.edge("PRON")
     also = link_tree.edge("ALSO") is not None
     link = Link(kinds[link_tree.name], comma, also)  # type: ignore[arg-type]
     inner = unit.trees()
@@ -575,24 +596,24 @@ def _linked(ctx: Context, tree: Tree) -> list[Clause]:
             )
         ]
     if inner[0].name == "step":
-        draft = said_event(ctx.names, inner[0])
-        if link.kind not in ("then", "after", "before") and draft.quant is None:
-            raise refusal(unit, f'"{ctx.text(unit)}" has no verb.')
-        return [Clause(link, unit.first, unit.end, event=draft, bare=True)]
+        return [Clause(link, unit.first, unit.end, event=said_event(ctx.names, inner[0]), verbless=True)]
     if inner[0].name == "again":
         return [Clause(link, unit.first, unit.end, gap=Tree("again", (Tree("obj", inner[0].children),)))]
     found = _clauses(ctx, inner[0], link, False)
     if link_tree.edge("EITHER") is not None:
         found[0].either = True
     found[0].bare = _is_bare(ctx, inner[0])
+    if pronoun is not None and ctx.text(pronoun).casefold() in ("it", "them"):  # "after it was cancelled"
+        event = found[0].event
+        if event is None:
+            raise refusal(pronoun, f'"{ctx.text(pronoun)}" refers to nothing before it.')
+        event.objects.append(Tree("ref", (pronoun,)))
     return found
 
 
 def _is_bare(ctx: Context, phrase: Tree) -> bool:
-    """Whether a phrase has no verb of its own: "in Porto", "fewer than 5 rides"; not "lives in Porto"."""
+    """Whether a phrase has no verb of its own: "in Porto"; not "lives in Porto"."""
     first = ctx.names.lattice.words[phrase.first].low
-    if phrase.name == "with_event":
-        return phrase.edge("WITH") is None
     finite = phrase.name == "signed_up" or first in ("live", "lives", "lived", "reside", "resides")
     negated = any(isinstance(c, Edge) and c.category == "NEG" for c in phrase.children)
     return phrase.name in NMODS - _EVENT_NMODS - {"keyed", "keyed_bound", "when"} and not finite and not negated
@@ -611,6 +632,10 @@ def _clauses(ctx: Context, tree: Tree, link: Link, who: bool) -> list[Clause]:
             elif win is not None:
                 raise refusal(win, f'"{ctx.text(win)}" has no verb to belong to.')
             return found
+        case "who_then":
+            if link.kind not in ("and", "but"):
+                raise refusal(tree.leaf("THEN"), "Then after what?")
+            return _clauses(ctx, tree.trees()[0], replace(link, kind="then"), False)
         case "whose_":
             return _whose(ctx, tree.trees()[0], link)
         case "vp" | "vp_be" | "vp_either" | "vp_neither" | "vp_both":
@@ -678,6 +703,9 @@ def _verb_phrase(ctx: Context, tree: Tree, link: Link, who: bool) -> list[Clause
     ):
         negation = replace(negation, tense="perfect")
     also = any(e.category == "ALSO" for e in auxiliaries) or tree.has("ALSO")
+    still = next((e for e in auxiliaries if ctx.text(e).casefold() == "still"), None)
+    if still is not None and negation is None and link.kind in ("start", "loose"):
+        raise refusal(still, "Whether they still do is not known: say in what time.", "vague")
     if tree.name == "vp_be":
         auxiliaries = [*auxiliaries, *(e for e in tree.children if isinstance(e, Edge))]
     if also or (auxiliaries and link.comma and link.kind in ("and", "but")):
@@ -690,6 +718,10 @@ def _verb_phrase(ctx: Context, tree: Tree, link: Link, who: bool) -> list[Clause
     if tree.name == "vp_neither":
         negation = Negation("simple", False)
     clause = _core(ctx, core, link, who, negation, perfect)
+    if neg is not None and neg.meaning[0] == "bare" and clause.event is not None:
+        draft = clause.event
+        if "NAMED" in ctx.names.lattice.at[draft.first] and not (draft.objects or draft.tails):
+            raise refusal(core, f'"{ctx.text(core)}" what, or by whom?', "incomplete")
     modal = next((e for e in auxiliaries if e.category == "MODAL"), None)
     if modal is not None:
         raise refusal(modal, f'"{ctx.text(modal)}": only what has happened is known.', "unsupported")
@@ -718,7 +750,7 @@ def _core(ctx: Context, core: Tree, link: Link, who: bool, negation: Negation | 
                 link = replace(link, kind="then")
             if head is not None and ctx.text(head).casefold() == "seen" and not perfect:
                 raise refusal(head, "Seen by us, or seen by them?")
-            return Clause(link, core.first, core.end, who, negation, event=draft)
+            return Clause(link, core.first, core.end, who, negation, event=draft, verbal=True)
         case "with_event":
             draft = said_event(ctx.names, core)
             return Clause(link, core.first, core.end, who, negation, event=draft)
@@ -745,6 +777,9 @@ def _core(ctx: Context, core: Tree, link: Link, who: bool, negation: Negation | 
             return _whole(core, link, who, attribute_list(ctx, vlist), negation)
         case "be_nmod":
             inner_tree = core.trees()[0]
+            bare = inner_tree.edge("BOUND")
+            if bare is not None and negates(ctx.names, bare):
+                raise refusal(bare, f'"{ctx.text(bare)}" is a negation.')  # which its own tree says
             clause = _modifier(ctx, inner_tree, link, who)
             if negation is not None:
                 if clause.negation is not None:
@@ -762,7 +797,7 @@ def _modifier(ctx: Context, tree: Tree, link: Link, who: bool) -> Clause:
     match tree.name:
         case "with_event":
             draft = said_event(ctx.names, tree)
-            return Clause(link, tree.first, tree.end, who, event=draft)
+            return Clause(link, tree.first, tree.end, who, event=draft, verbless=not tree.has("WITH"))
         case "without_event":
             return _without(ctx, tree, link, who)
         case "active":
@@ -805,6 +840,7 @@ def _whose(ctx: Context, tree: Tree, link: Link) -> list[Clause]:
             if noun.end in ctx.names.lattice.at[noun.first].get("KEY", {}):
                 raise refusal(noun, f'"{ctx.text(noun)}" is a key here.')
             draft = replace(said_event(ctx.names, tree), noun=True)
+            draft.only = "always" if tree.has("EACH") else draft.only  # "whose orders were all over 500"
             return [Clause(link, tree.first, tree.end, who=True, event=draft)]
         case "whose_flag":
             draft = replace(said_event(ctx.names, tree), noun=True)
@@ -813,6 +849,9 @@ def _whose(ctx: Context, tree: Tree, link: Link) -> list[Clause]:
             return [Clause(link, tree.first, tree.end, who=True, event=draft)]
         case "whose_passive":
             tree.own("GOT")
+            each = tree.edge("EACH")
+            if each is not None:
+                raise refusal(each, f'Whether "{ctx.text(each)}" of them were is not read.', "unsupported")
             draft = EventDraft(tree.first, tree.end, tree.leaf("EV").meaning, tails=tree.own("EN", "TAIL"))
             take_args(ctx.names, draft, tree.trees())
             return [Clause(link, tree.first, tree.end, who=True, event=draft)]
@@ -843,6 +882,8 @@ def _several(ctx: Context, tree: Tree) -> Condition:
         bound: Bound = edge.meaning
         return Several(bound, tuple(sorted(dict.fromkeys(conditions), key=repr)))
     if edge.meaning == "all":
+        if len(conditions) == 1:  # "all of whose rides were insured"
+            raise refusal(edge, f'"{ctx.text(edge)}" one thing? Whether each was so is not read here.', "unsupported")
         return all_of(*conditions)
     return any_of(*conditions) if edge.meaning == "any" else negated(any_of(*conditions))
 
@@ -854,3 +895,10 @@ def _of_one_attribute(one: Condition, two: Condition) -> bool:
 
 def _either(child: Tree | Edge) -> bool:
     return isinstance(child, Edge) and child.category == "EITHER"
+
+
+def _befalls(ctx: Context, before: Clause, relative: Tree) -> bool:
+    """Whether a relative clause says what was done to the thing before it: "filed a claim that was approved"."""
+    vp, at = relative.part(*VPS), ctx.names.lattice.at
+    passive = vp.tree("event") is not None and any("BE" in at[i] for i in range(vp.first, vp.end))
+    return passive and {"AGENT", "BUYERS"}.isdisjoint(at[before.first])

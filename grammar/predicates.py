@@ -269,7 +269,7 @@ def whose_extreme(ctx: Context, tree: Tree) -> Condition:
     """ "whose first order was over 100": what the first or last of all such events is, or when it was."""
     which = first_or_last(tree.leaf("FIRST", "LASTEV"))
     enp = tree.part("enp", "enp_another")
-    be = tree.edge("BE", "HAVE", "NEG")
+    be = tree.edge("BE", "HAVE", "NEG", "CONTAINS")
     draft = enp_draft(ctx.names, enp)
     args = [t for t in tree.trees() if t is not enp]
     inside = [t for t in args if be is None or t.end <= be.first]
@@ -290,6 +290,8 @@ def whose_extreme(ctx: Context, tree: Tree) -> Condition:
         if len(told.variants) != 1 or told.measure != "count" or told.bound != AT_LEAST_ONCE:
             raise refusal(tree, "This is not read of a first or last event.")
         has = told.variants[0]
+    if be is not None and be.category == "CONTAINS" and not ctx.names.keys(events.event or "", "item"):
+        raise refusal(be, f"{events.event} has no items that it could contain.", "unsupported")
     if be is not None and be.category == "NEG":
         has = _another_value(be, has)
     if window == ALWAYS and not has:

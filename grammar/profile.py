@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from grammar import lexicon
 from grammar.context import Context
-from grammar.draft import Refused, Tree, refusal
+from grammar.draft import EventDraft, Refused, Tree, refusal
 from grammar.mentions import Edge
 from grammar.query import (
     ALWAYS,
@@ -27,8 +27,17 @@ from grammar.query import (
     did,
     negated,
 )
-from grammar.values import attribute_conditions, beside_its_key, key_test, key_values, said_text, unknown, vlist_groups
-from grammar.vocabulary import Key, fold
+from grammar.values import (
+    attribute_conditions,
+    beside_its_key,
+    key_test,
+    key_values,
+    negates,
+    said_text,
+    unknown,
+    vlist_groups,
+)
+from grammar.vocabulary import Key, fold, singular
 
 
 def attribute_keys(edge: Edge) -> list[Key]:
@@ -84,14 +93,31 @@ def attribute_condition(ctx: Context, tree: Tree) -> Condition:
         case "has_key":
             if ctx.text(tree).casefold().startswith("with their "):
                 raise refusal(tree, f'"{ctx.text(tree)}" is what is shown of them, and no condition.')
-            return Attribute(names, Truth(True) if booleans else Known(True))
+            known = Attribute(names, Truth(True) if booleans else Known(True))
+            return ctx.choose((known, _some_of(attribute)), ctx.text(tree)) if _counts(ctx, key, attribute) else known
         case "lacks_key":
-            tree.edge("NONE")
-            return Not(Attribute(names, Truth(True))) if booleans else Attribute(names, Known(False))
+            none = tree.edge("NONE")
+            lacks = Not(Attribute(names, Truth(True))) if booleans else Attribute(names, Known(False))
+            if not _counts(ctx, key, attribute):
+                return lacks
+            zero = Attribute(names, Numeric(Bound("=", 0)))
+            if none is not None and ctx.text(none).casefold() in ("0", "zero"):
+                return zero
+            return ctx.choose((lacks, zero), ctx.text(tree))
         case "bound_key":
             bound = tree.leaf("BOUND")
             return attribute_bound(ctx, key, attribute, bound.meaning.bound)
-    return attribute_keyed(ctx, key, attribute, tree.trees()[-1])
+    return attribute_keyed(ctx, key, attribute, tree.trees()[-1], there=True)
+
+
+def _counts(ctx: Context, key: Edge, attribute: Key) -> bool:
+    """Whether an attribute tells how many there are: "dependents" holds numbers, of which 0 is none."""
+    word = ctx.text(key).casefold().split()[-1]
+    return attribute.holds == {"number"} and singular(word) != word
+
+
+def _some_of(attribute: Key) -> Attribute:
+    return Attribute((attribute.name,), Numeric(Bound(">", 0)))
 
 
 def attribute_bound(ctx: Context, key: Edge, attribute: Key, bound: Bound) -> Condition:
@@ -101,11 +127,14 @@ def attribute_bound(ctx: Context, key: Edge, attribute: Key, bound: Bound) -> Co
     return Attribute((attribute.name,), Numeric(bound))
 
 
-def attribute_keyed(ctx: Context, key: Edge, attribute: Key, cond: Tree) -> Condition:
-    """What stands beside an attribute's key: a value, a bound, a text, a time."""
-    if attribute.name.lower() in lexicon.AGE_KEYS and cond.name in ("bound", "number") and not cond.has("NEG"):
+def attribute_keyed(ctx: Context, key: Edge, attribute: Key, cond: Tree, there: bool = False) -> Condition:
+    """What stands beside an attribute's key: a value, a bound, a text, a time. `there`: it is said that there is one
+    ("with a tier other than gold")."""
+    _not_compared(ctx, cond, there)
+    if attribute.name.lower() in lexicon.AGE_KEYS and cond.name in ("bound", "number"):
         edge = cond.leaf("BOUND", "NUM")
-        return Age(attribute.name, edge.meaning.bound)
+        age_is = Age(attribute.name, edge.meaning.bound)
+        return Not(age_is) if cond.has("NEG") else age_is
     if (
         attribute.name.lower() in lexicon.BIRTH_KEYS
         and cond.name == "during"
@@ -120,8 +149,12 @@ def attribute_keyed(ctx: Context, key: Edge, attribute: Key, cond: Tree) -> Cond
     ctx.warnings.extend(warnings)
     condition = Attribute((attribute.name,), test)
     negative = cond.name == "is_not" or (
-        cond.has("NEG") and cond.name in ("is_", "number", "contains", "starts", "ends")
+        cond.has("NEG") and cond.name in ("is_", "number", "bound", "contains", "starts", "ends")
     )
+    if cond.name == "is_not" and there:
+        if "list" in attribute.holds:
+            raise refusal(cond, f'Is there another one, or is it none of them: "{ctx.text(cond)}"?', "vague")
+        return all_of(Attribute((attribute.name,), Known(True)), Not(condition))
     if isinstance(test, Text) and cond.name in ("is_", "includes"):
         vlist = cond.part("vlist")
         _, joint = vlist_groups(vlist)
@@ -131,12 +164,27 @@ def attribute_keyed(ctx: Context, key: Edge, attribute: Key, cond: Tree) -> Cond
     return Not(condition) if negative else condition
 
 
+def _not_compared(ctx: Context, cond: Tree, there: bool) -> None:
+    """ "is not over 700" is the complement of "is over 700", "with a score not over 700" has one of at most 700: each
+    has its own tree, and this one is refused where it is the other's."""
+    bound = cond.edge("BOUND") if cond.name == "bound" else None
+    if bound is None:
+        return
+    within = cond.has("BE") and negates(ctx.names, bound)
+    if within or (there and cond.has("NEG")):
+        raise refusal(cond, f'"{ctx.text(cond)}" is a negation.')
+
+
 def value_key_is(ctx: Context, tree: Tree) -> Condition:
     """ "on the pro plan": an attribute with its value before it."""
     key, vlist = tree.leaf("KEY"), tree.part("vlist")
     attribute = known_attribute(ctx, key)
     beside_its_key(ctx.names, vlist, key)
     texts, warnings = key_values(ctx.names, vlist, [attribute])
+    partial = [text for text in texts if "@" not in text] if "email" in attribute.name.lower() else []
+    if partial and warnings:
+        reason = f'"{partial[0]}" is no whole {attribute.name}: say what it contains or ends with.'
+        raise refusal(vlist, reason, "unknown value")
     ctx.warnings.extend(warnings)
     return Attribute((attribute.name,), Text("is", texts))
 
@@ -236,7 +284,25 @@ def named(ctx: Context, tree: Tree) -> Condition:
     if not keys:
         raise refusal(tree, "The phonebook has no names.", "unknown key")
     said = said_text(ctx.names, list(text.edges())).strip().casefold()
-    return Attribute(tuple(sorted(keys)), Text("has word" if " " not in said else "is", (said,)))
+    is_named = Attribute(tuple(sorted(keys)), Text("has word" if " " not in said else "is", (said,)))
+    events = _called(ctx, tree, text)
+    return is_named if events is None else ctx.choose((is_named, did(events)), ctx.text(tree))
+
+
+def _called(ctx: Context, tree: Tree, text: Tree) -> Events | None:
+    """ "called Mark Price", where an event is of calling somebody, and of one who is so called."""
+    lattice, end = ctx.names.lattice, tree.leaf("NAMED").end
+    verb = lattice.at[tree.first].get("EV", {}).get(end)
+    here = lattice.at[text.first]
+    value = here.get("VALUE", here.get("QUOTED", {})).get(text.end)
+    if verb is None or value is None or (tree.first and "BE" in lattice.at[tree.first - 1]):
+        return None
+    draft = EventDraft(tree.first, tree.end, verb.meaning)
+    draft.objects.append(Tree("obj", (Tree("vlist", (Tree("vgroup", (value,)),)),)))
+    try:
+        return ctx.events(draft, ctx.default_window())
+    except Refused:
+        return None
 
 
 def signed_up(ctx: Context, core: Tree) -> Condition:

@@ -26,7 +26,7 @@ from grammar.query import (
     Truth,
     Window,
 )
-from grammar.vocabulary import EventType, Key, Value, Vocabulary, fold
+from grammar.vocabulary import EventType, Key, Value, Vocabulary, fold, singular
 
 ORDER = "order-completed"
 ORDER_EVENTS = frozenset({"order-completed", "order-updated", "order-cancelled", "order-refunded"})
@@ -55,6 +55,23 @@ class Names:
     def text(self, part: Part) -> str:
         """The question's own words that a part stands for."""
         return self.lattice.text(part.first, part.end)
+
+    def counts(self, number: Edge, noun: Edge | None = None) -> None:
+        """Refused where a number may be no count: "a 420 pizza", "over 500 premium" of an event that has money."""
+        words = self.lattice.words
+        article = number.first > 0 and words[number.first - 1].low in ("a", "an") and words[number.first].low.isdigit()
+        named = [c.event for c in noun.meaning.candidates] if noun is not None else []
+        one = noun is not None and all(singular(w.low) == w.low for w in words[noun.first : noun.end])
+        much = (
+            number.category == "BOUND"
+            and number.meaning.bound.value > 1
+            and one
+            and any(money_keys(self, event) for event in named)
+        )
+        if article or much:
+            raise Refused(
+                "vague", number.first, number.end, f'It is not said what "{self.text(number)}" counts or measures.'
+            )
 
     def held(self, text: str, keys: Collection[Key]) -> list[Value]:
         """The values of these keys that a text is."""
@@ -223,7 +240,7 @@ def key_test(
         case "bound":
             edge = cond.leaf("BOUND")
             same_unit(cond.edge("UNITW"), key)
-            if negated:
+            if negated and not attribute:
                 raise Refused(
                     "unsupported", edge.first, edge.end, "A negated comparison is not read; say the opposite one."
                 )
@@ -311,7 +328,8 @@ def same_unit(unit: Edge | None, name: str) -> None:
         raise Refused("wrong key", unit.first, unit.end, f'"{name}" is not measured in {unit.meaning}.')
 
 
-_SECONDS = {"millisecond": 0.001, "second": 1, "minute": 60, "hour": 3600, "day": 86400}
+_SECONDS = {"millisecond": 0.001, "second": 1, "minute": 60, "hour": 3600, "day": 86400, "week": 604800}
+_MONTHS = {"month": 1, "year": 12}
 
 
 def converted(edge: Edge, key: Key) -> Bound:
@@ -325,7 +343,10 @@ def converted(edge: Edge, key: Key) -> Bound:
         raise Refused("wrong key", edge.first, edge.end, f'"{key.name}" is no length of time.')
     if suffix is None or suffix == said.unit:
         return said.bound
-    factor = _SECONDS[said.unit] / _SECONDS[suffix]
+    lengths = next((lengths for lengths in (_SECONDS, _MONTHS) if {said.unit, suffix} <= lengths.keys()), None)
+    if lengths is None:
+        raise Refused("wrong key", edge.first, edge.end, f'"{key.name}" is in {suffix}s, and not in {said.unit}s.')
+    factor = lengths[said.unit] / lengths[suffix]
 
     def scaled(value: float) -> float | int:
         number = value * factor
@@ -408,6 +429,11 @@ def currency_filter(names: Names, event: str | None, edge: Edge) -> tuple[Filter
 def _bound_words(words: str) -> str:
     """The words of comparison at the start of an amount."""
     return next((c for c in sorted(lexicon.COMPARISONS, key=len, reverse=True) if words.startswith(c + " ")), "")
+
+
+def negates(names: Names, bound: Edge) -> bool:
+    """Whether a comparison is a negated one ("not over 700")."""
+    return names.lattice.words[bound.first].low == "not"
 
 
 def quant_bound(edge: Edge) -> Amount:

@@ -430,7 +430,8 @@ def serve(
     ] = None,
 ) -> None:
     """Serves the store over HTTP until it is told to stop (SIGTERM, or Ctrl+C). See docs/http.md."""
-    from persona.server import Limits, serve
+    from persona.process import serve
+    from persona.server import Limits
 
     given: Settings = context.obj
     limits, store = Limits(rate=rate, seconds=seconds), given.store or "persona.duckdb"

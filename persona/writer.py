@@ -86,20 +86,21 @@ class Writer:
             taken, going_on = self._take(many, took * _PATIENCE)
             many, began = len(taken), time.monotonic()
             jobs = [one for one in taken if isinstance(one, _Job)]
+            notes = [one for one in taken if isinstance(one, _Note)]
             became: list[tuple[_Job, list[Outcome] | Exception]] = []
             for together in _alike(jobs):
-                became += _stored(together)
+                became += _stored(together, notes)
             self._stored += sum(len(job.payloads) for job in jobs)
-            notes = [one for one in taken if isinstance(one, _Note)]
             for job, outcomes in became:
                 if job.kind == "event":
                     _answer(job, outcomes)
             messages = [(job, outcomes) for job, outcomes in became if job.kind == "message"]
             rows = [_told(job, outcomes) for job, outcomes in messages if not isinstance(outcomes, Exception)]
-            failure = self._record(rows + [note.row for note in notes])
+            left = [note for note in notes if not note.done.done()]
+            failure = self._record(rows + [note.row for note in left])
             for job, outcomes in messages:
                 _answer(job, failure or outcomes)
-            for note in notes:
+            for note in left:
                 note.done.set_exception(failure) if failure else note.done.set_result(None)
             took = time.monotonic() - began
 
@@ -150,12 +151,19 @@ def _alike(jobs: Sequence[_Job]) -> Iterable[list[_Job]]:
     return found.values()
 
 
-def _stored(jobs: list[_Job]) -> list[tuple[_Job, list[Outcome] | Exception]]:
-    """Stores the events of jobs that are alike in one transaction: what became of those of each."""
+def _stored(jobs: list[_Job], notes: Sequence[_Note] = ()) -> list[tuple[_Job, list[Outcome] | Exception]]:
+    """Stores the events of jobs that are alike in one transaction: what became of those of each. It takes the notes
+    along, where it writes to the audit log and they are not there yet."""
     book, payloads = jobs[0].book, [payload for job in jobs for payload in job.payloads]
     try:
         if jobs[0].kind == "event":  # with what the audit log says of them
-            became = book.append_events(payloads, lambda became: [_told(*one) for one in _each(jobs, became)])
+            along = [note for note in notes if not note.done.done()]
+            became = book.append_events(
+                payloads,
+                lambda became: [_told(*one) for one in _each(jobs, became)] + [note.row for note in along],
+            )
+            for note in along:
+                note.done.set_result(None)
         else:
             became = book.append_messages(payloads) if payloads else []
     except Exception as error:  # noqa: BLE001  whoever waits is told

@@ -559,13 +559,11 @@ def _refresh(tx: Session, table: str, keys: tuple[str, ...], fields: tuple[str, 
     id_of, listed = ", ".join(keys), ", ".join(fields)
     # Values become rows before they are compared: planning a comparison for each field costs more than a small batch.
     tx.run(
-        f"CREATE OR REPLACE TEMP TABLE told_fields AS SELECT {id_of}, field, arg_max(value, age) AS value, "
-        f"max(ts) AS ts FROM (SELECT {id_of}, ts, age, {listed} FROM {told}) "
-        f"UNPIVOT (value FOR field IN ({listed})) GROUP BY {id_of}, field"
+        f"MERGE INTO {table} p USING (SELECT {id_of}, field, arg_max(value, age) AS value, max(ts) AS ts "
+        f"FROM (SELECT {id_of}, ts, age, {listed} FROM {told}) UNPIVOT (value FOR field IN ({listed})) "
+        f"GROUP BY {id_of}, field) s USING ({id_of}, field) "
+        "WHEN MATCHED AND s.ts >= p.ts THEN UPDATE SET value = s.value, ts = s.ts WHEN NOT MATCHED THEN INSERT"
     )
-    same = " AND ".join(f"p.{key} = s.{key}" for key in (*keys, "field"))
-    tx.run(f"UPDATE {table} p SET value = s.value, ts = s.ts FROM told_fields s WHERE {same} AND s.ts >= p.ts")
-    tx.run(f"INSERT INTO {table} SELECT s.* FROM told_fields s ANTI JOIN {table} p ON {same}")
 
 
 # ── what is taken back ────────────────────────────────────────────────────────────────────────────────────────────

@@ -4,7 +4,7 @@ To give an event its place costs some twenty statements, whether one event comes
 calls are first written down as they were read, in a row of the table `inbox`: one statement and one commit for all
 callers that wait. From there they are settled: one transaction takes all of them through the ordinary path and out of
 the inbox. That happens before anything else is read or written, so nobody ever sees the difference; and by itself, when
-many wait.
+many wait. Meanwhile more may come: that transaction takes what it has seen, and the rest stays for the next.
 
 What became of an event is decided when it comes, exactly: whose it is and whether its message is there already are
 known from memory, and the store is asked only where memory cannot tell.
@@ -16,7 +16,7 @@ import hashlib
 import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import partial
@@ -138,14 +138,11 @@ class _Known:
             self._add_run(new["digest"].to_numpy())
         self.stale = False
 
-    def settled(self, last: int) -> None:
-        """What waited has its place: the last of the events is this."""
-        import numpy as np
-
+    def settled(self, placed: _Placed) -> None:
         if not self.stale:
-            self._add_run(np.sort(np.array([_digest(message_id) for message_id in self.waiting], np.uint64)))
-            self.events = last
-        self.waiting.clear()
+            self._add_run(placed.digests)
+            self.events = placed.last
+        self.waiting -= placed.message_ids
 
     def _add_run(self, run: npt.NDArray[np.uint64]) -> None:
         import numpy as np
@@ -170,6 +167,17 @@ class _Known:
         return found
 
 
+@dataclass(frozen=True, slots=True)
+class _Placed:
+    """Events that were in the inbox and have their places: how many, the number of the last one, their message_ids, and
+    64 bits of the digest of each of those, sorted."""
+
+    count: int
+    last: int
+    message_ids: set[str]
+    digests: npt.NDArray[np.uint64]
+
+
 def _digest(text: str) -> int:
     """As the engine's md5_number_lower."""
     return int.from_bytes(hashlib.md5(text.encode(), usedforsecurity=False).digest()[8:], "little")
@@ -184,7 +192,10 @@ class Inbox:
 
     def __init__(self, engine: Backend) -> None:
         self.engine = engine
-        self._turn = threading.RLock()  # of who settles, commits calls, or writes
+        # Who needs both takes them in this order; the engine's own come after them. But who settles has the engine's
+        # lock of what runs beside before the inlet: while it has its turn, only a writer with that turn has both.
+        self._turn = threading.RLock()  # of who settles or writes
+        self._inlet = threading.RLock()  # of who changes what is in the inbox, and what is known of it
         self._gate = threading.Condition(threading.Lock())
         self._calls: list[_Call] = []  # that wait to be committed
         self._led = False  # whether a caller is about to commit them
@@ -193,6 +204,7 @@ class Inbox:
         self._asides = 0
         self._question = threading.local()  # full: where the thread is in a question, whether there was no room
         self._holds: dict[int, tuple[PhonebookRow, int]] = {}  # phonebooks with events in the inbox, and how many
+        self._came, self._placed = 1, 0  # how often something came into the inbox, and how much of that was settled
         for row in phonebooks(engine):
             self._count(row)
 
@@ -233,9 +245,13 @@ class Inbox:
         """Commits all calls that wait, the caller's own among them; one of those that come meanwhile is next."""
         calls: list[_Call] = []
         try:
-            with self._turn:
+            refused = self._make_room()
+            with self._inlet:
                 calls = self._gathered()
-                self._commit(calls)
+                if refused is None:
+                    self._commit(calls)
+                for call in calls if refused else ():
+                    call.became = refused
         finally:
             for call in calls:
                 if call.became is None:  # this thread was interrupted
@@ -245,6 +261,15 @@ class Inbox:
                 self._led = bool(self._calls)
                 if self._led:
                     self._calls[0].woken.set()
+
+    def _make_room(self) -> StorageError | None:
+        """Settles, where too much waits: then whoever calls has to wait, too."""
+        try:
+            if any(count >= _MOST for _, count in list(self._holds.values())):
+                self.settle()
+        except StorageError as error:
+            return error
+        return None
 
     def _gathered(self) -> list[_Call]:
         """All calls that wait. Those who were answered together come again together, a moment apart: where fewer wait
@@ -273,8 +298,6 @@ class Inbox:
 
     def _store(self, calls: Sequence[_Call]) -> list[list[Outcome]]:
         """Puts the events of all calls into the inbox, in one transaction; what became of those of each."""
-        if any(count >= _MOST for _, count in self._holds.values()):
-            self.settle()
         books = {call.book.id: call.book for call in calls}
         came: dict[int, list[tuple[Told, datetime]]] = {number: [] for number in books}
         became: list[list[Outcome]] = []
@@ -301,28 +324,34 @@ class Inbox:
             before = {number: self.waiting(row) for number, row in books.items()}
             for number in books:
                 self._known.pop(number, None)
+            self._came += 1
             grew = {number: self._count(row) - before[number] for number, row in books.items()}
             if len(became) < len(calls) or not any(grew.values()) or grew != sizes:
                 raise
             return became
         for number, size in sizes.items():
-            if size:
-                self._holds[number] = books[number], self.waiting(books[number]) + size
+            self._hold(books[number], self.waiting(books[number]) + size)
+        self._came += 1
         return became
+
+    def _hold(self, book: PhonebookRow, count: int) -> None:
+        """So many events are in the inbox now."""
+        if count:
+            self._holds[book.id] = book, count
+        else:
+            self._holds.pop(book.id, None)
 
     def _count(self, book: PhonebookRow) -> int:
         """Looks how many events are in the inbox."""
         count = int(self.engine.rows(f"SELECT coalesce(sum(count), 0) FROM {book.schema}.inbox")[0][0])
-        self._holds.pop(book.id, None)
-        if count:
-            self._holds[book.id] = book, count
+        self._hold(book, count)
         return count
 
     def _seen(self, tx: Session, book: PhonebookRow, read_in: Rows) -> _Known:
         """What is known of the phonebook, enough of it for these events."""
         known = self._known.get(book.id)
         if known is None:
-            sent = {event.message_id for event in _events(tx, book)} - {None}
+            sent = {event.message_id for event in _events(tx, book)[0]} - {None}
             known = self._known[book.id] = _Known(waiting=sent)
         if known.stale:
             known.see_events(tx, book.schema)
@@ -338,20 +367,40 @@ class Inbox:
     # ── on ────────────────────────────────────────────────────────────────────────────────────────────────────────
 
     def settle(self) -> None:
-        """Gives every event in the inbox its place."""
-        if self._holds:
-            with self._turn:
-                for row, _ in list(self._holds.values()):
-                    known = self._known.get(row.id) or _Known()
-                    try:
-                        with self.engine.write() as tx:
-                            last = _settle(tx, row, known.visitors)
-                        known.settled(last)
-                    except StorageError:
-                        if self._count(row):
-                            raise
-                        self._known.pop(row.id, None)
-                    self._holds.pop(row.id, None)
+        """Gives every event its place that is in the inbox now. More may come meanwhile, and stay."""
+        wanted = self._came
+        if self._placed >= wanted:
+            return
+        with self._turn:
+            if self._placed >= wanted:  # whoever had the turn before has done it
+                return
+            with self._inlet:
+                came, rows = self._came, [row for row, _ in self._holds.values()]
+            for row in rows:
+                self._place(row)
+            self._placed = came
+
+    def _place(self, row: PhonebookRow) -> None:
+        known = self._known.get(row.id)
+        with ExitStack() as inlet:
+            try:
+                with self.engine.beside() as tx:
+                    placed = _settle(tx, row, known.visitors if known else {})
+                    # At whichever instant a message comes again, it waits or it is stored: the commit, and what is
+                    # known of it, are one thing to those who look.
+                    inlet.enter_context(self._inlet)
+            except BaseException as error:
+                inlet.enter_context(self._inlet)
+                before = self.waiting(row)
+                if self._count(row) != before:
+                    # A disk that is full can fail a commit after it was written to the log: then it counts.
+                    self._known.pop(row.id, None)
+                    if isinstance(error, StorageError):
+                        return
+                raise
+            if known := self._known.get(row.id):
+                known.settled(placed)
+            self._hold(row, self.waiting(row) - placed.count)
 
     # ── the engine, once the inbox is empty ───────────────────────────────────────────────────────────────────────
 
@@ -359,18 +408,24 @@ class Inbox:
     def write(self, alone: bool = False) -> Iterator[Session]:
         with self._turn:
             self.settle()
-            try:
-                with self.engine.write(alone) as tx:
-                    yield tx
-            finally:
-                if alone:  # whatever was known may be gone
-                    self._known.clear()
-                for known in self._known.values():
-                    known.stale = True
+            with self._inlet:
+                self.settle()  # the few that came meanwhile
+                try:
+                    with self.engine.write(alone) as tx:
+                        yield tx
+                finally:
+                    if alone:  # whatever was known may be gone
+                        self._known.clear()
+                    for known in self._known.values():
+                        known.stale = True
 
     def background(self) -> AbstractContextManager[Session]:
         self.settle()
         return self.engine.background()
+
+    def beside(self) -> AbstractContextManager[Session]:
+        self.settle()
+        return self.engine.beside()
 
     @contextmanager
     def snapshot(self) -> Iterator[Snapshot]:
@@ -417,7 +472,7 @@ class Inbox:
     @contextmanager
     def _aside(self) -> Iterator[_Aside]:
         """The store as it will be once there is room to settle: seen from within a transaction that does not end."""
-        with suppress(_NoRoomError), self._turn, self.engine.write() as tx:
+        with suppress(_NoRoomError), self._turn, self._inlet, self.engine.write() as tx:
             self._asides += 1
             for row, _ in self._holds.values():
                 _settle(tx, row, {})
@@ -497,16 +552,17 @@ def _written(came: Sequence[tuple[Told, datetime]]) -> bytes:
     return msgspec.json.encode(events)
 
 
-def _events(tx: Session, book: PhonebookRow) -> list[Any]:
-    """The events in the inbox, in the order in which they came."""
-    rows = tx.rows(f"SELECT events FROM {book.schema}.inbox ORDER BY rowid")
-    return [event for (written,) in rows for event in _decode_events(written)]
+def _events(tx: Session, book: PhonebookRow) -> tuple[list[Any], int]:
+    """The events in the inbox, in the order in which they came; and the place of the last row that has some."""
+    rows = tx.rows(f"SELECT events, rowid FROM {book.schema}.inbox ORDER BY rowid")
+    return [event for written, _ in rows for event in _decode_events(written)], rows[-1][1] if rows else -1
 
 
-def _settle(tx: Session, book: PhonebookRow, contacts: Mapping[str, int]) -> int:
-    """Takes the events of the inbox to their places; the number of the last of them. `contacts`: some that are known,
-    or all of those of the events."""
-    events = _events(tx, book)
+def _settle(tx: Session, book: PhonebookRow, contacts: Mapping[str, int]) -> _Placed:
+    """Takes the events of the inbox to their places. `contacts`: some that are known, or all of those of the events."""
+    import numpy as np
+
+    events, end = _events(tx, book)
     properties = [bytes(event.properties) for event in events]
     contexts = [_part(event.context) for event in events]
     told = Told(
@@ -527,8 +583,10 @@ def _settle(tx: Session, book: PhonebookRow, contacts: Mapping[str, int]) -> int
     times = [event.ts for event in events]
     received = pa.array([event.created_at for event in events], pa.timestamp("us"))
     last = store_events(tx, book, told, times, received, groups_of(told), read, contacts)
-    tx.run(f"DELETE FROM {book.schema}.inbox")
-    return last
+    tx.run(f"DELETE FROM {book.schema}.inbox WHERE rowid <= ?", [end])
+    message_ids = {message_id for message_id in told.message_ids if message_id is not None}
+    digests = np.sort(np.array([_digest(message_id) for message_id in message_ids], np.uint64))
+    return _Placed(len(events), last, message_ids, digests)
 
 
 def _part(raw: msgspec.Raw) -> bytes | None:

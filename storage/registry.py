@@ -328,15 +328,14 @@ def revoke_key(backend: Backend, number: str, who: str, now: datetime) -> None:
 
 def record(tx: Session, rows: Sequence[AuditRow]) -> None:
     """Adds to the audit log."""
-    columns = {
-        "at": pa.array([row.at for row in rows], pa.timestamp("us")),
-        "who": pa.array([row.who for row in rows], pa.string()),
-        "phonebook": pa.array([row.phonebook for row in rows], pa.string()),
-        "action": pa.array([row.action for row in rows], pa.string()),
-        "detail": pa.array([msgspec.json.encode(row.detail).decode() for row in rows], pa.string()),
-    }
-    tx.put("new_audit", pa.table(columns))
-    tx.run(f"INSERT INTO {META}.audit SELECT * FROM new_audit")
+    columns = [
+        [row.at for row in rows],
+        [row.who for row in rows],
+        [row.phonebook for row in rows],
+        [row.action for row in rows],
+        [msgspec.json.encode(row.detail).decode() for row in rows],
+    ]
+    tx.run(f"INSERT INTO {META}.audit SELECT unnest(?), unnest(?), unnest(?), unnest(?), unnest(?)", columns)
 
 
 def audit(backend: Backend, phonebook: str, limit: int, below: int | None) -> pa.Table:

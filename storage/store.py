@@ -173,7 +173,7 @@ class _Keeper:
         with self._lock:
             total = self._came.get(row.id, compact.LEAST) + events
             self._came[row.id] = total if total < compact.LEAST else 0
-        if total >= compact.LEAST and compact.due(self._backend, row):
+        if total >= compact.LEAST and compact.due(self._backend.engine, row):
             self._thread.submit(self._compact, row)
         if self._backend.waiting(row) >= inbox.MANY and not self._settling:
             self._settling = True

@@ -27,7 +27,7 @@ FUNCTION_WORDS = {
     "personal": "i me my mine myself we us our ours ourselves you your yours yourself yourselves he him his himself she her hers herself it its itself they them their theirs themselves one oneself",
     "demonstrative": "this that these those such here there",
     "relative": "who whom whose which what where when whoever whomever whichever whatever wherever whenever how why whereby wherein",
-    "determiner": "a an the any all both each every either neither no none some many much more most few fewer fewest little less least several enough plenty half double various certain another other others same own only else multiple numerous single",
+    "determiner": "a an the any all both each every either neither no none some many much more most few fewer little less least several enough plenty half double various certain another other others same own only else multiple numerous single",
     "indefinite": "anyone anybody anything anywhere someone somebody something somewhere everyone everybody everything everywhere nobody nothing nowhere",
     "conjunction": "and or but nor yet so for because since although though while whereas whilst if unless until once than whether lest provided except as also however therefore otherwise moreover furthermore nevertheless nonetheless instead hence thus besides then plus minus",
     "preposition": "about above across after against along alongside amid among amongst around at atop before behind below beneath beside between beyond by despite down during excluding following from in including inside into like near of off on onto opposite out outside over past per regarding concerning round through throughout thru till to toward towards under underneath unlike up upon versus via with within without",
@@ -76,7 +76,7 @@ REFUSED = {
         "annually currently presently formerly immediately tonight".split(),
         "a time or a rhythm without a number (section 14 says how)",
     ),
-    **dict.fromkeys("much little fewest double certain".split(), "an amount without a number"),
+    **dict.fromkeys("much little double certain".split(), "an amount without a number"),
     **dict.fromkeys("shall might ought dare cannot".split(), "a mood: the past is asked, not what may be"),
     "sorry": "not a filler yet",
 }  # fmt: skip

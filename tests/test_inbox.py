@@ -7,7 +7,8 @@ import random
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -302,7 +303,7 @@ def test_a_call_that_cannot_be_stored_fails_alone(monkeypatch: pytest.MonkeyPatc
         except RuntimeError:
             failed.append(n)
 
-    with store._backend._turn:  # so that all of them wait, and go together
+    with store._backend._inlet:  # so that all of them wait, and go together
         threads = [threading.Thread(target=send, args=[n]) for n in range(10, 18)]
         for thread in threads:
             thread.start()
@@ -313,3 +314,182 @@ def test_a_call_that_cannot_be_stored_fails_alone(monkeypatch: pytest.MonkeyPatc
     assert failed == [13]
     assert book.append_events([told(12)]) == ["duplicate"]
     assert numbers(book) == [10, 11, 12, 14, 15, 16, 17]
+
+
+# ── calls while the inbox is settled ──────────────────────────────────────────────────────────────────────────────
+
+
+@contextmanager
+def settling(store: Store, monkeypatch: pytest.MonkeyPatch, error: BaseException | None = None) -> Iterator[None]:
+    """The inbox is being settled by another thread, up to its commit, until the block ends; then it is, or fails."""
+    arrived, go_on = threading.Event(), threading.Event()
+    real, mine = inbox._settle, threading.local()
+
+    def held(*given: Any) -> Any:
+        placed = real(*given)
+        if getattr(mine, "yes", False):
+            mine.yes = False
+            arrived.set()
+            assert go_on.wait(20)
+            if error:
+                raise error
+        return placed
+
+    def settle() -> None:
+        mine.yes = True
+        with suppress(StorageError, RuntimeError, KeyboardInterrupt):
+            store._backend.settle()
+
+    with monkeypatch.context() as patch:
+        patch.setattr(inbox, "_settle", held)
+        thread = threading.Thread(target=settle)
+        thread.start()
+        assert arrived.wait(20)
+        try:
+            yield
+        finally:
+            go_on.set()
+            thread.join(20)
+    assert not thread.is_alive()
+
+
+def fill(book: Book) -> None:
+    """Five events that wait."""
+    for n in range(5):
+        assert book.append_events([told(n)]) == ["accepted"]
+    assert book._backend.waiting(book.row) == 5
+
+
+def places(store: Store) -> tuple[int, int]:
+    """How many events wait and how many are stored, as a reader of the tables sees them at one instant."""
+    with store._backend.engine.snapshot() as snapshot:
+        waiting = snapshot.rows("SELECT coalesce(sum(count), 0) FROM p1.inbox")[0][0]
+        return int(waiting), int(snapshot.rows("SELECT count(*) FROM p1.event")[0][0])
+
+
+@pytest.mark.parametrize("error", [None, StorageError("failed", "no"), RuntimeError("no"), KeyboardInterrupt()])
+def test_calls_come_while_the_inbox_is_settled(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: BaseException | None
+) -> None:
+    store = opened(tmp_path / "s.duckdb")
+    book = store.phonebook("test")
+    book.import_contacts([{"visitor_id": "v1"}])
+    fill(book)
+    with settling(store, monkeypatch, error):
+        assert book.append_events([told(0), told(5), told(6)]) == ["duplicate", "accepted", "accepted"]
+        assert book.append_events([told(n) for n in range(4, 8)]) == ["duplicate"] * 3 + ["accepted"]
+        (unknown,) = book.append_events([told(8, "late")])
+        assert not isinstance(unknown, str)
+        assert places(store) == (8, 0)
+    assert places(store) == ((8, 0) if error else (3, 5))
+    assert store._backend.waiting(book.row) == places(store)[0]
+    assert book.append_events([told(n) for n in range(9)]) == ["duplicate"] * 8 + ["accepted"]
+    assert numbers(book) == list(range(9))
+    assert store._backend.waiting(book.row) == 0
+    assert book.append_events([told(n) for n in range(10)]) == ["duplicate"] * 9 + ["accepted"]
+    assert [check for check in store.verify() if check.wrong] == []
+    store._backend.engine.close()  # as it is left by kill -9
+    store = opened(tmp_path / "s.duckdb")
+    assert numbers(store.phonebook("test")) == list(range(10))
+    store.close()
+
+
+def test_a_first_call_while_the_inbox_is_settled(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing is known yet of what a process before this one has left."""
+    store = opened(tmp_path / "s.duckdb")
+    book = store.phonebook("test")
+    book.import_contacts([{"visitor_id": "v1"}])
+    fill(book)
+    store._backend.engine.close()
+    store = opened(tmp_path / "s.duckdb")
+    book = store.phonebook("test")
+    with settling(store, monkeypatch):
+        assert book.append_events([told(4), told(5)]) == ["duplicate", "accepted"]
+    assert book.append_events([told(4), told(5), told(6)]) == ["duplicate", "duplicate", "accepted"]
+    assert numbers(book) == list(range(7))
+    store.close()
+
+
+def test_a_commit_that_failed_and_counts(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As on a disk that is full when the log has been written."""
+    store = opened()
+    book = store.phonebook("test")
+    book.import_contacts([{"visitor_id": "v1"}])
+    fill(book)
+    real = store._backend.engine.beside
+
+    @contextmanager
+    def beside() -> Iterator[Any]:
+        with real() as tx:
+            yield tx
+        raise StorageError("full", "The disk is full.")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(store._backend.engine, "beside", beside)
+        with settling(store, monkeypatch):
+            assert book.append_events([told(4), told(5)]) == ["duplicate", "accepted"]
+        assert places(store) == (1, 5)
+        assert book.append_events([told(4), told(5), told(6)]) == ["duplicate", "duplicate", "accepted"]
+    assert numbers(book) == list(range(7))
+
+
+WHILE_SETTLING: dict[str, Callable[[Store, Book], object]] = {
+    **{name: lambda _, book, read=read: read(book) for name, read in READS.items()},  # type: ignore[misc]
+    "question": lambda _, book: numbers(book),
+    "forget": lambda _, book: book.forget("v2"),
+    "verify": lambda store, _: store.verify(),
+    "renew": lambda store, _: store._backend.renew(),
+    "copy": lambda store, _: store.backup(Path(f"{store._backend.engine._path}.another")),  # type: ignore[attr-defined]
+    "close": lambda store, _: store.close(),
+    "another phonebook": lambda store, _: store.phonebook("another").import_contacts([{"visitor_id": "v1"}]),
+    "audit": lambda store, _: store.record([AuditRow(START, "k", "test", "ask", {})]),
+}
+
+
+@pytest.mark.parametrize("what", WHILE_SETTLING)
+def test_whatever_is_asked_for_while_the_inbox_is_settled(
+    what: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It waits, or goes on beside; nothing waits for ever, and every event is there once."""
+    store = opened(tmp_path / "s.duckdb")
+    book = store.phonebook("test")
+    book.import_contacts([{"visitor_id": "v1"}, {"visitor_id": "v2"}])
+    fill(book)
+    other = threading.Thread(target=lambda: WHILE_SETTLING[what](store, book))
+    with settling(store, monkeypatch):
+        if what != "close":
+            assert book.append_events([told(5)]) == ["accepted"]
+        other.start()
+        other.join(0.1)
+        if what == "audit":
+            assert not other.is_alive()
+    other.join(20)
+    assert not other.is_alive()
+    if what == "close":
+        store = opened(tmp_path / "s.duckdb")
+        book = store.phonebook("test")
+        assert book.append_events([told(5)]) == ["accepted"]
+    assert book.append_events([told(5), told(6)]) == ["duplicate", "accepted"]
+    more = range(load.MANY) if what == "large" else range(7)
+    assert Counter(numbers(book)) == Counter(range(7)) + (Counter(more) if what == "large" else Counter())
+    assert [check for check in store.verify() if check.wrong] == []
+    store.close()
+
+
+def test_where_too_much_waits_a_call_waits_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(inbox, "_MOST", 20)
+    store = opened()
+    book = store.phonebook("test")
+    book.import_contacts([{"visitor_id": "v1"}])
+    for n in range(100):
+        assert book.append_events([told(n)]) == ["accepted"]
+        assert store._backend.waiting(book.row) <= 20
+    with monkeypatch.context() as patch:
+        patch.setattr(store._backend, "settle", lambda: (_ for _ in ()).throw(StorageError("full", "no room")))
+        while store._backend.waiting(book.row) < 20:
+            n += 1
+            assert book.append_events([told(n)]) == ["accepted"]
+        with pytest.raises(StorageError, match="no room"):
+            book.append_events([told(n + 1)])
+    assert book.append_events([told(n), told(n + 1)]) == ["duplicate", "accepted"]
+    assert numbers(book) == list(range(n + 2))

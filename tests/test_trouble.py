@@ -13,7 +13,9 @@ import random
 import resource
 import subprocess
 import sys
+import threading
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -111,11 +113,63 @@ def test_events_come_until_the_disk_is_full(disk: Path, checkpoint: str, monkeyp
     store.close()
 
 
+@pytest.mark.parametrize("checkpoint", ["256MB", "1MB"])
+def test_calls_and_questions_until_the_disk_is_full(
+    disk: Path, checkpoint: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Some threads send while another has what they sent take its places: until nothing has room any more."""
+    monkeypatch.setitem(engine._CONFIG, "checkpoint_threshold", checkpoint)
+    (disk / "room").write_bytes(b"x" * 2**22)
+    store = Store.open(disk / "s.duckdb")
+    book = store.phonebook("shop")
+    book.import_contacts([{"visitor_id": "v1"}])
+    acknowledged: list[int] = []
+    unsure: list[int] = []
+    unseen: set[int] = set()
+
+    def send(first: int) -> None:
+        for start in range(first, first + 10_000, 20):
+            try:
+                assert book.import_events(events(start, 20)).accepted == 20
+            except StorageError as error:
+                assert error.code == "full", error
+                unsure.extend(range(start, start + 20))
+                return
+            acknowledged.extend(range(start, start + 20))
+
+    def ask() -> None:
+        while any(thread.is_alive() for thread in senders):
+            sent = set(acknowledged)
+            with suppress(StorageError):  # one that ran when the database had to be opened anew
+                unseen.update(sent - set(numbers(book)))
+
+    senders = [threading.Thread(target=send, args=[10_000 * n]) for n in range(3)]
+    asking = threading.Thread(target=ask)
+    for thread in (*senders, asking):
+        thread.start()
+    for thread in (*senders, asking):
+        thread.join(60)
+        assert not thread.is_alive()
+    assert not unseen
+    found = numbers(book)
+    assert set(acknowledged) <= set(found) <= {*acknowledged, *unsure}
+    assert len(found) == len(set(found))
+    (disk / "room").unlink()
+    for start in sorted(unsure)[::20]:
+        book.import_events(events(start, 20))
+    store.close()
+    store = Store.open(disk / "s.duckdb")
+    assert numbers(store.phonebook("shop")) == sorted({*acknowledged, *unsure})
+    assert sound(store)
+    store.close()
+
+
 def test_no_room_for_a_copy(disk: Path, tmp_path: Path) -> None:
     store = Store.open(disk / "s.duckdb")
     book = store.phonebook("shop")
     book.import_contacts([{"visitor_id": "v1"}, {"visitor_id": "the-one-who-goes"}])
     book.import_events(events(0))
+    assert numbers(book) == list(range(400))  # they have their places
     filler = fill(disk)
     there = sorted(disk.iterdir())
     # Beside the store, for a copy or to write it anew without somebody; or where the copy shall be.

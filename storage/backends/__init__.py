@@ -93,12 +93,16 @@ class Backend(Protocol):
 
     def write(self, alone: bool = False) -> AbstractContextManager[Session]:
         """A transaction: committed when the block ends, rolled back when it raises. One at a time; others wait.
-        `alone`: nothing runs in the background meanwhile, so that any row and any table may be changed."""
+        `alone`: no other transaction runs meanwhile, so that any row and any table may be changed."""
         ...
 
     def background(self) -> AbstractContextManager[Session]:
         """A transaction beside that of `write`: it must change no row that a writer may change. One at a time; others
         wait."""
+        ...
+
+    def beside(self) -> AbstractContextManager[Session]:
+        """As `background`, and beside that one too: for what is soon done and must wait for neither."""
         ...
 
     def snapshot(self) -> AbstractContextManager[Snapshot]:

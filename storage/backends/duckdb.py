@@ -7,7 +7,7 @@ import os
 import shutil
 import threading
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, nullcontext, suppress
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -49,6 +49,7 @@ class DuckDB:
         self._memory = memory
         self._milliseconds = int(seconds * 1000)
         self._behind = threading.RLock()  # of what runs in the background; locks are taken in this order
+        self._beside = threading.RLock()  # of what runs beside that and the writer
         self._lock = threading.RLock()  # of the one writer
         self._copying = threading.Lock()
         self._gate = threading.Condition()  # readers leave, and wait outside, while the database is opened anew
@@ -82,9 +83,12 @@ class DuckDB:
 
     @contextmanager
     def write(self, alone: bool = False) -> Iterator[_Session]:
-        behind = self._behind if alone else nullcontext()
-        with self._told("What was to be stored"), behind, self._lock, _transaction(self._writer) as transaction:
-            yield transaction
+        others = self._without_others() if alone else nullcontext()
+        with self._told("What was to be stored"), others, self._lock, _transaction(self._writer) as transaction:
+            try:
+                yield transaction
+            finally:
+                transaction.forget()
 
     @contextmanager
     def scratch(self) -> Iterator[_Session]:
@@ -98,12 +102,24 @@ class DuckDB:
             finally:
                 connection.close()
 
+    def background(self) -> AbstractContextManager[_Session]:
+        return self._on_its_own(self._behind, "What runs in the background")
+
+    def beside(self) -> AbstractContextManager[_Session]:
+        return self._on_its_own(self._beside, "What was to be stored")
+
     @contextmanager
-    def background(self) -> Iterator[_Session]:
-        with self._told("What runs in the background"), self._behind, self._writer.cursor() as cursor:
+    def _on_its_own(self, turn: threading.RLock, what: str) -> Iterator[_Session]:
+        with self._told(what), turn, self._writer.cursor() as cursor:
             _quiet(cursor)
-            with _transaction(cursor) as transaction:
+            with _transaction(cursor) as transaction:  # what it was given goes with its connection
                 yield transaction
+
+    @contextmanager
+    def _without_others(self) -> Iterator[None]:
+        """No transaction but the writer's."""
+        with self._behind, self._beside:
+            yield
 
     def query(self, sql: str, parameters: Sequence[Any] = (), stop: Stop | None = None) -> pa.Table:
         with self.snapshot() as snapshot:
@@ -141,7 +157,7 @@ class DuckDB:
     @contextmanager
     def _alone(self) -> Iterator[None]:
         """No writer and no reader but the caller: others wait until the block ends."""
-        with self._behind, self._lock:
+        with self._without_others(), self._lock:
             with self._gate:
                 self._shut = True
                 self._gate.wait_for(lambda: self._readers == 0)
@@ -204,7 +220,7 @@ class DuckDB:
     def renew(self) -> None:
         if self._path == _MEMORY:
             return
-        with self._behind, self._lock, self._copying:
+        with self._without_others(), self._lock, self._copying:
             copy = self._copied()
             # POSIX locks are the process's: this one keeps other processes out from the moment the file has its name,
             # and must be held as long as the engine holds its own, for closing either handle frees both.
@@ -242,7 +258,7 @@ class DuckDB:
         return self._copy_path
 
     def close(self) -> None:
-        with self._behind, self._lock:
+        with self._without_others(), self._lock:
             self._closed = True
             self._let_go()
 
@@ -255,16 +271,13 @@ class DuckDB:
 
 @contextmanager
 def _transaction(connection: duckdb.DuckDBPyConnection) -> Iterator[_Session]:
-    transaction = _Session(connection)
     try:
         connection.execute("BEGIN")
-        yield transaction
+        yield _Session(connection)
         connection.execute("COMMIT")
     except BaseException:
         _roll_back(connection)
         raise
-    finally:
-        transaction.forget()
 
 
 def _roll_back(connection: duckdb.DuckDBPyConnection) -> None:
@@ -341,7 +354,8 @@ class _Session:
 
     def forget(self) -> None:
         for name in self._names:
-            self._connection.unregister(name)
+            with suppress(duckdb.Error):  # of a database that must be opened anew: the error that made it so is told
+                self._connection.unregister(name)
 
 
 def _opening_error(path: str, error: duckdb.Error) -> StorageError:
