@@ -553,6 +553,8 @@ def _reach(ctx: Context, run: list[Clause]) -> None:
             if _chained(run[i + 1]):
                 given[id(here)] = edges
                 continue
+            if i == 0 and here.event is not None and here.event.time.withins:
+                break  # "placed 2 orders in 7 days but none in 2025": of what comes first it is its own time
             if not set_off:
                 if link.also:
                     break
