@@ -256,6 +256,15 @@ class _Builder:
         of = None if same is None else _at(same, "event")
         return q.Sequence(steps, within, of, unordered is None, first is not None)
 
+    def repeated(self, c: list[Any]) -> Condition:
+        bound, events, of = c
+        return q.Repeated(events, _at(of, "event"), bound)
+
+    def led_up(self, c: list[Any]) -> Condition:
+        same, bound, events, to, target = c
+        of = None if same is None else _at(same, "event")
+        return q.LedUp(events, bound, target, to == "before their first", of)
+
     def extreme(self, c: list[Any]) -> Condition:
         return q.Extreme(*c)
 
@@ -435,6 +444,16 @@ class _Builder:
     def different(self, c: list[Any]) -> tuple[EventFilter, ...]:
         return (q.Basket(c[0], c[1]),)
 
+    def some_item(self, c: list[Any]) -> tuple[EventFilter, ...]:
+        return (q.SomeItem(_made(c[0], "item")),)
+
+    def shares(self, c: list[Any]) -> tuple[EventFilter, ...]:
+        return (q.Shares(_at(c[0], "event"), c[2], c[1] is not None),)
+
+    def from_date(self, c: list[Any]) -> tuple[EventFilter, ...]:
+        within, how, attribute = c
+        return (q.FromDate(attribute, how, within),)
+
     def filters(self, c: list[Any]) -> tuple[Any, ...]:
         return tuple(c)
 
@@ -541,7 +560,10 @@ class _Builder:
 
     NEITHER = NOT
 
+    def FROM_DATE(self, token: str) -> str:
+        return token.removesuffix(" their")
+
     def HOW(self, token: str) -> str:
         return str(token)
 
-    WHICH = END = MOVED = HOW
+    WHICH = END = MOVED = TO = NO = HOW

@@ -54,6 +54,8 @@ _ROWS: tuple[tuple[str, Any, str], ...] = (
     ("THEN", None, "then|followed by|later|subsequently|afterwards|after that|next|thereafter|ultimately|eventually|later on"),
     ("AFTER", None, "after|after who have|once"),
     ("BEFORE", None, "before|prior to|before they|before ever"),
+    ("SINCE", None, "since|ever since|following"),
+    ("ONDAY", None, "on the day|on the day that|on the day when|on the day of|the day|the day that|the day when|the day of|on the same day|on the same day that|on the same day as|the same day|the same day that|the same day as|same day|same day as|on the very day|on the very day that|on the date of|on the date that"),
     ("WITHOUT", None, "without|w / o|lacking"),
     ("WITH", None, "with|containing|w /"),
     ("ACTIVEADJ", None, "active"),
@@ -106,7 +108,7 @@ _ROWS: tuple[tuple[str, Any, str], ...] = (
     ("DUE", None, "due to|because of|owing to|on account of"),
     ("AT", None, "at"),
     ("WHERE", None, "where|where the|in which|in which the|of which|of which the|for which|for which the|when|such that|such that the|wherein"),
-    ("INONE", None, "in one order|in a single order|in one go|in the same order|in one purchase|in a single purchase|at once|in one transaction|in a single transaction|in an order|per order"),
+    ("INONE", None, "in one order|in a single order|in one go|in the same order|in one purchase|in a single purchase|at once|in one transaction|in a single transaction|in an order|per order|together|in the same purchase|in the same transaction|in the very same order|in the same basket"),
     # conditions on a value
     ("EQ", None, "equal to|equals|=|equal|set to|as|of|matching|named|called|being|exactly|namely|marked|marked as|listed as|one of|any of|either of|any one of|among"),
     ("CONTAINS", None, "contains|contain|containing|includes|include|included|including|contained|has the word|having the word|with the word|mentions|mention|mentioning|matches"),

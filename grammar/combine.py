@@ -5,7 +5,7 @@ clauses, after coordinate ── sequences and references (section 7) ── and
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from itertools import pairwise, zip_longest
 
@@ -29,9 +29,12 @@ from grammar.query import (
     Events,
     Extreme,
     Filter,
+    FromDate,
     Has,
+    LedUp,
     Level,
     Property,
+    Repeated,
     Rolling,
     Spend,
     Step,
@@ -45,7 +48,7 @@ from grammar.query import (
     nodes,
 )
 from grammar.query import Sequence as Chain
-from grammar.values import sum_bound
+from grammar.values import from_date, sum_bound
 from grammar.vocabulary import Key
 from grammar.when import Within
 
@@ -60,10 +63,11 @@ def join_clauses(ctx: Context, clauses: list[Clause]) -> Condition:
     parts: list[tuple[Clause, Condition]] = []
     mentions: list[tuple[Clause, Mention]] = []
     _lead_up_to_again(ctx, clauses)
+    _count_from_dates(ctx, clauses)
     i = 0
     gap_before = False
     while i < len(clauses):
-        chain = _chain_from(clauses, i)
+        chain = _chain_from(ctx, clauses, i)
         gaps = [edge for clause in chain if clause.event is not None for edge in _gaps(clause.event)]
         if gaps and gap_before and not chain[0].who:
             raise refusal(gaps[0], f'"{ctx.text(gaps[0])}": a second gap in one sequence is not read.', "unsupported")
@@ -103,17 +107,48 @@ def _gaps(draft: EventDraft) -> list[Edge]:
     return [edge for edge in draft.time.withins if isinstance(edge.meaning, Within)]
 
 
+def _count_from_dates(ctx: Context, clauses: list[Clause]) -> None:
+    """ "signed up in March and bought within 14 days", "signed up, then bought": in time from the date of the contact.
+    Of clauses in order, those that are no event have no time from which the others could count."""
+    for n, clause in enumerate(clauses[1:], start=1):
+        before, draft, link = clauses[n - 1], clause.event, clause.link.kind
+        ordered = link in ("then", "after", "before")
+        withins = draft.time.withins if draft is not None else ()
+        gap = next(iter(_gaps(draft)), None) if draft is not None else None
+        counted = gap is not None and link in ("and", "but", "loose")
+        same_day = draft.time.same_day if draft is not None and link in ("and", "but", "loose") else None
+        if before.since is None or draft is None or not (ordered or counted or same_day is not None):
+            if ordered and (before.event is None or draft is None):
+                raise Refused("no place", before.first, clause.end, "Only events stand in a sequence.")
+            if gap is not None and link == "or" and not before.who and n > 1 and clauses[n - 2].happens:
+                raise refusal(clause, f'"{ctx.text(clause)}": within so long of which?', "vague")
+            continue
+        if counted and clause.who and ctx.choose((False, True), ctx.text(clause)):
+            continue  # the last so much
+        after = clauses[n + 1] if n + 1 < len(clauses) else None
+        if before.negation is not None or (after is not None and after.link.kind in ("then", "after", "before")):
+            raise Refused("unsupported", before.first, clause.end, "Such an order in time is not read.")
+        if (gap is not None and (link == "after" or len(withins) > 1)) or (same_day is not None and ordered):
+            raise refusal(clause, f'"{ctx.text(clause)}" would count from what is no event here.', "unsupported")
+        within = gap.meaning.span if gap is not None else None
+        if same_day is not None:
+            near = FromDate(before.since, "on the day of")
+        else:
+            near = FromDate(before.since, "before" if link == "after" else "from", within)
+        if ordered:
+            clause.link = replace(clause.link, kind="and")
+        draft.time = replace(draft.time, withins=(), same_day=None, near=(*draft.time.near, near))
+
+
 def _may_be(draft: EventDraft) -> set[str]:
     """The event types that the words may name."""
     return {c.event for c in draft.hit.candidates} if draft.hit is not None else set()
 
 
-def _chain_from(clauses: list[Clause], i: int) -> list[Clause]:
+def _chain_from(ctx: Context, clauses: list[Clause], i: int) -> list[Clause]:
     """The clauses from i on that make one sequence in time."""
     chain = [clauses[i]]
     if clauses[i].event is None:
-        if i + 1 < len(clauses) and clauses[i + 1].link.kind in ("then", "after", "before"):
-            raise Refused("no place", clauses[i].first, clauses[i + 1].end, "Only events stand in a sequence.")
         return chain
     j = i + 1
     while j < len(clauses) and clauses[j].event is not None and clauses[j].link.listed and not clauses[j].who:
@@ -140,6 +175,8 @@ def _chain_from(clauses: list[Clause], i: int) -> list[Clause]:
         draft = clauses[j].event
         assert draft is not None
         if _gaps(draft) and not draft.time.windows:
+            if i and clauses[i - 1].happened and not clauses[i].who and clauses[i].link.kind != "or":
+                raise refusal(clauses[j], f'"{ctx.text(clauses[j])}": within so long of which?', "vague")
             return listed
         if clauses[j].negation is not None:
             break
@@ -195,6 +232,9 @@ def _sequence(ctx: Context, chain: list[Clause], mentions: list[tuple[Clause, Me
     timed = [draft for draft in spoken if draft.time.after]
     if reaches and timed and any(not _settles(draft) for draft in spoken[spoken.index(timed[-1]) + 1 :]):
         reaches = ctx.choose((False, True), ctx.text(timed[-1].time.after[0]))
+    led_up = _led_up(ctx, ordered, {id(c): m for c, m in zip(chain, found, strict=True)}, distinct, reaches)
+    if led_up is not None:
+        return led_up
     for clause in ordered:
         k = chain.index(clause)
         mention, draft = found[k], clause.event
@@ -236,7 +276,36 @@ def _sequence(ctx: Context, chain: list[Clause], mentions: list[tuple[Clause, Me
 
 def _settles(draft: EventDraft) -> bool:
     """Whether an event's time is settled by its own words."""
-    return bool(draft.time.windows) or draft.time.ever or draft.time.prior is not None
+    return bool(draft.time.windows) or draft.time.ever or draft.time.prior is not None or bool(draft.time.near)
+
+
+def _led_up(
+    ctx: Context, steps: Sequence[Clause], found: Mapping[int, Mention], windows: Sequence[Window], reaches: bool
+) -> Condition | None:
+    """ "viewed it 3 times before buying it", "viewed 5 products before their first order": so many before some, or the
+    first. None where neither a number nor a first is said so."""
+    if len(steps) != 2:
+        return None
+    (counted, one), (to, two) = ((clause.event, found[id(clause)]) for clause in steps)
+    assert counted is not None and to is not None
+    bound = counted.times.bound if counted.times is not None else one.bound
+    if to.which != "first" and bound == AT_LEAST_ONCE:
+        return None
+    plain = one.measure == two.measure == "count" and len(one.variants) == len(two.variants) == 1
+    unfit = any(clause.negation is not None for clause in steps) or counted.none() or counted.which is not None
+    said = (counted.said() | to.said()) - {"window", "number", "which"}
+    if not plain or unfit or said or len(windows) > 1 or two.bound != AT_LEAST_ONCE or to.times is not None:
+        raise refusal(counted, f'Not all of "{ctx.text(counted)}" is read before another event.', "unsupported")
+    if windows and to.which == "first":
+        raise refusal(to, f'"{ctx.text(to)}": the first ever, or in that time?', "vague")
+    of, before = (
+        Events(m.event, m.variants[0], windows[0] if reaches and not draft.time.ever else ctx.draft_window(draft))
+        for m, draft in ((one, counted), (two, to))
+    )
+    refers = next((m for m in (one, two) if m.same is not None or (m.refers and m.product is None)), None)
+    same = None if refers is None else _shared_property(ctx, refers, one if refers is two else two, to)
+    condition = LedUp(of, bound, before, to.which == "first", same)
+    return all_of(condition, *one.profile, *two.profile)
 
 
 def _referred(ctx: Context, mention: Mention, mentions: Sequence[tuple[Clause, Mention]], draft: EventDraft) -> Mention:
@@ -336,7 +405,7 @@ def _single(
         return event_condition(ctx, draft, _window(ctx, clause, len(clauses) == 1), negation=clause.negation)
     before = clauses[i - 1] if i and clause.link.kind in ("and", "but") else None
     gap = next(iter(_gaps(draft)), None)
-    if gap is not None and before is not None and (before.happened or before.spent is not None):
+    if gap is not None and before is not None and not clause.who and (before.happened or before.spent is not None):
         raise refusal(gap, f'"{ctx.text(gap)}" would count from what is no event here.', "unsupported")
     groupings = objects_apart(ctx.names, draft)
     if groupings:
@@ -357,15 +426,16 @@ def _single(
 
 
 def _repeated(ctx: Context, clause: Clause, mention: Mention) -> Condition:
-    """ "bought the same product more than once": such an event, and a later one with the same value."""
+    """ "bought the same product twice": so many such events with one value."""
     draft = clause.event
     assert draft is not None
     assert draft.times is not None
-    again = draft.times.bound in (Bound(">=", 2), Bound(">", 1))
-    if not again or len(mention.variants) != 1 or draft.said() - {"window", "number"}:
-        raise refusal(draft, 'Of the same one, "more than once" is read.', "unsupported")
-    step = Step(Events(mention.event, mention.variants[0], _window(ctx, clause)))
-    return all_of(Chain((step, step), None, _shared_property(ctx, mention, mention, draft)), *mention.profile)
+    none = draft.times.bound.value == 0 or draft.times.bound.comparison in ("<", "<=", "!=")
+    if none or len(mention.variants) != 1 or draft.said() - {"window", "number"}:
+        raise refusal(draft, "Of the same one, so many times or more is read.", "unsupported")
+    events = Events(mention.event, mention.variants[0], _window(ctx, clause))
+    same = _shared_property(ctx, mention, mention, draft)
+    return all_of(Repeated(events, same, draft.times.bound), *mention.profile)
 
 
 def _again(
@@ -381,7 +451,7 @@ def _again(
     assert draft is not None
     vague = refusal(clause, f'"{ctx.text(clause)}": again after which?', "vague")
     gap = next((edge.meaning.span for edge in _gaps(draft)), None)
-    if draft.said() - {"again", "window", "gap"} or len(draft.time.withins) > (gap is not None):
+    if draft.time.near or draft.said() - {"again", "window", "gap"} or len(draft.time.withins) > (gap is not None):
         raise refusal(clause, f'Not all of "{ctx.text(clause)}" is read of doing it again.', "unsupported")
     given = ctx.before.of if isinstance(ctx.before, All) else (ctx.before,)
     known = [part for part in given if not _may_be(draft).isdisjoint(event_types(part))]
@@ -503,20 +573,21 @@ def _spent(ctx: Context, clause: Clause) -> Condition:
         raise refusal(tree, "It is not said how much was spent.", "incomplete")
     bound = sum_bound(edge)
     window = clause.window
-    filters: tuple[EventFilter, ...] = ()
+    items: tuple[EventFilter, ...] = ()
+    near = tuple(from_date(ctx.names, arg) for arg in tree.trees("near_date"))
     edges: list[Edge] = []
     ever = False
     for arg in tree.trees("spentarg"):
         obj = next((t for t in arg.trees() if t.name not in ("late",)), None)
         if obj is not None:
-            if obj.name != "obj" or filters:
+            if obj.name != "obj" or items:
                 raise refusal(obj, "Spend on this is not read.", "unsupported")
             draft = EventDraft(obj.first, obj.end, everyday("order-completed"))
             draft.objects.append(obj)
             mention = ctx.mention(draft, references=True)
             if len(mention.variants) != 1 or mention.bound != AT_LEAST_ONCE or mention.refers:
                 raise refusal(obj, "Spend on one list of products is read.", "unsupported")
-            filters = mention.variants[0]
+            items = mention.variants[0]
         for late in arg.trees("late"):
             leaf = next(late.edges())
             if leaf.category == "WIN":
@@ -534,7 +605,8 @@ def _spent(ctx: Context, clause: Clause) -> Condition:
         window = ctx.windows(edges)
     if window is None:
         window = ALWAYS if ever else ctx.default_window()
-    measure = in_currency(ctx, Spend(Events("order-completed", filters, window)), edge)
+    events = Events("order-completed", filters(*items, *near), window)
+    measure = in_currency(ctx, Spend(events), edge)
     condition: Condition = Has(measure, bound)
     return negated(condition) if clause.negation is not None else condition
 

@@ -23,7 +23,17 @@ from grammar.comparisons import (
 from grammar.context import Context
 from grammar.draft import EventDraft, Tree, refusal
 from grammar.measures import money_of, need_orders
-from grammar.predicates import abandoned, basket, favourite, inactive, lapsed, mostly, stopped, whose_extreme
+from grammar.predicates import (
+    abandoned,
+    basket,
+    fate,
+    favourite,
+    inactive,
+    lapsed,
+    mostly,
+    stopped,
+    whose_extreme,
+)
 from grammar.profile import (
     age,
     age_bare,
@@ -118,6 +128,10 @@ def condition_of(ctx: Context, core: Tree) -> Condition:
             tree_keys = core.own("KEY")
             core.edge("BOTH")
             return all_of(*(attribute_condition(ctx, Tree("has_key", (key,))) for key in tree_keys))
+        case "lacks_keys":
+            tree_keys = core.own("KEY")
+            core.edge("NONE")
+            return all_of(*(attribute_condition(ctx, Tree("lacks_key", (key,))) for key in tree_keys))
         case "has_key" | "lacks_key" | "key_cond" | "bound_key":
             return attribute_condition(ctx, core)
         case "measure_bound":
@@ -155,6 +169,8 @@ def condition_of(ctx: Context, core: Tree) -> Condition:
             return favourite(ctx, core)
         case "whose_extreme":
             return whose_extreme(ctx, core)
+        case "whose_fate" | "fate":
+            return fate(ctx, core)
         case "birth" | "birthday":
             return birthday(ctx, core)
         case "basket":

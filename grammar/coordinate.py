@@ -17,8 +17,21 @@ from grammar.events import resolve_mention
 from grammar.mentions import Edge, EventHit
 from grammar.names import Candidate, stem
 from grammar.profile import attribute_alternatives, attribute_bound, attribute_keyed, attribute_keys
-from grammar.query import Condition, Preceding, Window, any_of, negated
-from grammar.when import Within
+from grammar.query import (
+    Attribute,
+    Calendar,
+    Condition,
+    Dates,
+    During,
+    Following,
+    Known,
+    Named,
+    Preceding,
+    Window,
+    any_of,
+    negated,
+)
+from grammar.when import Within, is_one
 
 JOINTS = ("and", "or", "but", "comma")
 
@@ -32,6 +45,8 @@ def attach_windows(ctx: Context, clauses: list[Clause]) -> None:
     _spread_none(ctx, clauses)
     _find_verbs(ctx, clauses)
     _fill_gaps(ctx, clauses)
+    _place_following(ctx, clauses)
+    _either_times(ctx, clauses)
     _other_times(clauses)
     _check_nor(clauses)
     _check_forms(ctx, clauses)
@@ -39,6 +54,7 @@ def attach_windows(ctx: Context, clauses: list[Clause]) -> None:
     _share_objects(ctx, clauses)
     _settle_commas(clauses)
     _place_prior(ctx, clauses)
+    _reach_sign_ups(ctx, clauses)
     for run in _runs(clauses):
         _reach(ctx, run)
 
@@ -69,6 +85,9 @@ def _keyed_clause(ctx: Context, clause: Clause, event: Clause | None) -> Conditi
     key = tree.leaf("KEY", "PKEY")
     attribute = attribute_keys(key)
     draft = event.event if event is not None else None
+    bare = draft is not None and not (draft.objects or draft.pre or draft.tails or draft.noun or draft.said())
+    if bare and clause.link.kind == "and" and not clause.who and not attribute:
+        raise refusal(clause, f'"{ctx.text(clause)}" is joined to nothing that is said of the event.')
     possible = draft is not None and (
         key.meaning == "product"
         or draft.hit is None
@@ -194,12 +213,18 @@ def _fill_gaps(ctx: Context, clauses: list[Clause]) -> None:
         else:
             copied.objects = [Tree("obj", (vlist,))]
         prior = next((e for e in late if e.category == "PRIOR"), None)
+        timed = prior is not None or any(e.category in ("WIN", "EVER") for e in late)
         wins = tuple(e for e in late if e.category == "WIN")
+        if model.time.withins and not timed:
+            raise refusal(clause, f'"{ctx.text(clause)}" in which time?', "vague")
         copied.time = Timing(
             before=model.time.before if prior is None and not wins else (),
             after=() if prior is not None else wins or model.time.after,
             ever=model.time.ever or any(e.category == "EVER" for e in late),
             prior=prior,
+            within_of=None if timed else model.time.within_of,
+            near=() if timed else model.time.near,
+            either=None if timed else model.time.either,
         )
         clause.event, clause.gap = copied, None
 
@@ -225,6 +250,63 @@ def _count_twice(ctx: Context, clauses: list[Clause]) -> None:
 
 
 _PREPS = ("VIA", "WITH", "ON", "TO", "FROM", "IN", "FOR")
+
+
+def _place_following(ctx: Context, clauses: list[Clause]) -> None:
+    """ "bought in March and returned an order in the following month" is the month after March; "added to cart and
+    bought in the following 3 days" is a gap; with both a time and another length, either may be meant."""
+    for i, clause in enumerate(clauses):
+        draft = clause.event
+        edge = draft.time.following if draft is not None else None
+        if draft is None or edge is None:
+            continue
+        told = _is_past(ctx, draft) or (clause.negation is not None and clause.negation.tense == "simple")
+        joined = i and not clause.who and clause.link.kind in ("and", "but", "then")
+        if not joined or (edge.category == "FUTURE" and not told) or draft.time.windows or draft.time.withins:
+            continue  # refused: it follows nothing
+        before = clauses[i - 1]
+        if i > 1 and not before.who and before.link.kind not in ("start", "loose", "or") and clauses[i - 2].happens:
+            raise refusal(edge, f'"{ctx.text(edge)}": following which?', "vague")
+        span = edge.meaning.period.span if edge.category == "FUTURE" else edge.meaning.span
+        windows = before.event.time.windows if before.event is not None else ()
+        period = ctx.window(windows[0]).period if len(windows) == 1 else None
+        ends = isinstance(period, Named | Dates) or (isinstance(period, Calendar) and period.back > 0)
+        if before.event is None and (before.since is None or span.unit in ("month", "quarter", "year")):
+            raise refusal(edge, f'"{ctx.text(edge)}": following what?', "vague")
+        same_unit = span.amount == 1 and is_one(period, span.unit)
+        if ends and period is not None and (same_unit or ctx.choose((True, False), ctx.text(edge))):
+            window = Window(Following(span, period))
+            draft.time = replace(draft.time.at(replace(edge, category="WIN", meaning=(window,))), following=None)
+        else:
+            if (
+                ctx.names.lattice.words[edge.first].low == "the"
+            ):  # "the next day": which day that is depends on the hour
+                raise refusal(edge, f'"{ctx.text(edge)}": say within how long.', "vague")
+            within = replace(edge, category="WITHIN", meaning=Within(span))
+            draft.time = replace(draft.time, withins=(within,), ever=bool(windows), following=None)
+
+
+def _either_times(ctx: Context, clauses: list[Clause]) -> None:
+    """ "bought in June or July": in either; "didn't buy in June or July": in neither."""
+    said = list(clauses)
+    for clause in [c for c in said if c.event is not None and c.event.time.either is not None]:
+        draft = clause.event
+        assert draft is not None
+        edge = draft.time.either
+        assert edge is not None
+        others = [c for c in said if c is not clause and c.event is not None and not _timeless(c) and not _own(c)]
+        unclear = others or any(c.link.kind in ("or", "nor", *_ORDERED) for c in said)
+        if unclear or draft.said() - {"either", "which"} or draft.quant is not None or clause.both or clause.either:
+            raise refusal(edge, f'"{ctx.text(edge)}": in either, or in both together?', "vague")
+        copies: list[Clause] = []
+        for n, readings in enumerate(edge.meaning):
+            again = replace(draft, objects=list(draft.objects), pre=list(draft.pre), tails=list(draft.tails))
+            again.time = replace(draft.time, either=None, after=(replace(edge, category="WIN", meaning=readings),))
+            link = clause.link if not n else Link("or" if clause.negation is None else "and")
+            who, either = clause.who and not n, clause.negation is None and not n
+            copies.append(replace(clause, link=link, event=again, who=who, either=either))
+        at = next(i for i, c in enumerate(clauses) if c is clause)
+        clauses[at : at + 1] = copies
 
 
 def _other_times(clauses: list[Clause]) -> None:
@@ -496,6 +578,8 @@ def _own(clause: Clause) -> bool:
     assert draft is not None
     return (
         bool(draft.time.windows)
+        or bool(draft.time.near)
+        or draft.time.either is not None
         or draft.time.ever
         or (draft.regular is not None and draft.regular.meaning.how == "blocks")
     )
@@ -575,6 +659,7 @@ def _reach(ctx: Context, run: list[Clause]) -> None:
             for other in run[i + 2 :]:
                 if negation is not None and other.negation is negation and not _own(other):
                     given[id(other)] = edges
+    _reach_of_dates(ctx, run, given)
     for clause in run:
         edges = given.get(id(clause), [])
         if edges and clause.event is not None:
@@ -591,6 +676,42 @@ def _bare(clause: Clause) -> bool:
     return draft is not None and (
         draft.none() or any(quant.has("NONE") for obj in draft.objects for quant in obj.trees("quant"))
     )
+
+
+def _reach_sign_ups(ctx: Context, clauses: list[Clause]) -> None:
+    """ "signed up and bought in March": a sign-up without a time of its own lies in that at the end, too."""
+    for i, clause in enumerate(clauses):
+        if clause.since is None or clause.condition != Attribute((clause.since,), Known(True)):
+            continue
+        for later in clauses[i + 1 :]:
+            link = later.link
+            if later.who or link.also or link.kind == "after":
+                break
+            edges = _after(later)
+            perfect = later.negation is not None and later.negation.tense == "perfect"
+            unclear = perfect or (link.comma and link.kind in ("and", "but"))
+            if edges and (not unclear or ctx.choose((True, False), ctx.text(edges[0]))):
+                clause.condition = Attribute((clause.since,), During(ctx.windows(edges)))
+            if edges:
+                break
+
+
+def _reach_of_dates(ctx: Context, run: list[Clause], given: dict[int, list[Edge]]) -> None:
+    """ "viewed and bought within 7 days of signing up": the second, or both."""
+    for k in range(len(run) - 1, 0, -1):
+        last = run[k].event
+        if last is None or not last.time.near or run[k].contrast:
+            continue
+        reached: list[EventDraft] = []
+        for i in range(k - 1, -1, -1):
+            here, link = run[i], run[i + 1].link
+            if here.event is None or _own(here) or id(here) in given or link.also or link.comma:
+                break
+            if not _timeless(here):
+                reached.append(here.event)
+        both = ctx.choose((False, True), ctx.text(run[k])) if reached else False
+        for draft in reached if both else ():
+            draft.time = replace(draft.time, near=last.time.near)
 
 
 def _needs_readings(here: Clause, last: Clause) -> bool:

@@ -209,6 +209,12 @@ def _condition(condition: Condition, ever: bool) -> str:
             return _versus(condition, ever)
         case q.Sequence():
             return _sequence(condition, ever)
+        case q.Repeated(events, property_, bound):
+            tail = _tail(events.where, events.window, ever)
+            one = _property(property_, item="item ", event="")
+            return f"with {_bound(bound)} {_name(events, bound)}{tail} of one {one}"
+        case q.LedUp():
+            return _led_up(condition, ever)
         case q.Extreme(which, events, during, has):
             was = f"one{_tail(has, during, ever=False)}" if has else say(during) if during != ALWAYS else "at any time"
             return f"whose {which} {_events(events, ever)} was {was}"
@@ -350,6 +356,14 @@ def _sequence(sequence: q.Sequence, ever: bool) -> str:
     return f"who{same} did{unordered}{first} {(' and then ' if sequence.ordered else ' and also ').join(steps)}{within}"
 
 
+def _led_up(led_up: q.LedUp, ever: bool) -> str:
+    same = "" if led_up.same is None else f" for the same {_property(led_up.same, item='item ', event='')}"
+    to = ("their first " if led_up.first else "some ") + _events(led_up.to, ever)
+    times = f"{_bound(led_up.bound)} {_name(led_up.events, led_up.bound)}"
+    tail = _tail(led_up.events.where, led_up.events.window, ever or _has_window(led_up.to))
+    return f"who{same} did {times}{tail} before {to}"
+
+
 # ── measures ──────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
@@ -452,12 +466,21 @@ def _tail(where: tuple[EventFilter, ...], window: Window, ever: bool, item: bool
         match part:
             case q.EveryItem(of):
                 said += f" with only items whose {_filters(of, of_item=True)}"
+            case q.SomeItem(of):
+                said += f" with some item whose {_filters(of, of_item=True)}"
             case q.Basket(bound, None):
                 said += f" with {_bound(bound)} units of {such}"
             case q.Basket(bound, distinct) if distinct is not None:
                 said += f" with {_bound(bound)} different {_quoted(distinct)} of {such}"
             case _:
                 pass
+    for part in where:
+        if isinstance(part, q.Shares):
+            no = "no " if part.negated else ""
+            said += f" sharing {_property(part.property, item='item ', event='')} with {no}{_quoted(part.event)}"
+        if isinstance(part, q.FromDate):
+            within = "" if part.within is None else f" within {say_span(part.within)}"
+            said += f"{within} {part.how} their {_quoted(part.attribute)}"
     when = _when(window, ever)
     # a date in a filter would run into the window
     return when + said if _has_during(where) else said + when
@@ -473,7 +496,7 @@ def _has_during(where: tuple[EventFilter, ...]) -> bool:
     return any(
         isinstance(part.test, q.During) if isinstance(part, Filter) else _has_during(part.of)
         for part in where
-        if not isinstance(part, q.Basket)
+        if not isinstance(part, q.Basket | q.Shares | q.FromDate)
     )
 
 

@@ -10,7 +10,7 @@ from typing import Literal, TypeAlias
 from grammar.errors import Code
 from grammar.mentions import Edge, EventHit
 from grammar.numbers import Amount
-from grammar.query import Condition, Window
+from grammar.query import Condition, FromDate, Window
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,10 +138,11 @@ class Negation:
 
 @dataclass(frozen=True, slots=True)
 class Quant:
-    """How many: the bound, and whether it was a word of none."""
+    """How many: the bound, whether it was a word of none, and the word."""
 
     bound: Amount
     none: bool = False
+    word: Edge | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,6 +155,10 @@ class Timing:
     ever: bool = False
     withins: tuple[Edge, ...] = ()
     within_of: Tree | None = None  # "within 7 days of their first login"
+    near: tuple[FromDate, ...] = ()  # "within 7 days of signing up"
+    following: Edge | None = None  # "in the following month", after what was said before
+    either: Edge | None = None  # "in June or July"
+    same_day: Tree | None = None  # "on the same day", as what was said before
     prior: Edge | None = None  # "the 30 days prior"
 
     @property
@@ -215,7 +220,10 @@ class EventDraft:
             "another": self.another,
             "again": self.again,
             "none": self.none_of is not None,
-            "window": bool(self.time.windows) or self.time.ever,
+            "window": bool(self.time.windows) or self.time.ever or bool(self.time.near),
+            "following": self.time.following is not None,
+            "either": self.time.either is not None,
+            "same day": self.time.same_day is not None,
         }
         return frozenset(part for part, there in parts.items() if there)
 
@@ -244,6 +252,12 @@ class Clause:
     window: Window | None = None
     spent: Tree | None = None
     happened: bool = False  # a whole condition that is one of time: a gap after it may count from it
+    since: str | None = None  # the date of the contact from which that is: "signed up"
+
+    @property
+    def happens(self) -> bool:
+        """Whether it is of something at a time, from which a gap could count."""
+        return self.event is not None or self.happened
 
 
 Part: TypeAlias = Tree | Edge | EventDraft | Clause

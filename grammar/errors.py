@@ -72,7 +72,8 @@ class NotUnderstood(QuestionError):
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """One way to read a question: canonical English, the query, and how many contacts it finds (None until counted)."""
+    """One way to read a question: canonical English, the query, and how many contacts it finds, or
+    events, where it counts those (None until counted)."""
 
     understood: str
     query: Query

@@ -11,8 +11,8 @@ from grammar import lexicon
 from grammar.draft import EventDraft, Quant, Refused, Tree, refusal
 from grammar.mentions import Edge, EventHit, ValueHit, past_fillers
 from grammar.numbers import Amount
-from grammar.query import Property
-from grammar.values import Names, quant_bound, value_options
+from grammar.query import Ahead, Property
+from grammar.values import Names, from_date, quant_bound, value_options
 from grammar.vocabulary import singular
 
 OBJECTS = ("obj", "ref", "same", "another", "text_object", "distinct_key", "distinct_thing")
@@ -73,7 +73,7 @@ def enp_draft(names: Names, enp: Tree) -> EventDraft:
     quant = enp.tree("quant")
     if quant is not None:
         edge = next(quant.edges())
-        draft.quant = Quant(quant_bound(edge), edge.category == "NONE")
+        draft.quant = Quant(quant_bound(edge), edge.category == "NONE", edge)
         names.counts(edge, noun)
         if isinstance(edge.meaning, Amount) and edge.meaning.currency:
             raise refusal(edge, "An amount of money is no count.")
@@ -101,7 +101,7 @@ def take_args(names: Names, draft: EventDraft, args: Sequence[Tree]) -> None:
     """What stands after an event, each phrase into its part of the draft."""
     totally: Tree | None = None
     own = range(draft.first, draft.end)
-    for arg in args:
+    for n, arg in enumerate(args):
         if arg.name == "amount" and _of_many(names, draft, arg):  # "orders >= 4"
             alone = not draft.noun and draft.end - draft.first == 1
             if alone or names.lattice.words[arg.first].low not in _SIGNS:
@@ -131,12 +131,16 @@ def take_args(names: Names, draft: EventDraft, args: Sequence[Tree]) -> None:
                     draft.objects.append(Tree("counted_tail", (quant, tail)))
             case "tail_word":
                 assert edge is not None
+                if n and args[n - 1].end == edge.first and _from_bare(args[n - 1]):
+                    raise refusal(arg, f'"{names.text(arg)}" belongs to what stands before it.')
                 draft.tails.append(edge)
             case "times":
                 assert edge is not None
                 _take_times(names, draft, edge)
             case "window":
                 assert edge is not None
+                if n and args[n - 1].name == "near_date" and args[n - 1].end == edge.first:
+                    raise refusal(edge, f'"{names.text(edge)}": this, or what it counts from?', "vague")
                 draft.time = draft.time.at(edge)
             case "set_off":
                 draft.time = replace(draft.time.at(arg.leaf("WIN")), set_off=True)
@@ -149,6 +153,17 @@ def take_args(names: Names, draft: EventDraft, args: Sequence[Tree]) -> None:
                 if draft.time.within_of is not None:
                     raise refusal(arg, "Two gaps in one clause.")
                 draft.time = replace(draft.time, within_of=arg)
+            case "near_date":
+                near = from_date(names, arg)
+                draft.time = replace(draft.time, near=(*draft.time.near, near))
+            case "same_day":
+                draft.time = replace(draft.time, same_day=arg)
+            case "following":
+                draft.time = replace(draft.time, following=edge)
+            case "future" if edge is not None and isinstance(edge.meaning.period, Ahead):
+                draft.time = replace(draft.time, following=edge)
+            case "either_window":
+                draft.time = replace(draft.time, either=edge)
             case "future":
                 raise refusal(arg, f'The future is not known: "{names.text(arg)}".', "unsupported")
             case "prior":
@@ -184,6 +199,12 @@ def take_args(names: Names, draft: EventDraft, args: Sequence[Tree]) -> None:
             draft.summed = any(t.name in ("keyed_bound", "amount") for t in draft.objects)
             if not draft.summed:
                 raise refusal(totally, f'"{names.text(totally)}" has no number beside it.')
+
+
+def _from_bare(arg: Tree) -> bool:
+    """ "opened from urgent | ticket": a value right behind its preposition, as in "from the weekly newsletter" not."""
+    prep = next(arg.leaves()) if arg.name == "prepared" else None
+    return prep is not None and prep.category == "FROM" and arg.part("vlist").first == prep.end
 
 
 _SIGNS = frozenset({"<", ">", "<=", ">=", "="})
@@ -342,6 +363,8 @@ def objects_apart(names: Names, draft: EventDraft) -> list[Alternatives]:
         if alone and any(anew[1:]) and (number is not None or len(set(joints)) > 1):
             raise refusal(alone[0], f'"{names.text(alone[0])}": of all of them, or of the last?', "vague")
         if number is not None and any(anew[1:]):
+            if draft.in_one:
+                raise refusal(draft, "Several things in one order are not read so.", "unsupported")
             if head:
                 raise refusal(tree, "Which of these is so many?", "vague")
             return [_number_apart(draft, n, joints, anew)]

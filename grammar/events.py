@@ -30,6 +30,7 @@ from grammar.query import (
     Known,
     Numeric,
     Property,
+    SomeItem,
     Text,
     Truth,
     Window,
@@ -162,6 +163,8 @@ def _for_event(names: Names, draft: EventDraft, event: str | None, windows: Call
     parts = _Parts(names, event, windows)
     if draft.quant:
         parts.quant = draft.quant.bound
+        if draft.quant.word is not None:
+            parts.no_name(draft.quant.word)
     for tree in draft.pre:
         parts.values(tree, None)
     parts.noun = draft.noun or draft.nominal
@@ -187,6 +190,17 @@ def _for_event(names: Names, draft: EventDraft, event: str | None, windows: Call
             if dated and any(e.first == follows for e in draft.time.windows):
                 raise parts.refuse(tree, "The time beside a date is that date.")
         parts.take(tree)
+    if draft.time.near:
+        parts.options.append([draft.time.near])
+    if draft.time.following is not None:
+        words = names.text(draft.time.following)
+        future = draft.time.following.category == "FUTURE"
+        reason = f'The future is not known: "{words}".' if future else f'"{words}": following what?'
+        raise refusal(draft.time.following, reason, "unsupported" if future else "vague")
+    if draft.time.either is not None:
+        raise refusal(draft.time.either, f'"{names.text(draft.time.either)}": in either, or in both together?', "vague")
+    if draft.time.same_day is not None:
+        raise parts.refuse(draft.time.same_day, f'"{names.text(draft.time.same_day)}" as what?', "vague")
     if draft.in_one:
         parts.in_one(draft)
     if draft.distinct is not None and parts.measure != "distinct":
@@ -330,6 +344,7 @@ class _Parts:
         edge = next(quant.edges())
         if self.quant is not None:
             raise self.refuse(edge, "Two numbers count the same thing.")
+        self.no_name(edge)
         self.quant = quant_bound(edge)
         self.names.counts(edge)
         purchase = self.event in lexicon.PRODUCT_EVENTS_QUANTITY
@@ -399,6 +414,16 @@ class _Parts:
         if len(found) > 1:
             raise self.refuse(edge, f"Is it {' or '.join(k.name for k in found)}?", "vague")
         return found or self.event_keys(edge)
+
+    def no_name(self, number: Edge) -> None:
+        """Refused where a number that counts is what something of the event is called: "bought 100 pots" of 100."""
+        called = [
+            k
+            for k in self.names.keys(self.event or "")
+            if k.name in ("name", "title", "category", "brand") or k.name.endswith(("_name", "_title"))
+        ]
+        if self.names.held(self.names.text(number), called):
+            raise self.refuse(number, f'Is "{self.names.text(number)}" how many, or what it is called?', "vague")
 
     def not_a_key(self, tail: Edge | None) -> None:
         """A word that is a key of the event is that key, not a part of the event's name."""
@@ -553,16 +578,19 @@ class _Parts:
             self.values(vlist, prep)
             odd = prep in ("VIA", "ABOUT")
             odd |= prep == "WITH" and not self.noun and (self.thing or self.event not in BASKETS)
-            if odd and self.of_items(self.variants if len(vlist.trees("vgroup")) > 1 else self.options[-1:]):
+            several = len(vlist.trees("vgroup")) > 1
+            if odd and self.of_items(
+                [option for part in (self.variants if several else self.options[-1:]) for option in part]
+            ):
                 raise self.refuse(tree, f'"{self.names.text(prep_tree)}" does not lead to a product of {self.event}.')
         except Refused:
             if prep not in ("IN", "FROM"):
                 raise
             self.profile.append(place_condition(self.names, vlist))
 
-    def of_items(self, parts: list[list[tuple[EventFilter, ...]]]) -> bool:
+    def of_items(self, options: list[tuple[EventFilter, ...]]) -> bool:
         """Whether all of these are said of line items."""
-        said = [f for part in parts for option in part for f in option]
+        said = [f for option in options for f in option]
         return bool(said) and all(isinstance(f, Filter) and {p.level for p in f.properties} == {"item"} for f in said)
 
     # keys
@@ -835,6 +863,7 @@ class _Parts:
         if self.quant is not None:
             raise self.refuse(tree, "Two numbers count the same thing.")
         number = next(quant.edges())
+        self.no_name(number)
         self.quant = quant_bound(number)
         self.names.counts(number, tail)
         if self.quant.currency:
@@ -844,12 +873,15 @@ class _Parts:
 
     def in_one(self, draft: EventDraft) -> None:
         """ "3 seeds in one order": the number is that of one order's items."""
-        if self.measure == "quantity" and self.quant is not None:
+        if self.joint == "and" and self.quant is None and all(self.of_items(variant) for variant in self.variants):
+            each = [[SomeItem(tuple(f for f in part if isinstance(f, Filter))) for part in v] for v in self.variants]
+            self.variants, self.joint = [[filters(*items)] for items in each], ""
+        elif self.joint == "and":
+            raise refusal(draft, "Several things in one order are read without their numbers.", "unsupported")
+        elif self.measure == "quantity" and self.quant is not None:
             self.options.append([(Basket(self.quant.bound),)])
         elif self.measure == "distinct" and self.quant is not None and self.distinct is not None:
             self.options.append([(Basket(self.quant.bound, self.distinct.name),)])
-        elif self.joint == "and":
-            raise refusal(draft, "Several things in one order are not read; say how many items it has.", "unsupported")
         else:
             return
         self.quant, self.measure, self.distinct = None, "count", None

@@ -292,6 +292,13 @@ for _event, _heads, _split_tails in _SPLIT_ROWS:
         for _tail in _split_tails.split("|"):
             _words = tuple(_head.split())
             SPLIT[_words[0]] = (*SPLIT.get(_words[0], ()), (_words, tuple(_tail.split()), _event))
+SIGNUP_NOUNS = tuple(  # the sign-up as what a time counts from
+    tuple(phrase.split())
+    for phrase in (
+        "signing up|joining|registering|sign up|signup|registration|account creation|sign up date|signup date|sign up day"
+        "|signup day|registration date|joining date|join date|date of joining|date of registration"
+    ).split("|")
+)
 SIGNUP = {
     "signed": ("signed", "up"), "sign": ("sign", "up"), "joined": ("joined",), "join": ("join",), "registered": ("registered",), "register": ("register",),
 }  # fmt: skip

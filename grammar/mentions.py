@@ -248,6 +248,7 @@ def _lattice(
         _visits(table, i, occurring)
         _adjectives(table, i)
         _bare_windows(table, i)
+        _either_windows(table, i)
         _value_runs(table, i, question, runs, values)
     _cut_lead(table)
     _brackets(table)
@@ -373,7 +374,8 @@ def _numbers(table: _Table, i: int) -> None:
 
 
 _TIMES = {
-    when.Within: "WITHIN", when.Lasting: "LASTING", when.Prior: "PRIOR", when.Future: "FUTURE", when.Ever: "EVER",
+    when.Within: "WITHIN", when.Lasting: "LASTING", when.Prior: "PRIOR", when.Next: "NEXT", when.Future: "FUTURE",
+    when.Ever: "EVER",
 }  # fmt: skip
 
 
@@ -482,6 +484,9 @@ def _names(table: _Table, i: int, names: Index, occurring: frozenset[str]) -> No
         after = phrase_end(signup, lows, i)
         if after is not None:
             table.put("SIGNUP", i, after)
+    for phrase in lexicon.SIGNUP_NOUNS:
+        if tuple(lows[i : i + len(phrase)]) == phrase:
+            table.put("SIGNUPN", i, i + len(phrase))
     for phrase in (
         ("opted", "in", "to"),
         ("subscribed", "to"),
@@ -587,6 +592,12 @@ def _prune(table: _Table) -> None:
             for inner in range(i + 1, end):
                 at[inner].pop("NEG", None)  # "did not" is one negation
         _leave_to_values(table, i)
+        for category in ("TAIL", "EN") if "VALUE" in edges and _is_named(table, i) else ():
+            kept = {end: edge for end, edge in edges.pop(category, {}).items() if end not in edges["VALUE"]}
+            edges.update({category: kept} if kept else {})  # "bought Order": a name, by its capital
+        tiers = [edges[c][i + 1].meaning.candidates[0].tier for c in ("EV", "EN") if i + 1 in edges.get(c, {})]
+        if len(tiers) == 2 and table.lows[i].endswith("ing") and _RANKS[tiers[0]] < 2 <= _RANKS[tiers[1]]:
+            del edges["EN"][i + 1]  # "before ordering" is no order of another kind
         verbs = edges.get("EV", {}) if not i or "MOST" not in at[i - 1] else {}  # "most paid biller"
         whole = [e for e in verbs.values() if e.meaning.candidates[0].tier in ("full", "everyday")]
         for end, short in list(verbs.items()):
@@ -605,6 +616,12 @@ def _prune(table: _Table) -> None:
             held = edges.get("VALUE", {}).get(light)
             if held is not None and any(value.key.event in named for value in held.meaning.values):
                 del edges["GENV"]  # "a Fire claim": a value of the event that is named behind it
+
+
+def _is_named(table: _Table, i: int) -> bool:
+    """Whether a word inside a question in small letters has a capital."""
+    small = any(word.raw[:1].islower() for word in table.words if len(word.raw) > 3)
+    return bool(i) and small and table.words[i].raw[:1].isupper() and not table.words[i].raw.isupper()
 
 
 def _leave_to_values(table: _Table, i: int) -> None:
@@ -654,6 +671,47 @@ def _bare_windows(table: _Table, i: int) -> None:
         found = tuple(p.meaning for p in when.read(words, 0) if p.end == len(words) and isinstance(p.meaning, Window))
         if found:
             table.put("WIN", i, len(lows), found)
+
+
+_OR_OF_TIMES = frozenset({"in", "on", "during"})
+
+
+def _either_windows(table: _Table, i: int) -> None:
+    """ "in June or July", "on Monday, Tuesday or Friday", "in June or July 2025": one of several times; a year at the
+    end is that of all."""
+    lows = table.lows
+    if lows[i] not in _OR_OF_TIMES:
+        return
+    times: list[list[str]] = []
+    at, joined = i + 1, False
+    while at < len(lows):
+        end = next((end for end in range(min(len(lows), at + 4), at, -1) if _windows([lows[i], *lows[at:end]])), None)
+        if end is None:
+            break
+        times.append(lows[at:end])
+        stop = end
+        if joined:
+            break
+        joint = lows[end : end + 2]
+        joined = "or" in joint[:1] or joint == [",", "or"]
+        at = end + (2 if joint == [",", "or"] else 1)
+        if not joined and joint[:1] != [","]:
+            break
+        at += lows[at : at + 1] == [lows[i]]
+    if joined and len(times) > 1 and at < len(lows) and times[-1] == lows[at:stop]:
+        year = times[-1][-1:] if len(times[-1]) > 1 and _YEAR.fullmatch(times[-1][-1]) else []
+        said = [time if time[-1:] == year or len(times[-1]) == 1 else [*time, *year] for time in times]
+        read = [_windows([lows[i], *time]) for time in said]
+        if all(read) and not any(p.end >= stop for p in when.read(lows, i)):
+            table.put("EITHERWIN", i, stop, tuple(read))
+
+
+_YEAR = re.compile(r"(?:19|20)\d\d")
+
+
+def _windows(words: list[str]) -> tuple[Window, ...]:
+    """The readings of words that are one time as a whole."""
+    return tuple(p.meaning for p in when.read(words, 0) if p.end == len(words) and isinstance(p.meaning, Window))
 
 
 def _adjectives(table: _Table, i: int) -> None:

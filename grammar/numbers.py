@@ -400,7 +400,7 @@ def read(words: Sequence[str], i: int) -> Iterator[tuple[str, int, object]]:
     age = age_at(words, i)
     if age:
         yield "AGEP", age[0], age[1]
-        if words[age[0] - 1] == "olds":
+        if words[age[0] - 1] == "olds" or _UNDER.fullmatch(" ".join(words[i : age[0]])):
             yield "AGENOUN", age[0], age[1]
     top = top_at(words, i)
     if top:
@@ -482,11 +482,15 @@ def age_at(words: Sequence[str], i: int) -> tuple[int, Bound] | None:
         decade = _DECADES.get(words[i + 2])
         if decade:
             return i + 3, Bound("=", decade, decade + 9)
+    under = _UNDER.fullmatch(" ".join(words[i : i + 2]))
+    if under:
+        return i + 2, Bound("<" if under[1] == "under" else ">", int(under[2]))
     if words[i] == "teenage" or words[i] == "teenaged":
         return i + 1, Bound("=", 13, 19)
     return None
 
 
+_UNDER = re.compile(r"(under|over) (\d{1,2})s")
 _DECADES = {
     "twenties": 20, "20s": 20, "thirties": 30, "30s": 30, "forties": 40, "40s": 40, "fifties": 50, "50s": 50,
     "sixties": 60, "60s": 60,

@@ -343,7 +343,10 @@ def _rows_of(ctx: Context, tree: Tree) -> tuple[Condition, Output]:
     for part, said in zip(parts, labelled, strict=True):
         values = [leaf for leaf in said.leaves() if leaf.category in ("VALUE", "QUOTED", "GENDER")]
         label = ctx.names.lattice.text(values[0].first, values[-1].end) if values else ctx.text(said)
-        rows.append(Row(label, population_of(ctx, part)))
+        whom = population_of(ctx, part)
+        if isinstance(whom, Everyone):
+            raise refusal(said, f'"{label}" are all contacts: compared with whom?', "vague")
+        rows.append(Row(label, whom))
     return Everyone(), Rows(tuple(rows))
 
 

@@ -30,7 +30,7 @@ from grammar.query import (
     any_of,
     negated,
 )
-from grammar.values import ORDER, negates, place_condition, quant_bound, vlist_groups
+from grammar.values import ORDER, negates, place_condition, quant_bound, signup_event, signup_key, vlist_groups
 from grammar.vocabulary import Value, singular
 
 VPS = frozenset({"vp", "vp_be", "vp_either", "vp_neither", "vp_both"})
@@ -42,8 +42,8 @@ _EVENT_NMODS = frozenset({"with_event", "without_event", "active"})
 NMODS = frozenset(
     """place place_aged age age_bare tagged named has_key lacks_key bound_key measure_bound measure_average with_event
     without_event inactive active basket boolean boolean_not keyed keyed_bound birth when of_object lapsed favourite
-    whose_extreme versus_nouns neither_mods value_key_is signed_up in_segment has_keys measure_share measure_than
-    measure_than_all""".split()
+    whose_extreme versus_nouns neither_mods value_key_is signed_up in_segment has_keys lacks_keys measure_share
+    measure_than measure_than_all""".split()
 )
 _DONE = frozenset("made placed done performed taken".split())  # say no more than the noun before them
 
@@ -89,7 +89,7 @@ def _populated(ctx: Context, tree: Tree, opening: Tree | None) -> Condition:
             raise refusal(later, "After an event a place is the event's.")
     if nmods and rest and not first:
         _says_of(ctx, nmods[-1], rest[0])
-    moved = [t for t in nmods if t.name in _EVENT_NMODS and np is not None and rest]
+    moved = [t for t in nmods if t.name in _EVENT_NMODS | {"signed_up"} and np is not None and rest]
     nmods = [t for t in nmods if t not in moved]
     conditions: list[Condition] = []
     about: list[Clause] = []
@@ -248,6 +248,10 @@ def noun_phrase(ctx: Context, np: Tree, nmods: list[Tree], about: list[Clause] |
         nmods = _take_nmods(ctx, events, nmods)
         if before.repeat is not None:
             events.times = Amount(Bound(">=", 2) if before.repeat.meaning == 2 else Bound("=", 1))
+        named = _named_so(ctx, newcomer, events) if newcomer is not None else None
+        if named is not None and ctx.choose((False, True), ctx.text(newcomer or head)):
+            events.pre.append(named)
+            newcomer = None
         if newcomer is not None:
             conditions.append(first_doers(ctx, newcomer, events))
         elif about is not None:
@@ -271,6 +275,15 @@ def _timed_rank(rank: Tree, nmods: list[Tree]) -> tuple[Tree, list[Tree]]:
     if not places or rank.name not in ("rank_bare", "rank_spenders") or rank.has("WIN", "EVER"):
         return rank, nmods
     return Tree(rank.name, (*rank.children, *nmods[-1].children)), nmods[:-1]
+
+
+def _named_so(ctx: Context, word: Edge, events: EventDraft) -> Tree | None:
+    """A word before an agent noun as a value of its event, if there is one so called."""
+    value = ctx.names.lattice.at[word.first].get("VALUE", {}).get(word.end)
+    types = {c.event for c in events.hit.candidates} if events.hit is not None else set()
+    if value is None or types.isdisjoint(v.key.event for v in value.meaning.values):
+        return None
+    return Tree("vlist", (Tree("vgroup", (value,)),)).fresh()
 
 
 def _premodifiers(ctx: Context, np: Tree) -> _Premodifiers:
@@ -535,7 +548,8 @@ def _alternative(tree: Tree) -> Tree:
 
 
 def _says_of(ctx: Context, before: Tree, tree: Tree) -> None:
-    """Refused where a bare verb is said of the event before it: "whose ride was insured or cancelled"."""
+    """Refused where a verb is said of the event before it: "whose ride was insured or cancelled", "whose first order
+    was in March and was refunded"."""
     exception = _exception(tree)
     if exception is not None and _has_some(before) and exception.tree("vlist") and not exception.has("COMMA"):
         raise refusal(exception, f'"{ctx.text(exception)}" is said of what they have.')  # "a tag other than vip"
@@ -543,7 +557,11 @@ def _says_of(ctx: Context, before: Tree, tree: Tree) -> None:
     unit = tree.tree("unit")
     vp = unit.tree("vp") if unit is not None else None
     bare = vp is not None and [t.name for t in vp.trees()] == ["event"] and len(list(vp.leaves())) == 1
-    if whose is not None and whose.tree("whose_flag", "whose_passive") is not None and unit is not None and bare:
+    passive = vp is not None and ctx.text(vp).split()[0].casefold() in ("was", "were", "got")
+    of_event = whose is not None and whose.tree("whose_flag", "whose_passive") is not None and bare
+    of_first = whose is not None and whose.tree("whose_extreme", "whose_fate") is not None and passive
+    of_fate = whose is not None and whose.tree("whose_fate") is not None and bare
+    if unit is not None and (of_event or of_first or of_fate):
         raise refusal(unit, f'Of whom or what is "{ctx.text(unit)}" said?')
 
 
@@ -665,7 +683,7 @@ def _clauses(ctx: Context, tree: Tree, link: Link, who: bool) -> list[Clause]:
                 draft.tails.append(tail)
             if quant is not None:
                 word = next(quant.edges())
-                draft.quant = Quant(quant_bound(word), word.category == "NONE")
+                draft.quant = Quant(quant_bound(word), word.category == "NONE", word)
             prep, vlists = tree.tree("prep"), tree.trees("vlist")
             if prep is not None:
                 draft.objects.append(Tree("prepared", (prep, vlists[-1])))
@@ -724,7 +742,8 @@ def _verb_phrase(ctx: Context, tree: Tree, link: Link, who: bool) -> list[Clause
             raise refusal(core, f'"{ctx.text(core)}" what, or by whom?', "incomplete")
     modal = next((e for e in auxiliaries if e.category == "MODAL"), None)
     if modal is not None:
-        raise refusal(modal, f'"{ctx.text(modal)}": only what has happened is known.', "unsupported")
+        future = (clause.event.time.following if clause.event is not None else None) or modal
+        raise refusal(future, f'"{ctx.text(future)}": only what has happened is known.', "unsupported")
     clause.perfect = perfect
     clause.either = either or tree.has("EITHER")
     clause.both = tree.has("BOTH")
@@ -788,9 +807,7 @@ def _core(ctx: Context, core: Tree, link: Link, who: bool, negation: Negation | 
                     clause.condition = negated(clause.condition)
                 clause.negation = negation
             return clause
-    whole = _whole(core, link, who, _condition(ctx, core), negation)
-    whole.happened = core.name in _HAPPENINGS
-    return whole
+    return _happening(ctx, core, link, who, negation)
 
 
 def _modifier(ctx: Context, tree: Tree, link: Link, who: bool) -> Clause:
@@ -809,7 +826,25 @@ def _modifier(ctx: Context, tree: Tree, link: Link, who: bool) -> Clause:
             if edge is None:
                 raise refusal(tree, f'"{ctx.text(tree)}" has nothing to belong to.')
             return Clause(link, tree.first, tree.end, who, window=ctx.window(edge))
-    return _whole(tree, link, who, _condition(ctx, tree), _negation(tree.edge("NEG")))
+    return _happening(ctx, tree, link, who, _negation(tree.edge("NEG")))
+
+
+def _happening(ctx: Context, tree: Tree, link: Link, who: bool, negation: Negation | None) -> Clause:
+    """A phrase that is a condition by itself, and what may count from it: a sign-up from its date, or as an event."""
+    key = signup_key(ctx.names) if tree.name == "signed_up" else None
+    event = signup_event(ctx.names) if tree.name == "signed_up" else None
+    if key is None and event is not None:
+        draft = EventDraft(tree.first, tree.end, everyday(event))
+        draft.time = replace(draft.time, either=tree.edge("EITHERWIN"))
+        take_args(ctx.names, draft, [Tree(_LATE[e.category], (e,)) for t in tree.trees("late") for e in t.leaves()])
+        return Clause(link, tree.first, tree.end, who, negation, event=draft)
+    whole = _whole(tree, link, who, _condition(ctx, tree), negation)
+    whole.happened = tree.name in _HAPPENINGS
+    whole.since = key.name if key is not None else None
+    return whole
+
+
+_LATE = {"WIN": "window", "EVER": "ever", "REG": "regular", "WITHIN": "within", "PRIOR": "prior"}
 
 
 def _active(ctx: Context, tree: Tree, link: Link, who: bool, negation: Negation | None) -> Clause:

@@ -10,6 +10,7 @@ from grammar.draft import EventDraft, Negation, Refused, Tree, refusal
 from grammar.event_drafts import Alternatives, enp_draft, first_or_last, plain, said_event, same_type, take_args
 from grammar.events import Mention
 from grammar.mentions import Edge, EventHit, everyday
+from grammar.names import stem
 from grammar.numbers import Regularity
 from grammar.query import (
     ALWAYS,
@@ -31,6 +32,7 @@ from grammar.query import (
     Extreme,
     Favourite,
     Filter,
+    FromDate,
     Has,
     LongestRun,
     Numeric,
@@ -38,6 +40,7 @@ from grammar.query import (
     Property,
     Quantity,
     Rolling,
+    Shares,
     Span,
     Step,
     Text,
@@ -49,7 +52,7 @@ from grammar.query import (
     negated,
 )
 from grammar.query import Sequence as Chain
-from grammar.values import BASKETS, ORDER, key_values, properties
+from grammar.values import BASKETS, ORDER, key_values, properties, signup_key
 from grammar.when import Lasting, is_one, merge
 
 
@@ -166,6 +169,8 @@ def _in_total(draft: EventDraft, mention: Mention, window: Window) -> Condition:
 
 def _one_event(ctx: Context, draft: EventDraft, mention: Mention, events: Events, bound: Bound) -> Condition:
     if draft.only:
+        if draft.time.near:
+            raise refusal(draft, "Only such ones, or such ones only then?", "vague")
         if not events.where or draft.regular or draft.which or bound != AT_LEAST_ONCE:
             if draft.times is None and not events.where:
                 raise refusal(draft, "Only what? Name a value.", "incomplete")
@@ -184,9 +189,11 @@ def _one_event(ctx: Context, draft: EventDraft, mention: Mention, events: Events
     if draft.which is not None:
         if bound != AT_LEAST_ONCE:
             raise refusal(draft, "A number of first or last events is not read.", "unsupported")
-        if events.window == ALWAYS:
+        near = tuple(f for f in events.where if isinstance(f, FromDate))
+        if events.window == ALWAYS and not near:
             raise refusal(draft, "It is not said when the first or last one was.", "incomplete")
-        return Extreme(draft.which, replace(events, window=ALWAYS), events.window)
+        such = tuple(f for f in events.where if f not in near)
+        return Extreme(draft.which, Events(events.event, such), events.window, near)
     match mention.measure:
         case "quantity":
             return Has(Quantity(events), bound)
@@ -283,9 +290,15 @@ def whose_extreme(ctx: Context, tree: Tree) -> Condition:
     take_args(ctx.names, about, said)
     if about.hit is not None:
         about.hit = EventHit(tuple(c for c in about.hit.candidates if c.event == events.event))
+    either = about.time.either
+    about.time = replace(about.time, either=None)
+    if either is not None and not plain(ctx.names, about).objects and be is not None and be.category != "NEG":
+        windows = [ctx.choose(readings, ctx.text(either)) for readings in either.meaning]
+        return any_of(*(Extreme(which, events, window) for window in windows))
+    about.time = replace(about.time, either=either)
     window = ctx.draft_window(plain(ctx.names, about, "window", "gap"), rolling=True)
     has: tuple[EventFilter, ...] = ()
-    if about.objects:
+    if about.objects or about.time.near:
         told = ctx.mention(about)
         if len(told.variants) != 1 or told.measure != "count" or told.bound != AT_LEAST_ONCE:
             raise refusal(tree, "This is not read of a first or last event.")
@@ -297,6 +310,40 @@ def whose_extreme(ctx: Context, tree: Tree) -> Condition:
     if window == ALWAYS and not has:
         raise refusal(tree, "It is not said what the first or last one is.", "incomplete")
     return Extreme(which, events, window, has)
+
+
+_PASSIVE = frozenset("is are was were been got gets".split())
+
+
+def fate(ctx: Context, tree: Tree) -> Condition:
+    """ "whose last order was cancelled", "cancelled their last order": a later kind of event has the same id."""
+    verb, which, enp = tree.leaf("EV"), first_or_last(tree.leaf("FIRST", "LASTEV")), tree.part("enp", "enp_another")
+    negation = tree.edge("NEG")
+    passive = tree.has("BE", "GOT") or negation is not None or ctx.text(verb).split()[0].casefold() in _PASSIVE
+    tree.has("HAVE")
+    if tree.name == "whose_fate" and not passive:
+        raise refusal(verb, f'"{ctx.text(verb)}": by whom?', "no place")
+    if negation is not None and negation.meaning[0] != "be":
+        raise refusal(negation, f'"{ctx.text(negation)}" has no part here.')
+    events = ctx.events(enp_draft(ctx.names, enp), ALWAYS)
+    noun = stem(ctx.names.lattice.words[enp.end - 1].low)
+    found = [
+        Shares(Property(name), c.event, negation is not None)
+        for c in verb.meaning.candidates
+        if c.event != events.event and c.tier == verb.meaning.candidates[0].tier
+        for name in _ids_of(ctx, events.event or "", noun, c.event)
+    ]
+    if not found:
+        raise refusal(verb, f'No id says which {events.event} "{ctx.text(verb)}" is said of.', "wrong key")
+    return Extreme(which, events, has=(ctx.choose(found, ctx.text(tree)),))
+
+
+def _ids_of(ctx: Context, event: str, noun: str, other: str) -> list[str]:
+    """The ids that two events share of the thing that the first is called by: an order's id, not the product's."""
+    nouns = {noun, "order"} if event == ORDER else {noun}
+    mine, theirs = ({k.name for k in ctx.names.keys(one, "event")} for one in (event, other))
+    parts = [(name, name.lower().rsplit("_", 1)) for name in sorted(mine & theirs)]
+    return [name for name, said in parts if len(said) == 2 and stem(said[0]) in nouns and said[1] in lexicon.ID_WORDS]
 
 
 def _another_value(negation: Edge, has: tuple[EventFilter, ...]) -> tuple[EventFilter, ...]:
@@ -404,10 +451,9 @@ def newcomers(ctx: Context, edge: Edge, wins: list[Edge]) -> Condition:
     options: list[Condition] = []
     if ORDER in ctx.names.types:
         options.append(Extreme("first", Events(ORDER), window))
-    for key in ctx.names.attributes:
-        if key.name.lower() in lexicon.SIGNUP_KEYS and "date" in key.holds:
-            options.append(Attribute((key.name,), During(window)))
-            break
+    signed_up = signup_key(ctx.names)
+    if signed_up is not None:
+        options.append(Attribute((signed_up.name,), During(window)))
     options.append(Extreme("first", Events(None), window))
     return ctx.choose(options, ctx.text(edge))
 

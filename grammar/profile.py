@@ -34,6 +34,7 @@ from grammar.values import (
     key_values,
     negates,
     said_text,
+    signup_key,
     unknown,
     vlist_groups,
 )
@@ -306,12 +307,13 @@ def _called(ctx: Context, tree: Tree, text: Tree) -> Events | None:
 
 
 def signed_up(ctx: Context, core: Tree) -> Condition:
-    """The profile's sign-up date lies in the window, else the sign-up event does."""
+    """The profile's sign-up date lies in the window."""
+    key = signup_key(ctx.names)
+    if key is None:
+        raise refusal(core, "Neither a sign-up date nor a sign-up event is known.", "unknown key")
+    either = core.edge("EITHERWIN")
+    if either is not None:
+        windows = [ctx.choose(readings, ctx.text(either)) for readings in either.meaning]
+        return any_of(*(Attribute((key.name,), During(window)) for window in windows))
     window = ctx.late(core.trees("late"))
-    for key in ctx.names.attributes:
-        if key.name.lower() in lexicon.SIGNUP_KEYS and "date" in key.holds:
-            return Attribute((key.name,), Known(True) if window == ALWAYS else During(window))
-    for name in ctx.names.index.events:
-        if set(name.stems) & {"signup", "regist", "join"}:
-            return did(Events(name.event, (), window))
-    raise refusal(core, "Neither a sign-up date nor a sign-up event is known.", "unknown key")
+    return Attribute((key.name,), Known(True) if window == ALWAYS else During(window))

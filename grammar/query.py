@@ -122,6 +122,15 @@ class Preceding:
 
 
 @dataclass(frozen=True, slots=True)
+class Following:
+    """The span from the end of a period on ("in March … in the following month")."""
+
+    span: Span
+    period: Period
+    kind: Literal["following"] = field(default="following", repr=False)
+
+
+@dataclass(frozen=True, slots=True)
 class Ahead:
     """From today to so much later: for birthdays only, the one thing of the future that is known."""
 
@@ -138,6 +147,7 @@ Period: TypeAlias = Union[
     "Dates",
     "Between",
     "Preceding",
+    "Following",
     "Ahead",
 ]
 
@@ -286,11 +296,46 @@ class Basket:
     kind: Literal["basket"] = field(default="basket", repr=False)
 
 
+@dataclass(frozen=True, slots=True)
+class SomeItem:
+    """Some line item of the event passes all the filters, whichever passes the others of the mention ("Nike and Puma in
+    one order")."""
+
+    of: tuple[Filter, ...]
+    kind: Literal["some item"] = field(default="some item", repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Shares:
+    """The contact has an event of the type with the same value, not missing, of the property; `negated`: there is none
+    ("an order that was not cancelled")."""
+
+    property: Property
+    event: str
+    negated: bool = False
+    kind: Literal["shares"] = field(default="shares", repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class FromDate:
+    """The event lies on the day of a date that its contact has, later ("from", "after") or earlier; with `within`, no
+    further from it than that, and then not "on the day of" it. Of a date without a time the days are compared: "from",
+    and the limit of `within`, take the whole day in, "after" and "before" do not. There is none without the date."""
+
+    attribute: str
+    how: Literal["on the day of", "from", "after", "before"]
+    within: Span | None = None
+    kind: Literal["from date"] = field(default="from date", repr=False)
+
+
 EventFilter: TypeAlias = Union[
     "Filter",
     "AnyFilter",
     "EveryItem",
     "Basket",
+    "SomeItem",
+    "Shares",
+    "FromDate",
 ]
 
 
@@ -299,8 +344,8 @@ class Events:
     """The events of one contact of a type (None = any type) in a window that pass all filters.
 
     The item filters of one mention hold for one and the same line item: an event passes when, among its line items (or
-    the event alone, if it has none), there is one for which every Filter and AnyFilter holds, and every EveryItem and
-    Basket holds for the event.
+    the event alone, if it has none), there is one for which every Filter and AnyFilter holds, and every other
+    holds for the event.
     """
 
     event: str | None
@@ -550,6 +595,30 @@ class Sequence:
 
 
 @dataclass(frozen=True, slots=True)
+class LedUp:
+    """Some event of `to` (with `first`, the contact's first such) has so many of `events` strictly before it; with
+    `same`, so many of them that have, as it has, one value of that property, not missing."""
+
+    events: Events
+    bound: Bound
+    to: Events
+    first: bool = False
+    same: Property | None = None
+    kind: Literal["led up"] = field(default="led up", repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Repeated:
+    """There is one value of the property, not missing, that so many of such events have ("bought the same product
+    twice")."""
+
+    events: Events
+    property: Property
+    bound: Bound
+    kind: Literal["repeated"] = field(default="repeated", repr=False)
+
+
+@dataclass(frozen=True, slots=True)
 class Extreme:
     """The contact's first (last) of such events is there, lies in `during`, and passes `has`. The filters and the
     window in `events` choose among which events it is the first; `has` and `during` are then asked of that one. Of
@@ -678,6 +747,8 @@ Condition: TypeAlias = Union[
     "Has",
     "Versus",
     "Sequence",
+    "LedUp",
+    "Repeated",
     "Extreme",
     "CameBack",
     "Only",

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 
 from grammar import lexicon
 from grammar.closed import CLOSED
-from grammar.draft import Part, Refused, Tree
+from grammar.draft import Part, Refused, Tree, refusal
 from grammar.mentions import Edge, Lattice, ValueHit
 from grammar.names import Index, index, stem
 from grammar.numbers import Amount, Duration
@@ -18,6 +18,7 @@ from grammar.query import (
     Condition,
     During,
     Filter,
+    FromDate,
     Known,
     Numeric,
     Property,
@@ -508,3 +509,48 @@ def attribute_conditions(names: Names, edge: Edge) -> list[Condition]:
         keys = tuple(sorted(places)) if name == "?place" else (name,)
         conditions.append(Attribute(keys, Text("is", canonical(v.text for v in values))))
     return conditions
+
+
+def signup_key(names: Names) -> Key | None:
+    """The attribute that holds when the contact signed up."""
+    return next((k for k in names.attributes if k.name.lower() in lexicon.SIGNUP_KEYS and "date" in k.holds), None)
+
+
+def signup_event(names: Names) -> str | None:
+    """The event type of a sign-up."""
+    return next((e.event for e in names.index.events if set(e.stems) & {"signup", "regist", "join"}), None)
+
+
+def from_date(names: Names, tree: Tree) -> FromDate:
+    """ "within 7 days of signing up", "after their renewal date": so in time to a date of the contact. A sign-up
+    happened at some time of its day, so that "after signing up" takes the day in; after a date is later than that."""
+    span = tree.edge("WITHIN")
+    word = tree.leaf("OF", "AFTER", "FROM", "SINCE", "BEFORE", "ONDAY", "ON")
+    event, key = tree.edge("SIGNUP", "SIGNUPN"), tree.edge("KEY")
+    dated = tree.has("DATEW") or names.lattice.words[tree.end - 1].low in ("date", "day")
+    found = signup_key(names) if event is not None else _date_key(names, key)
+    if found is None:
+        words = event or key or tree
+        raise refusal(words, f'No date of the contacts is "{names.text(words)}".', "unknown key")
+    if word.category == "ON" and not dated:
+        raise refusal(tree, f'"{names.text(tree)}": on the day of it, or after it?', "vague")
+    within = span.meaning.span if span is not None else None
+    match word.category:
+        case "BEFORE":
+            return FromDate(found.name, "before", within)
+        case "ON" | "ONDAY":
+            return FromDate(found.name, "on the day of")
+        case "AFTER" if within is None and (dated or event is None):
+            return FromDate(found.name, "after")
+    return FromDate(found.name, "from", within)
+
+
+def _date_key(names: Names, key: Edge | None) -> Key | None:
+    """The one date of the contacts that a key's words name."""
+    known = [] if key is None or key.meaning == "product" else key.meaning
+    dates = [k for k in known if k.level == "attribute" and "date" in k.holds]
+    if key is not None and any(k.name.lower() in lexicon.BIRTH_KEYS for k in dates):
+        raise refusal(key, "A birthday comes every year.", "vague")
+    if key is not None and len(dates) > 1:
+        raise refusal(key, f"Is it {' or '.join(k.name for k in dates)}?", "vague")
+    return dates[0] if dates else None

@@ -18,6 +18,7 @@ from grammar.query import (
     Calendar,
     Dates,
     Edge,
+    Following,
     Named,
     Period,
     Preceding,
@@ -77,6 +78,9 @@ def bounds(period: Period | None, now: datetime, zone: ZoneInfo) -> Bounds:
         case Preceding(span, inner):
             until = bounds(inner, now, zone).start
             return Bounds(_EARLIEST, _EARLIEST) if until is None else Bounds(_shifted(until, span, -1, zone), until)
+        case Following(span, inner):
+            since = bounds(inner, now, zone).end
+            return Bounds(_LATEST, _LATEST) if since is None else Bounds(since, _shifted(since, span, 1, zone))
         case Ahead(span):
             last = _local(_shifted(_utc(now), span, 1, zone), zone).date()
             return Bounds(_day_start(_local(_utc(now), zone).date(), zone), _day_start(_later_date(last, 1), zone))
@@ -301,6 +305,13 @@ class Prior:
 
 
 @dataclass(frozen=True, slots=True)
+class Next:
+    """The span after what was said before ("the following month", "the 3 days after that")."""
+
+    span: Span
+
+
+@dataclass(frozen=True, slots=True)
 class Future:
     """What is to come, for birthdays only: Ahead ("in the next 7 days"), or Calendar of negative back ("tomorrow")."""
 
@@ -312,7 +323,7 @@ class Ever:
     """Said that there is no limit ("ever", "so far", "all time", "before")."""
 
 
-Meaning: TypeAlias = Window | Within | Lasting | Prior | Future | Ever
+Meaning: TypeAlias = Window | Within | Lasting | Prior | Next | Future | Ever
 
 
 @dataclass(frozen=True, slots=True)
@@ -717,11 +728,18 @@ def _preceding_noun(words: Words, i: int) -> list[_Noun]:
 
 
 def _before_noun(words: Words, span: tuple[int, Span]) -> list[_Noun]:
-    """The span just before what is named after "before" at its end."""
-    end = _past(words, span[0], "before|prior to|preceding|leading up to")
-    if end == span[0] or words.count("before") > _DEEPEST:
+    """The span just before what is named after "before" at its end, or from the end of what is named after "after"."""
+    before = _past(words, span[0], "before|prior to|preceding|leading up to")
+    after = _past(words, span[0], "after|following")
+    if words.count("before") + words.count("after") > _DEEPEST:
         return []
-    return [_Noun(noun.end, Preceding(span[1], noun.period), "time") for noun in _nouns(words, end)]
+    found = [_Noun(noun.end, Preceding(span[1], noun.period), "time") for noun in _nouns_past(words, span[0], before)]
+    return found + [_Noun(n.end, Following(span[1], n.period), "time") for n in _nouns_past(words, span[0], after)]
+
+
+def _nouns_past(words: Words, end: int, joint: int) -> list[_Noun]:
+    """What is named after a word that stands between `end` and `joint`."""
+    return _nouns(words, joint) if joint > end else []
 
 
 def _recent(words: Words, i: int) -> _Noun | None:
@@ -1330,6 +1348,23 @@ def _preceding(words: Words, i: int) -> _Found:
         yield end, Prior(span[1])
 
 
+def _following(words: Words, i: int) -> _Found:
+    """ "in the following month", "the subsequent 3 days", "in the week after that" """
+    at = _past(words, i, "in|during|over|within|for|throughout")
+    the = _past(words, at, "the")
+    if the == at:
+        return
+    if _word(words, the) in ("following", "subsequent", "ensuing"):
+        span = span_at(words, the + 1) or _one_unit(words, the + 1)
+        if span is not None and not _is_cut(words, span[0]):
+            yield span[0], Next(span[1])
+        return
+    span = span_at(words, the) or _one_unit(words, the)
+    end = 0 if span is None else _past(words, span[0], "after that|after this|thereafter")
+    if span is not None and end > span[0]:
+        yield end, Next(span[1])
+
+
 def _one_unit(words: Words, i: int) -> tuple[int, Span] | None:
     one = _SPANS.get(_word(words, i))
     return None if one is None else (i + 1, one)
@@ -1487,6 +1522,7 @@ _RULES_BY_OPENERS: tuple[tuple[_Rule, Set[str]], ...] = (
     (_within, {"in", "within", "inside"}),
     (_lasting, {"for", "in"}),
     (_preceding, {"in", "during", "over", "within", "for", "throughout", "the", "prior", "preceding"}),
+    (_following, {"in", "during", "over", "within", "for", "throughout", "the"}),
     (_future, _COMING | _NUMBER_WORDS | {"tomorrow", "the", "in", "within", "over", "during", "for"}),
     (_by_clock, {"after", "past", "later", "from", "before", "earlier", "until", "till"}),
     (_by_daypart, {"this", "in", "during", "at", "on", *(word + "s" for word in _DAYPARTS)}),
@@ -1544,7 +1580,7 @@ def _read_from(words: Words, i: int, so_far: Window) -> set[Window]:
                 merged = merge(so_far, Window(period))
             case Ever():
                 merged = so_far
-            case Within() | Lasting() | Prior():
+            case Within() | Lasting() | Prior() | Next():
                 merged = None
         if merged is not None:
             found |= _read_from(words, phrase.end, merged)
@@ -1600,7 +1636,7 @@ def _say_period(period: Period) -> str:
         case Ago(span, included):
             more = f"{span.amount} or more {span.unit}s" if included else f"more than {say_span(span)}"
             return f"{more} ago"
-        case Rolling() | Ahead() | Preceding():
+        case Rolling() | Ahead() | Preceding() | Following():
             return f"in {_say_noun(period)}"
         case Calendar():
             return _say_noun(period)
@@ -1649,6 +1685,8 @@ def _say_noun(period: Period) -> str:
             return f"the next {unit}" if amount == 1 else f"the next {amount} {unit}s"
         case Preceding(span, inner):
             return f"the {say_span(span)} before {_say_noun(inner)}"
+        case Following(span, inner):
+            return f"the {say_span(span)} after {_say_noun(inner)}"
         case Calendar(unit, back):
             return _say_calendar(unit, back)
         case Named(unit, number):

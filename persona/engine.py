@@ -16,7 +16,7 @@ from zoneinfo import ZoneInfo
 from grammar import errors
 from grammar.describe import describe
 from grammar.errors import Reading
-from grammar.query import CountUsers, Query, Users
+from grammar.query import CountEvents, CountUsers, Query, Users
 from persona.answer import Answer
 from persona.errors import refusing
 from persona.settings import ModelSettings, model_settings
@@ -509,8 +509,8 @@ class Phonebook:
         self._book.define(question, reading.understood, Query(reading.query.population))
 
     def _count(self, query: Query, now: datetime, stop: Stop | None) -> int:
-        """How many contacts the query finds, whatever it asks of them."""
-        counted = Query(query.population, CountUsers())
+        """How many contacts the query finds, whatever it asks of them; how many events, where it counts those."""
+        counted = query if isinstance(query.output, CountEvents) else Query(query.population, CountUsers())
         count = int(self._book.answer(counted, now, stop).table.column("value")[0].as_py())
         limit = query.output.limit if isinstance(query.output, Users) else None
         return count if limit is None else min(count, limit)

@@ -159,6 +159,24 @@ class EventSet:
 
 
 @dataclass(frozen=True, slots=True)
+class DatedSet:
+    """Events that lie so in time to a date of their contact (see `FromDate`), no further from it than `within`."""
+
+    date: Cell
+    how: Literal["on the day of", "from", "after", "before"]
+    within: Length | None
+
+
+@dataclass(frozen=True, slots=True)
+class SharedSet:
+    """Events that share a value with an event among the facts, of the same contact; `inside` False: all others."""
+
+    mine: StepRows
+    theirs: StepRows
+    inside: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Facts:
     """Rows of these event types (None: any) at these times that pass all tests, of events in all of the sets.
 
@@ -169,7 +187,7 @@ class Facts:
     times: Times
     base: Base
     tests: tuple[RowTest, ...]
-    sets: tuple[EventSet, ...]
+    sets: tuple[EventSet | DatedSet | SharedSet, ...]
     many: bool
     node: q.Events
 
@@ -362,6 +380,30 @@ class Chain:
 
 
 @dataclass(frozen=True, slots=True)
+class LedUp:
+    """The contacts with an event of `to` (with `first`, their first) that has so many of `events` before it, of one
+    value of the steps' cells, if they have any."""
+
+    name: str
+    events: StepRows
+    to: StepRows
+    first: Facts | None
+    bound: q.Bound
+    node: Node
+
+
+@dataclass(frozen=True, slots=True)
+class Repeated:
+    """The contacts with one value that so many of the events have."""
+
+    name: str
+    facts: Facts
+    cell: Cell
+    bound: q.Bound
+    node: Node
+
+
+@dataclass(frozen=True, slots=True)
 class Ranking:
     """The first contacts by a value above 0, with their `place` from 1."""
 
@@ -405,6 +447,8 @@ Part: TypeAlias = (
     | Returned
     | Stayed
     | Chain
+    | LedUp
+    | Repeated
     | Ranking
     | MeanOfContacts
     | MeanOfFacts

@@ -40,6 +40,7 @@ from storage.plan import (
     CountOut,
     Cuts,
     Dated,
+    DatedSet,
     Did,
     Doers,
     Either,
@@ -59,6 +60,7 @@ from storage.plan import (
     Inside,
     Json,
     Label,
+    LedUp,
     Length,
     Like,
     MeanOfContacts,
@@ -79,11 +81,13 @@ from storage.plan import (
     Present,
     Ranking,
     Ref,
+    Repeated,
     Returned,
     RowsOut,
     RowTest,
     Same,
     Scan,
+    SharedSet,
     ShareOut,
     Shown,
     Since,
@@ -351,7 +355,7 @@ def _property_name(of: q.Property) -> str:
 # ── the planner ───────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-Source: TypeAlias = tuple[Base, tuple[int, ...] | None, tuple[EventSet, ...]]
+Source: TypeAlias = tuple[Base, tuple[int, ...] | None, tuple[EventSet | DatedSet | SharedSet, ...]]
 
 
 @dataclass(slots=True)
@@ -523,10 +527,10 @@ class _Planner:
 
     def sets(
         self, where: tuple[q.EventFilter, ...], event: str | None
-    ) -> tuple[list[RowTest], list[RowTest], list[EventSet]]:
+    ) -> tuple[list[RowTest], list[RowTest], list[EventSet | DatedSet | SharedSet]]:
         """What a mention asks: of the event alone, of one of its rows, and of the event by all of its line items."""
         tests = [self.row_test(part, event) for part in where if isinstance(part, q.Filter | q.AnyFilter)]
-        sets: list[EventSet] = []
+        sets: list[EventSet | DatedSet | SharedSet] = []
         for part in where:
             match part:
                 case q.EveryItem(of):
@@ -536,6 +540,14 @@ class _Planner:
                     cell = None if distinct is None else self.cell(q.Property(distinct, "item"), event, number=False)
                     base = self.item_base(tuple(tests))
                     sets.append(EventSet(base, tuple(tests), held=bound, distinct=cell, inside=not _holds(bound, 0)))
+                case q.SomeItem(of):
+                    each_test = tuple(self.row_test(each, event) for each in of)
+                    sets.append(EventSet(self.row_base(list(each_test)), each_test))
+                case q.Shares(of, other, negated):
+                    mine, theirs = (self.step(q.Events(each), of) for each in (event, other))
+                    sets.append(SharedSet(mine, theirs, not negated))
+                case q.FromDate(attribute, how, within):
+                    sets.append(DatedSet(self.attribute(attribute), how, None if within is None else _length(within)))
                 case q.Filter() | q.AnyFilter():
                     pass
                 case _:
@@ -756,6 +768,13 @@ class _Planner:
                 return Against(self.measure(left), comparison, self.right(right), percent, condition)
             case q.Sequence():
                 return self.sequence(condition)
+            case q.Repeated(events, of, bound):
+                facts, cell = self.property_facts(events, of, number=False)
+                return In(self.part(Repeated("", facts, cell, bound, condition)), condition)
+            case q.LedUp(events, bound, to, first, same):
+                first_of = replace(self.facts(to), many=False) if first else None
+                part = LedUp("", self.step(events, same), self.step(to, same), first_of, bound, condition)
+                return In(self.part(part), condition)
             case q.Extreme(which, events, during, has):
                 return self.extreme(which, events, during, has, condition)
             case q.CameBack(after, window):
@@ -850,9 +869,13 @@ class _Planner:
             case q.Versus(left, _, right):
                 of_right = [] if isinstance(right, q.MeanOverContacts | q.MeanOverEvents) else [right]
                 return [out for measure in (left, *of_right) for out in self.found_of(measure, contact)]
+            case q.LedUp(events, _, to):
+                return [FoundOut(contact, self.facts(one), None) for one in (events, to)]
             case q.Sequence(steps):
                 return [FoundOut(contact, self.facts(step.events), None) for step in steps]
-            case q.Extreme(_, events) | q.Only(events) | q.EveryPeriod(events) | q.Favourite(events):
+            case (
+                q.Extreme(_, events) | q.Only(events) | q.EveryPeriod(events) | q.Favourite(events) | q.Repeated(events)
+            ):
                 return [FoundOut(contact, self.facts(events), None)]
             case _:
                 return []
@@ -936,8 +959,8 @@ class _Planner:
         by_place = exact and node.same is None and shape in ("next", "previous")
         part = Chain(
             "",
-            tuple(self.step(step, node.same) for step in chain),
-            self.step(absent[0], node.same) if absent else None,
+            tuple(self.step(step.events, node.same) for step in chain),
+            self.step(absent[0].events, node.same) if absent else None,
             None if node.within is None else _length(node.within),
             replace(self.facts(chain[0].events), many=False) if node.from_first else None,
             shape,
@@ -959,10 +982,10 @@ class _Planner:
         types = self.type_of(events.event)
         return sum(self.layout.counts.get(each, 0) for each in (self.layout.counts if types is None else types))
 
-    def step(self, step: q.Step, same: q.Property | None) -> StepRows:
+    def step(self, events: q.Events, same: q.Property | None) -> StepRows:
         if same is None:
-            return StepRows(replace(self.facts(step.events), many=False), None)
-        facts, cell = self.property_facts(step.events, same, number=False)
+            return StepRows(replace(self.facts(events), many=False), None)
+        facts, cell = self.property_facts(events, same, number=False)
         return StepRows(facts, cell)
 
     def rank(self, rank: q.Rank) -> str:

@@ -483,13 +483,7 @@ class _Speller:
         return exp.Interval(this=_string(str(int(length.total_seconds()))), unit=exp.Var(this="SECOND"))
 
     def later(self, ts: Expr, length: p.Length) -> Expr:
-        if length.months:
-            months = exp.Interval(this=_string(str(length.months)), unit=exp.Var(this="MONTH"))
-            return self.utc(exp.Add(this=self.local(ts), expression=months))
-        sizes = (("DAY", 86_400_000_000), ("HOUR", 3_600_000_000), ("MINUTE", 60_000_000))
-        unit, size = next(each for each in sizes if length.microseconds % each[1] == 0)
-        amount = _string(str(length.microseconds // size))
-        return exp.Add(this=ts, expression=exp.Interval(this=amount, unit=exp.Var(this=unit)))
+        return self.utc(_plus(self.local(ts), length)) if length.months else _plus(ts, length)
 
     def of_types(self, column: Expr, types: tuple[int, ...] | None) -> list[Expr]:
         if types is None:
@@ -583,8 +577,15 @@ class _Speller:
     def facts_where(self, rows: _Rows, facts: p.Facts) -> list[Expr]:
         tests = [rows.test(test) for test in facts.tests]
         for each in facts.sets:
-            chosen: Expr = _in(rows.column("event"), self.event_set(each, facts))
-            tests.append(chosen if each.inside else exp.Not(this=chosen))
+            match each:
+                case p.EventSet(inside=inside):
+                    events = self.event_set(each, facts)
+                case p.SharedSet(inside=inside):
+                    events = self.shared_set(each)
+                case p.DatedSet():
+                    events, inside = self.dated_set(each, facts), True
+            chosen: Expr = _in(rows.column("event"), events)
+            tests.append(chosen if inside else exp.Not(this=chosen))
         return tests
 
     def event_set(self, chosen: p.EventSet, facts: p.Facts) -> exp.Select:
@@ -604,6 +605,59 @@ class _Speller:
                 having = _not(having)
         group = [] if having is None else [rows.column("event")]
         return rows.select([rows.column("event")], where, group, having)
+
+    def shared_set(self, chosen: p.SharedSet) -> exp.Select:
+        mine, theirs = (
+            _sub(self.value_rows(rows.facts, rows.cell, *columns), alias)
+            for rows, columns, alias in (
+                (chosen.mine, ("event", "contact"), "a"),
+                (chosen.theirs, ("contact",), "b"),
+            )
+            if rows.cell is not None
+        )
+        return _select([_column("event", "a")], mine, [_join(theirs, _equal(("contact", "v")))])
+
+    def dated_set(self, chosen: p.DatedSet, facts: p.Facts) -> exp.Select:
+        """The date of each contact is read once: a day, or an instant."""
+        contacts = _Contacts(self)
+        text = _call("trim", contacts.text(chosen.date))
+        by_day = _call("regexp_full_match", text, _string(_DAY))
+        day = _case(by_day, _try_cast(text.copy(), exp.DType.DATE), exp.Null())
+        at = _case(by_day.copy(), exp.Null(), self.instant(text.copy()))
+        columns = [contacts.column("contact"), _alias(day, "day"), _alias(at, "at")]
+        dates = _sub(_select(columns, contacts.main.relation()), "d")
+        rows = _Rows(self, "event", facts.types, facts.times)
+        on = [exp.EQ(this=_column("contact", "d"), expression=rows.column("contact"))]
+        where = [*rows.main.outer_where(), self.from_date(rows.column("ts"), chosen)]
+        return _select([rows.column("event")], rows.main.relation(), [_join(dates, on)], where)
+
+    def from_date(self, ts: Expr, chosen: p.DatedSet) -> Expr:
+        """Whether a time lies so to the day of d, or to its instant."""
+        local_day = _cast(self.local(ts), exp.DType.DATE)
+        day, at = _column("day", "d"), _column("at", "d")
+        days: list[Expr]
+        times: list[Expr]
+        match chosen.how:
+            case "on the day of":
+                days = [exp.EQ(this=local_day, expression=day)]
+                times = [exp.EQ(this=local_day.copy(), expression=_cast(self.local(at), exp.DType.DATE))]
+            case "before":
+                days = [exp.LT(this=local_day, expression=day)]
+                times = [exp.LT(this=ts, expression=at)]
+            case "from" | "after":
+                later = exp.GTE if chosen.how == "from" else exp.GT
+                days = [later(this=local_day, expression=day)]
+                times = [exp.GT(this=ts, expression=at)]
+            case _:
+                assert_never(chosen.how)
+        if chosen.within is not None and chosen.how != "on the day of":
+            backwards = chosen.how == "before"
+            length = p.Length(-chosen.within.microseconds, -chosen.within.months) if backwards else chosen.within
+            no_further = exp.GTE if backwards else exp.LTE
+            last_day = _cast(_plus(_cast(day.copy(), exp.DType.TIMESTAMPNTZ), length), exp.DType.DATE)
+            days.append(no_further(this=local_day.copy(), expression=last_day))
+            times.append(no_further(this=ts.copy(), expression=self.later(at.copy(), length)))
+        return _any([exp.Paren(this=_all(days)), exp.Paren(this=_all(times))])
 
     def figures(self, rows: _Rows, how: p.How, cell: p.Cell | None, many: bool) -> Expr:
         match how:
@@ -682,6 +736,13 @@ class _Speller:
                 return [(part.name, self.stayed(part))]
             case p.Chain():
                 return self.chain(part)
+            case p.LedUp():
+                return self.led_up(part)
+            case p.Repeated(name, facts, cell, bound):
+                each = _select([exp.Star()], _sub(self.value_rows(facts, cell, "event", "contact"), "r"), distinct=True)
+                keys = [_column("contact"), _column("v")]
+                many = _within(_count(), bound)
+                return [(name, _select([_column("contact")], _sub(each, "r"), group=keys, having=many))]
             case p.Ranking():
                 return [(part.name, self.ranking(part))]
             case p.MeanOfContacts(name, scan, of):
@@ -917,6 +978,29 @@ class _Speller:
         where = self.facts_where(rows, step.facts)
         contact, ts = rows.column("contact"), rows.column("ts")
         return rows.select([contact, _alias(_place(contact, ts), "k") if by_place else ts], where)
+
+    def led_up(self, part: p.LedUp) -> list[Named]:
+        """How many there are up to each of the events, looked up right before each of the others."""
+        keys = ("contact", "v") if part.to.cell is not None else ("contact",)
+        facts, cell = part.events.facts, part.events.cell
+        if cell is None:
+            rows = self.rows(facts)
+            where = self.facts_where(rows, facts)
+            events = rows.select([*map(rows.column, ("event", "contact", "ts"))], where, distinct=True)
+        else:
+            events = _select(
+                [exp.Star()], _sub(self.value_rows(facts, cell, "event", "contact", "ts"), "r"), distinct=True
+            )
+        upto = _over(_count(), [*map(_column, keys)], [_ordered(_column("ts"))])
+        counted = _select([*map(_column, keys), _column("ts"), _alias(upto, "n")], _sub(events, "r"))
+        to = self.step(part.to, by_place=False)
+        if part.first is not None:
+            to = self.at_first(to, part.first)
+        name = f"{part.name}_to"
+        before = [*_equal(keys, "b", "a"), exp.GT(this=_column("ts", "b"), expression=_column("ts", "a"))]
+        join = _join(_sub(counted, "a"), before, side="LEFT", method="ASOF")
+        many = _within(_or_else(_column("n", "a"), _number(0)), part.bound)
+        return [(name, to), (part.name, _select([_column("contact", "b")], _table(name, "b"), [join], [many]))]
 
     def at_first(self, rows: exp.Select, facts: p.Facts) -> exp.Select:
         """Of these rows, those at the contact's first of the facts."""
@@ -1452,6 +1536,17 @@ def _words(text: str) -> str:
     words = re.findall(r"[^\W_]+", text.replace("'", "").replace("’", ""))
     apart = r"[^\p{L}\p{N}]"
     return rf"(^|{apart})" + f"{apart}+".join(words) + rf"({apart}|$)" if words else "$^."
+
+
+def _plus(ts: Expr, length: p.Length) -> Expr:
+    """A time so much later: months by the calendar of the time as it stands."""
+    sizes = (("DAY", 86_400_000_000), ("HOUR", 3_600_000_000), ("MINUTE", 60_000_000))
+    unit, size = next(each for each in sizes if length.microseconds % each[1] == 0)
+    if length.months:
+        unit, amount = "MONTH", length.months
+    else:
+        amount = length.microseconds // size
+    return exp.Add(this=ts, expression=exp.Interval(this=_string(str(amount)), unit=exp.Var(this=unit)))
 
 
 def _sum(terms: Sequence[Expr]) -> Expr:

@@ -10,7 +10,7 @@ import re
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from fractions import Fraction
 from itertools import pairwise
 from typing import Any, Literal
@@ -285,6 +285,10 @@ class Clock:
                 begin = self.stay(inner).start
                 assert begin is not None, "nothing precedes a period without a start"
                 return Stay(self.add(begin, span, -1), begin)
+            case q.Following(span, inner):
+                begin = self.stay(inner).end
+                assert begin is not None, "nothing follows a period without an end"
+                return Stay(begin, self.add(begin, span))
             case q.Ahead(span):
                 return self.days(today, self.day(self.add(now, span)) + timedelta(days=1))
         raise AssertionError(period)
@@ -499,7 +503,45 @@ class World:
                     held = len({text(value) for value in values if not missing(value)})
                 if not within(part.bound, held):
                     return False
+            elif isinstance(part, q.SomeItem):
+                if not self.matching(part.of, event):
+                    return False
+            elif isinstance(part, q.Shares):
+                mine = self.told(part.property, event)
+                others = (one for one in self.of[event.visitor] if one.name == part.event)
+                if any(mine & self.told(part.property, one) for one in others) == part.negated:
+                    return False
+            elif isinstance(part, q.FromDate) and not self.lies(part, event):
+                return False
         return True
+
+    def told(self, of: q.Property, event: Happening) -> set[str]:
+        """The values of a property of an event, of all its line items; none where it is missing."""
+        return self.shared(of, q.Step(q.Events(event.name)), event)
+
+    def lies(self, part: q.FromDate, event: Happening) -> bool:
+        """Whether the event lies so to its contact's date: by the day, where that has no time."""
+        came = read_instant(dig(self.contacts[event.visitor], part.attribute), self.clock.zone)
+        if came is None:
+            return False
+        day = self.clock.day(event.at)
+        if part.how == "on the day of":
+            return day == (self.clock.day(came) if isinstance(came, datetime) else came)
+        back = -1 if part.how == "before" else 1
+        if isinstance(came, datetime):
+            if (event.at - came) * back <= timedelta():
+                return False
+            limit = None if part.within is None else self.clock.add(came, part.within, back)
+            return limit is None or (event.at - limit) * back <= timedelta()
+        if (day - came) * back < timedelta() or (day == came and part.how != "from"):
+            return False
+        return part.within is None or (day - self.days_on(came, part.within, back)) * back <= timedelta()
+
+    def days_on(self, day: date, span: q.Span, times: int) -> date:
+        """The day on which so much time from the start of a day ends; clocks are not put forward or back."""
+        if span.unit in MONTHS:
+            return add_months(day, MONTHS[span.unit] * span.amount * times)
+        return (datetime.combine(day, time()) + EXACT[span.unit] * span.amount * times).date()
 
     def such(self, events: q.Events, visitor: str | None = None) -> list[Happening]:
         """The events meant, of one contact or of all, in order of time."""
@@ -634,6 +676,11 @@ class World:
                 return within(bound, self.measure(measure, visitor))
             case q.Sequence():
                 return self.sequence(condition, visitor)
+            case q.Repeated(events, of, bound):
+                held = [value for one in self.such(events, visitor) for value in self.shared(of, q.Step(events), one)]
+                return any(within(bound, number) for number in Counter(held).values())
+            case q.LedUp():
+                return self.led_up(condition, visitor)
             case q.Extreme(which, events, during, has):
                 happened = self.such(events, visitor)
                 edge = [event for event in happened if event.at == happened[0 if which == "first" else -1].at]
@@ -709,6 +756,22 @@ class World:
             if not asked.ordered and all(
                 bool(happened) != step.absent for step, happened in zip(asked.steps, kept, strict=True)
             ):
+                return True
+        return False
+
+    def led_up(self, asked: q.LedUp, visitor: str) -> bool:
+        to, counted = self.such(asked.to, visitor), self.such(asked.events, visitor)
+        if asked.first:
+            to = [event for event in to if event.at == to[0].at]
+        for event in to:
+            before = [one for one in counted if one.at < event.at]
+            if asked.same is None:
+                many = [len(before)]
+            else:
+                held = [self.shared(asked.same, q.Step(asked.events), one) for one in before]
+                mine = self.shared(asked.same, q.Step(asked.to), event)
+                many = [sum(value in values for values in held) for value in mine]
+            if any(within(asked.bound, number) for number in many):
                 return True
         return False
 

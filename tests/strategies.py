@@ -548,6 +548,8 @@ class _Asker:
         if kind == 7:
             return self.between()
         if kind == 8:
+            if self.chance(30):
+                return q.Following(self.span(), self.fixed())
             return q.Preceding(self.span(), self.pick((q.Rolling(self.span()), self.fixed())))
         return self.fixed()
 
@@ -635,14 +637,25 @@ class _Asker:
             part = self.filter(event, *(("item",) if has_items and self.chance(60) else ("event", "item", "context")))
             if part is not None:
                 parts.append(part)
+        dates = self.names.attributes("date")
+        if dates and self.chance(12):
+            how = self.pick(("from", "from", "after", "before", "on the day of"))
+            span = q.Span(self.pick((3, 30, 1)), self.pick(("day", "day", "week", "month", "hour")))
+            within = None if how == "on the day of" or self.chance(30) else span
+            parts.append(q.FromDate(self.pick(dates).key.name, how, within))
         if not has_items or not self.chance(40):
             return q.filters(*parts)
-        kind = self.pick(range(5))
+        kind = self.pick(range(7))
         one, other = self.filter(event, "item", "event"), self.filter(event, "item")
         if kind == 0 and one is not None and other is not None and one != other:
             parts.append(q.AnyFilter(tuple(sorted((one, other), key=repr))))
         elif kind == 1 and other is not None:
             parts.append(q.EveryItem((other,)))
+        elif kind == 5 and other is not None:
+            parts.append(q.SomeItem((other,)))
+        elif kind == 6:
+            shared = q.Property("product_id", "item") if self.chance(40) else q.Property("order_id")
+            parts.append(q.Shares(shared, self.pick(self.names.events), self.chance(30)))
         elif kind in (2, 3):
             parts.append(q.Basket(self.bound((2, 3, 1, 5)), self.pick((None, None, "brand", "product_id"))))
             parts += [] if other is None or self.chance(40) else [other]
@@ -762,6 +775,8 @@ class _Asker:
             (10, self.attribute),
             (8, self.versus),
             (18, self.sequence),
+            (6, self.led_up),
+            (3, self.repeated),
             (8, self.extreme),
             (8, lambda: q.CameBack(self.span(), self.window())),
             (5, self.only),
@@ -821,6 +836,19 @@ class _Asker:
         if self.chance(30):
             return q.Sequence(tuple(steps), same=same, ordered=False)
         return q.Sequence(tuple(steps), within, same)
+
+    def repeated(self) -> q.Condition:
+        events = self.events(windows=20, filters=20, anything=0)
+        labels = self.labels(events)
+        bound = self.bound((2, 1, 3))
+        return q.Repeated(events, self.pick(labels), bound) if labels else q.did(events, bound)
+
+    def led_up(self) -> q.Condition:
+        with_items = [name for name in self.names.events if self.names.of(name, "item")]
+        same = q.Property("product_id", "item") if with_items and self.chance(30) else None
+        among = with_items if same else ()
+        counted, to = (self.events(among, 30, 20, 0 if same else 10) for _ in range(2))
+        return q.LedUp(counted, self.bound((1, 2, 3)), to, self.chance(50), same)
 
     def extreme(self) -> q.Condition:
         events = self.events(windows=20, filters=20)

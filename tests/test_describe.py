@@ -481,6 +481,7 @@ PERIODS = st.one_of(
     st.builds(q.Between, st.none(), EDGES),
     DAYS.map(lambda days: q.Between(q.Edge(days, "end"), q.Edge(q.Calendar("month", 0), "start"))),
     st.builds(q.Preceding, SPANS, PLAIN_PERIODS),
+    st.builds(q.Following, SPANS, PLAIN_PERIODS),
 )
 WINDOWS = st.one_of(
     st.just(q.ALWAYS),
@@ -521,6 +522,9 @@ EVENT_FILTERS = st.one_of(
     st.builds(q.AnyFilter, some(FILTERS)),
     st.builds(q.EveryItem, some(FILTERS)),
     st.builds(q.Basket, BOUNDS, st.none() | NAMES),
+    st.builds(q.SomeItem, some(FILTERS)),
+    st.builds(q.Shares, PROPERTIES, NAMES, st.booleans()),
+    st.builds(q.FromDate, NAMES, st.sampled_from(["on the day of", "from", "after", "before"]), st.none() | SPANS),
 )
 WHERE = st.one_of(st.just(()), st.lists(EVENT_FILTERS, max_size=3).map(lambda parts: q.filters(*parts)))
 EVENTS = st.builds(Events, st.none() | NAMES, WHERE, WINDOWS)
@@ -553,6 +557,8 @@ LEAVES = st.one_of(
         st.booleans(),
         st.booleans(),
     ),
+    st.builds(q.Repeated, EVENTS, PROPERTIES, BOUNDS),
+    st.builds(q.LedUp, EVENTS, BOUNDS, EVENTS, st.booleans(), st.none() | PROPERTIES),
     st.builds(q.Extreme, ENDS, EVENTS, WINDOWS, WHERE),
     st.builds(q.CameBack, SPANS, WINDOWS),
     st.builds(q.Only, EVENTS, WHERE),

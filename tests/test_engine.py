@@ -246,6 +246,13 @@ def test_readings_can_be_chosen(shop_book: persona.Phonebook) -> None:
             raised.value.choose(number)
 
 
+def test_readings_that_count_events_are_counted_so(shop_book: persona.Phonebook) -> None:
+    with pytest.raises(persona.Ambiguous) as raised:
+        shop_book.ask("how many purchases last Monday", now=sample.NOW)
+    for number, reading in enumerate(raised.value.readings):
+        assert raised.value.choose(number).value == reading.count
+
+
 def test_a_refusal_says_the_words(shop_book: persona.Phonebook) -> None:
     with pytest.raises(persona.NotUnderstood) as raised:
         shop_book.ask("users who bought a zzyzx gizmo", now=sample.NOW)

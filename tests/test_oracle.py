@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import date, datetime
 from typing import Any
 
@@ -81,6 +82,7 @@ ROLLING_30 = during(q.Rolling(Span(30, "day")))
 PAN = item_is("name", "pan")
 PRODUCT = q.Property("product_id", "item")
 MOBILE = q.Filter((q.Property("device", "context"),), q.Text("is", ("Mobile",)))
+REFUNDED = q.Shares(q.Property("order_id"), "order-refunded")
 
 
 @pytest.mark.parametrize(
@@ -150,6 +152,28 @@ MOBILE = q.Filter((q.Property("device", "context"),), q.Text("is", ("Mobile",)))
         ("10 birthday today", q.Birthday("born", q.Calendar("day", 0)), "ann"),
         ("10 birthday ahead", q.Birthday("born", q.Ahead(Span(1, "day"))), "ann bob"),
         ("2 a date by day", q.Attribute(("joined",), q.During(ROLLING_30)), "ann"),
+        (
+            "5 some item",
+            done(ORDER, q.SomeItem((item_is("name", "pan"),)), q.SomeItem((item_is("name", "cup"),))),
+            "bob",
+        ),
+        ("5 twice the same", q.Repeated(of(ORDER), q.Property("name", "item"), Bound("=", 2)), "ann"),
+        (
+            "2 following",
+            done(ORDER, window=during(q.Following(Span(1, "month"), q.Dates(date(2026, 2, 1), date(2026, 2, 8))))),
+            "bob",
+        ),
+        ("9 the first was refunded", q.Extreme("first", of(ORDER), has=(REFUNDED,)), "ann"),
+        ("9 the last was not", q.Extreme("last", of(ORDER), has=(replace(REFUNDED, negated=True),)), "ann bob"),
+        ("7 so many before", q.LedUp(of(None), Bound("=", 3), of(ORDER)), "ann"),
+        ("7 none before the first", q.LedUp(of(VIEW), Bound("<", 1), of(ORDER), first=True), "bob"),
+        ("7 one before, of the same", q.LedUp(of(VIEW), Bound("=", 1), of(ORDER), same=PRODUCT), "ann"),
+        ("7 from a date, its day too", done(None, q.FromDate("joined", "from", Span(1, "day"))), "ann"),
+        ("7 from a date", done(VIEW, q.FromDate("joined", "from", Span(2, "week"))), "ann"),
+        ("7 after a date", done(VIEW, q.FromDate("joined", "after")), "bob"),
+        ("7 before a date", done("login", q.FromDate("joined", "before")), ""),
+        ("7 on the day", done(VIEW, q.FromDate("joined", "on the day of")), "ann"),
+        ("7 no date, none", done("login", q.FromDate("joined", "from"), bound=NEVER), "ann cat dan"),
         ("11 at least two of", q.Several(Bound(">=", 2), (done(ORDER), done("login"), done(CART))), "ann bob"),
         ("12 top", q.Rank(q.Spend(of(ORDER)), 1), "ann"),
         ("12 bottom", q.Rank(q.Spend(of(ORDER)), 1, bottom=True), "bob"),

@@ -71,6 +71,8 @@ EXAMPLES = {
         ),
     ),
     "one_line_item": Query(did(replace(ORDER, where=(NIKE, is_("coupon", "SAVE10")))), q.CountEvents(ORDERED_NIKE)),
+    "from_date": Query(did(replace(ORDER, where=(q.FromDate("signup_date", "from", q.Span(7, "day")),)))),
+    "led_up": Query(q.LedUp(LOGIN, Bound(">=", 3), ORDER, first=True)),
     "basket": Query(did(replace(ORDER, where=(q.Basket(Bound("<", 3)), q.EveryItem((NIKE,)))))),
     "json": Query(did(replace(LOGIN, where=(is_("device.kind", "7", "mobile"),)))),
     "attributes": Query(

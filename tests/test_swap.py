@@ -45,23 +45,7 @@ KEY_FRAMES = (
     "users whose {} is missing",
 )
 
-# Hostile names with which some question is read as another query today: strict, so that a mended one is taken out.
-KNOWN: dict[str, frozenset[str]] = {
-    "bare": frozenset("and,New,100,Users,Order".split(",")),
-    "quoted": frozenset(),
-    "whatever": frozenset(),
-    "event": frozenset(),
-    "key": frozenset(),
-    "unmentioned": frozenset(),
-}
-
-
-def hostile(kind: str) -> pytest.MarkDecorator:
-    """Every hostile name, those that are known to be read wrongly as xfail."""
-    wrong = pytest.mark.xfail(strict=True, reason="a hostile name is read as something else")
-    return pytest.mark.parametrize(
-        "new", [pytest.param(new, marks=[wrong] if new in KNOWN[kind] else []) for new in HOSTILE]
-    )
+hostile = pytest.mark.parametrize("new", HOSTILE)
 
 
 def expected(question: str, old: str, new: str) -> str:
@@ -98,7 +82,7 @@ def swaps(old: str, new: str, quoted: bool) -> dict[tuple[str, str, str], str]:
     return found
 
 
-@hostile("bare")
+@hostile
 def test_a_value_with_a_hostile_name(new: str) -> None:
     found = {at: one for old in VALUES for at, one in swaps(old, new, quoted=False).items()}
     assert not found, shown(found)
@@ -106,14 +90,14 @@ def test_a_value_with_a_hostile_name(new: str) -> None:
 
 # Every third value, for each name other ones; all of them at length.
 @pytest.mark.parametrize("every", [3, pytest.param(1, marks=pytest.mark.laws)])
-@hostile("quoted")
+@hostile
 def test_a_quoted_value_with_a_hostile_name(new: str, every: int) -> None:
     values = VALUES[HOSTILE.index(new) % every :: every]
     found = {at: one for old in values for at, one in swaps(old, new, quoted=True).items()}
     assert not found, shown(found)
 
 
-@hostile("whatever")
+@hostile
 def test_a_quoted_value_is_read_whatever_it_is(new: str) -> None:
     """In quotes beside its verb or key no name is anything else than itself."""
     words = nursery.vocabulary({"Moon Orchid": new, "bloom": f"{new} x", "Ghent": f"{new} y"})
@@ -127,7 +111,7 @@ def test_a_quoted_value_is_read_whatever_it_is(new: str) -> None:
         assert new.casefold() in one.query.to_json().casefold()
 
 
-@hostile("event")
+@hostile
 def test_an_event_with_a_hostile_name(new: str) -> None:
     words = nursery.vocabulary({"ticket-opened": new})
     found = {}
@@ -142,7 +126,7 @@ def test_an_event_with_a_hostile_name(new: str) -> None:
     assert not found, shown(found)
 
 
-@hostile("key")
+@hostile
 def test_a_key_with_a_hostile_name(new: str) -> None:
     words = nursery.vocabulary({"tier": new})
     found = {}
@@ -157,7 +141,7 @@ def test_a_key_with_a_hostile_name(new: str) -> None:
 
 # Of the questions every fifth, for each name other ones; all of them at length.
 @pytest.mark.parametrize("every", [5, pytest.param(1, marks=pytest.mark.laws)])
-@hostile("unmentioned")
+@hostile
 def test_hostile_names_that_nobody_mentions_change_nothing(new: str, every: int) -> None:
     """A product is so called, and the questions are about others: the same query, or readings or a refusal of a
     sentence that has the word."""

@@ -17,6 +17,7 @@ from grammar.query import (
     Calendar,
     Dates,
     Edge,
+    Following,
     Named,
     Period,
     Preceding,
@@ -226,6 +227,7 @@ SAYINGS: list[tuple[Meaning, str]] = [
         """since 1 May and before 10 May; on or after May 1 but before May 10"""),
     (Window(MAY_5, hours=(1080, 1320)), "on 5 May evening; in the evening of 5 May; on the evening of May 5"),
     (Window(Preceding(Span(7, "day"), MAY_5)), "in the 7 days before 5 May; the 7 days before May 5"),
+    (Window(Following(Span(7, "day"), MAY_5)), "in the 7 days after 5 May; the 7 days after May 5"),
     # dates
     (
         on("2026-03-05"),
@@ -455,7 +457,7 @@ product; these; the year; a year; over a year; half; half price; in half; next; 
 previous order; last order; recent orders; last name; in the cart; on mobile; on sale; at; to; to Paris; 9; 9am;
 noon; midnight; 30; 30 days; 30+; 30 or more; 30 to 60; 30-60 days; month of 2025; the 2025; in the 2025 season;
 2000 to 2024; in week 12 of 2026; since 2026-03-05 10:00; from Diwali; in summer; between Christmas and New
-Year; 2 weeks in a row; the 7 days after 5 March 2026; 7 days before 5 March 2026; last month of 2025; since
+Year; 2 weeks in a row; 7 days before 5 March 2026; last month of 2025; since
 last Monday
 """
 
@@ -645,6 +647,7 @@ def _nested(inner: st.SearchStrategy[Period]) -> st.SearchStrategy[Period]:
         st.builds(Between, st.none(), edges),
         st.builds(Between, edges, edges),
         st.builds(Preceding, spans, inner),
+        st.builds(Following, spans, inner),
     )
 
 
