@@ -12,12 +12,12 @@ from itertools import pairwise, zip_longest
 from grammar import lexicon
 from grammar.context import Context
 from grammar.draft import Clause, EventDraft, Refused, refusal
-from grammar.event_drafts import same_type
+from grammar.event_drafts import objects_apart, same_type
 from grammar.events import Mention
 from grammar.measures import in_currency, need_orders
 from grammar.mentions import Edge, EventHit, everyday
 from grammar.names import stem
-from grammar.predicates import event_condition
+from grammar.predicates import event_condition, objects_condition
 from grammar.query import (
     ALWAYS,
     AT_LEAST_ONCE,
@@ -407,6 +407,13 @@ def _single(
     gap = next(iter(_gaps(draft)), None)
     if gap is not None and before is not None and not clause.who and (before.happened or before.spent is not None):
         raise refusal(gap, f'"{ctx.text(gap)}" would count from what is no event here.', "unsupported")
+    groupings = objects_apart(ctx.names, draft)
+    if groupings:
+        apart = ctx.choose(groupings, ctx.text(draft))
+        window = _window(ctx, clause, len(clauses) == 1)
+        condition, mention = objects_condition(ctx, draft, apart, window, clause.negation)
+        mentions.append((clause, mention))
+        return condition
     mention = ctx.mention(draft, references=True)
     mention = _referred(ctx, mention, mentions, draft)
     if mention.same is not None and draft.times is not None and clause.negation is None:
@@ -588,6 +595,8 @@ def _spent(ctx: Context, clause: Clause) -> Condition:
             elif leaf.category == "EVER":
                 ever = True
             elif leaf.category == "WITHIN":
+                if leaf.meaning.span.amount == 1:
+                    raise refusal(leaf, f'Is "{ctx.text(leaf)}" the last, or any?', "vague")
                 window = Window(Rolling(leaf.meaning.span))
             else:
                 raise refusal(leaf, "This has no part beside a sum.")

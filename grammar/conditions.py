@@ -23,7 +23,17 @@ from grammar.comparisons import (
 from grammar.context import Context
 from grammar.draft import EventDraft, Tree, refusal
 from grammar.measures import money_of, need_orders
-from grammar.predicates import abandoned, basket, did_before, fate, favourite, inactive, mostly, stopped, whose_extreme
+from grammar.predicates import (
+    abandoned,
+    basket,
+    fate,
+    favourite,
+    inactive,
+    lapsed,
+    mostly,
+    stopped,
+    whose_extreme,
+)
 from grammar.profile import (
     age,
     age_bare,
@@ -141,8 +151,8 @@ def condition_of(ctx: Context, core: Tree) -> Condition:
             vlist = core.part("vlist")
             return place_condition(ctx.names, vlist)
         case "lapsed":
-            core.edge("LAPSED")
-            return did_before(Events(ORDER), ctx.span_window(core.leaf("WIN", "LASTING", "WITHIN")))
+            word, span = core.leaf("LAPSED"), core.leaf("WIN", "LASTING", "WITHIN")
+            return lapsed(ctx, word, ctx.span_window(span))
         case "age":
             edge = core.leaf("AGEP")
             return age(ctx, core, edge.meaning)

@@ -12,6 +12,7 @@ from itertools import pairwise
 from grammar import lexicon
 from grammar.context import Context
 from grammar.draft import Clause, EventDraft, Link, Negation, Quant, Refused, Timing, Tree, refusal
+from grammar.event_drafts import is_of_a_number, objects_apart
 from grammar.events import resolve_mention
 from grammar.mentions import Edge, EventHit
 from grammar.names import Candidate, stem
@@ -41,6 +42,7 @@ JOINTS = ("and", "or", "but", "comma")
 def attach_windows(ctx: Context, clauses: list[Clause]) -> None:
     """Everything that moves words from one clause to another, windows last."""
     _attach_keyed(ctx, clauses)
+    _count_twice(ctx, clauses)
     _spread_none(ctx, clauses)
     _find_verbs(ctx, clauses)
     _fill_gaps(ctx, clauses)
@@ -215,7 +217,14 @@ def _fill_gaps(ctx: Context, clauses: list[Clause]) -> None:
                 copied.tails += [e for t in model.objects if t.name == "counted_tail" for e in t.own("TAIL")]
             clause.contrast = True
         elif prep is not None:
-            copied.objects = [Tree("prepared", (Tree("prep", (prep,)), vlist))]
+            beside = Tree("prepared", (Tree("prep", (prep,)), vlist))
+            # "bought helmets but not from Corvino": nothing from there, or no helmets from there
+            lists = [t for t in (*model.objects, *model.pre) for v in (t, *t.trees("vlist")) if v.name == "vlist"]
+            if any(leaf.category == "AND" for t in lists for leaf in t.leaves()):
+                raise refusal(clause, f'"{ctx.text(clause)}": neither of them, or not both?', "vague")
+            same = bool(model.objects or model.pre) and ctx.choose((False, True), ctx.text(clause))
+            copied.objects = [*model.objects, beside] if same else [beside]
+            copied.pre = list(model.pre) if same else []
         else:
             copied.objects = [Tree("obj", (vlist,))]
         prior = next((e for e in late if e.category == "PRIOR"), None)
@@ -239,6 +248,26 @@ def _recounted(tree: Tree, quant: Tree | None) -> Tree:
     """What was counted, with another number, or with none."""
     parts = (quant if isinstance(c, Tree) and c.name == "quant" else c for c in tree.children)
     return Tree(tree.name, tuple(part for part in parts if part is not None))
+
+
+def _count_twice(ctx: Context, clauses: list[Clause]) -> None:
+    """ "booked more than 2 but fewer than 5 rides": both numbers count the noun behind them."""
+    for before, clause in pairwise(clauses):
+        one, two = before.event, clause.event
+        number = one.objects[-1] if one is not None and one.objects else None
+        if one is None or two is None or number is None or number.name != "amount" or number.end != before.end:
+            continue
+        if not clause.verbless or clause.link.kind not in ("and", "but", "or") or one.hit is None or two.hit is None:
+            continue
+        edge = number.leaf("BOUND")
+        done = {c.event for c in one.hit.candidates}
+        noun = tuple(c for c in two.hit.candidates if c.event in done)
+        counted = is_of_a_number(ctx.names, number) and edge.meaning.currency is None
+        if not noun or not counted or before.negation is not None or len(one.objects) > 1 or one.said() - {"window"}:
+            raise refusal(number, f'"{ctx.text(number)}": is it how many, or how much each?', "vague")
+        two.hit = EventHit(noun)
+        again = replace(two, objects=list(two.objects), pre=list(two.pre), tails=list(two.tails))
+        before.event = replace(again, first=one.first, end=one.end, quant=Quant(edge.meaning), time=one.time)
 
 
 _PREPS = ("VIA", "WITH", "ON", "TO", "FROM", "IN", "FOR")
@@ -339,6 +368,9 @@ def _spread_negation(ctx: Context, clauses: list[Clause]) -> None:
     i = 0
     while i < len(clauses):
         head = clauses[i]
+        if head.negation is not None and head.condition is not None:
+            i = _spread_denial(ctx, clauses, i)
+            continue
         if head.negation is None or head.event is None or (head.event.noun and not head.verbal):
             i += 1
             continue
@@ -364,6 +396,23 @@ def _spread_negation(ctx: Context, clauses: list[Clause]) -> None:
                     clauses[k].link = Link("or")
                 head.either = True
         i = j
+
+
+def _spread_denial(ctx: Context, clauses: list[Clause], i: int) -> int:
+    """ "isn't gold or from Porto" is neither: the phrases behind a negated one that have no verb of their own are under
+    its not. The clause that comes next."""
+    j = i + 1
+    while j < len(clauses) and clauses[j].bare and clauses[j].condition and clauses[j].link.kind in ("or", "comma"):
+        j += 1
+    if j == i + 1 or clauses[j - 1].link.kind != "or":
+        return i + 1
+    if j < len(clauses) and clauses[j].bare:
+        raise refusal(clauses[j], f'Is "{ctx.text(clauses[j])}" under the negation too?', "vague")
+    for clause in clauses[i + 1 : j]:
+        if clause.condition is not None:
+            clause.condition = negated(clause.condition)
+        clause.negation, clause.link = clauses[i].negation, Link("and")
+    return j
 
 
 def _in_scope(ctx: Context, negation: Negation, clause: Clause) -> bool:
@@ -453,10 +502,13 @@ def _share_objects(ctx: Context, clauses: list[Clause]) -> None:
             if any(c.event in {h.event for h in draft.hit.candidates} for c in t.meaning.candidates)
         ]
         trial = replace(draft, objects=[*draft.objects, *shared], tails=list(tails))
+        apart = objects_apart(ctx.names, trial)
         try:
-            resolve_mention(ctx.names, trial, ctx.window)
+            resolve_mention(ctx.names, apart[0][0][0] if apart else trial, ctx.window)
         except Refused:
             continue
+        if apart:
+            raise refusal(here, f'"{ctx.text(here)}" what? Several things stand behind the next verb.', "vague")
         if open_ or ctx.choose((True, False), ctx.text(here)):
             draft.objects, draft.tails = [*draft.objects, *shared], [*draft.tails, *tails]
 
@@ -606,6 +658,8 @@ def _reach(ctx: Context, run: list[Clause]) -> None:
             if _chained(run[i + 1]):
                 given[id(here)] = edges
                 continue
+            if i == 0 and here.event is not None and here.event.time.withins:
+                break  # "placed 2 orders in 7 days but none in 2025": of what comes first it is its own time
             if not set_off:
                 if link.also:
                     break

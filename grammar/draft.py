@@ -248,6 +248,7 @@ class Clause:
     verbal: bool = False  # it has a verb of its own
     contrast: bool = False  # only its time tells it from the clause before: "bought but not in June"
     excluded: bool = False
+    bare: bool = False  # a phrase without a verb of its own: "or from Porto"
     window: Window | None = None
     spent: Tree | None = None
     happened: bool = False  # a whole condition that is one of time: a gap after it may count from it

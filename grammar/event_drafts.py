@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from dataclasses import replace
-from typing import Literal
+from itertools import pairwise
+from typing import Literal, TypeAlias
 
+from grammar import lexicon
 from grammar.draft import EventDraft, Quant, Refused, Tree, refusal
-from grammar.mentions import Edge, EventHit, past_fillers
+from grammar.mentions import Edge, EventHit, ValueHit, past_fillers
 from grammar.numbers import Amount
-from grammar.query import Ahead
-from grammar.values import Names, from_date, quant_bound
+from grammar.query import Ahead, Property
+from grammar.values import Names, from_date, quant_bound, value_options
 from grammar.vocabulary import singular
 
 OBJECTS = ("obj", "ref", "same", "another", "text_object", "distinct_key", "distinct_thing")
@@ -25,7 +27,11 @@ def event_draft(names: Names, core: Tree) -> EventDraft:
     head = core.part("evhead")
     draft = head_draft(names, head)
     draft.first = core.first
-    for pre in core.trees("evpre"):
+    before = core.trees("evpre")
+    for pre, after in pairwise(before):
+        if pre.has("ONLY") and after.has("WIN"):
+            raise refusal(Tree("only", (pre, after)), f'"only" of "{names.text(after)}" is not read.', "unsupported")
+    for pre in before:
         take_pre(names, draft, pre)
     take_args(names, draft, [t for t in core.trees() if t.name not in ("evhead", "evpre", "vlist")])
     for vlist in core.trees("vlist"):
@@ -94,6 +100,7 @@ def enp_draft(names: Names, enp: Tree) -> EventDraft:
 def take_args(names: Names, draft: EventDraft, args: Sequence[Tree]) -> None:
     """What stands after an event, each phrase into its part of the draft."""
     totally: Tree | None = None
+    own = range(draft.first, draft.end)
     for n, arg in enumerate(args):
         if arg.name == "amount" and _of_many(names, draft, arg):  # "orders >= 4"
             alone = not draft.noun and draft.end - draft.first == 1
@@ -111,6 +118,9 @@ def take_args(names: Names, draft: EventDraft, args: Sequence[Tree]) -> None:
                 draft.objects.append(Tree("obj", arg.children[1:]))
             case name if name in _PARTS:
                 draft.objects.append(arg)
+                if name == "amount" and _is_sum(names, arg):
+                    noun = [i for part in (own, *(range(t.first, t.end) for t in draft.tails)) for i in part]
+                    draft.summed = any(singular(names.lattice.words[i].low) != names.lattice.words[i].low for i in noun)
             case "flagged_tail":  # "booked a refundable flight"
                 key, tail, quant = arg.leaf("KEY"), arg.leaf("TAIL"), arg.tree("quant")
                 draft.objects.append(Tree("flagged", (key,)))
@@ -165,7 +175,7 @@ def take_args(names: Names, draft: EventDraft, args: Sequence[Tree]) -> None:
                     raise refusal(arg, "Two rhythms in one clause.")
                 draft.regular = edge
             case "only":
-                draft.only = "only"
+                _take_only(names, draft, arg, args)
             case "totally":
                 totally = arg
             case "nothing":
@@ -212,10 +222,20 @@ def _of_many(names: Names, draft: EventDraft, amount: Tree) -> bool:
         and draft.times is None
         and (draft.noun or draft.nominal)
         and any(singular(word.low) != word.low for word in words)
-        and names.lattice.words[amount.first].low in _SIGNS | _OF_A_NUMBER
-        and not amount.has("PRICED", "MONEYNOUN")
+        and is_of_a_number(names, amount)
         and not amount.leaf("BOUND").meaning.currency
     )
+
+
+def _is_sum(names: Names, amount: Tree) -> bool:
+    """Whether an amount is that of several things together: "premiums totalling over 500"."""
+    word = amount.edge("PRICED")
+    return word is not None and names.text(word).casefold() in lexicon.SUMS
+
+
+def is_of_a_number(names: Names, amount: Tree) -> bool:
+    """Whether a comparison is in words that tell how many ("over" tells how much)."""
+    return names.lattice.words[amount.first].low in _SIGNS | _OF_A_NUMBER and not amount.has("PRICED", "MONEYNOUN")
 
 
 def take_pre(names: Names, draft: EventDraft, pre: Tree) -> None:
@@ -241,6 +261,21 @@ def take_pre(names: Names, draft: EventDraft, pre: Tree) -> None:
 def first_or_last(word: Edge) -> Literal["first", "last"]:
     """Which of them a word means."""
     return "first" if word.category == "FIRST" else "last"
+
+
+def _take_only(names: Names, draft: EventDraft, only: Tree, args: Sequence[Tree]) -> None:
+    """ "only" tells of all that was done. Said of a time, or of one thing of several, it is not read."""
+    at = args.index(only)
+    before, after = args[:at], args[at + 1 :]
+    timed = [t for t in (*before[-1:], *after[:1]) if t.name in _TIMED and (t.end == only.first or t.first == only.end)]
+    narrowed = after[:1] if draft.objects or draft.pre else []
+    for beside in (*timed, *narrowed):
+        first, last = sorted((only, beside), key=lambda t: t.first)
+        raise refusal(Tree("only", (first, last)), f'"only" of "{names.text(beside)}" is not read.', "unsupported")
+    draft.only = "only"
+
+
+_TIMED = frozenset({"window", "set_off", "within", "lasting", "prior", "regular"})
 
 
 def _take_which(names: Names, draft: EventDraft, edge: Edge) -> None:
@@ -301,3 +336,189 @@ def plain(names: Names, draft: EventDraft, *allowed: str) -> EventDraft:
     if draft.said().difference(allowed):
         raise refusal(draft, f'Not all of "{names.text(draft)}" has a part here.')
     return draft
+
+
+# ── several objects of one verb ───────────────────────────────────────────────────────────────────────────────────
+
+Alternatives: TypeAlias = tuple[tuple[EventDraft, ...], ...]
+"""Drafts of one verb, any of which, each with all that must hold beside it: its objects by or, and by and."""
+
+
+def objects_apart(names: Names, draft: EventDraft) -> list[Alternatives]:
+    """The drafts of a verb whose objects have a number or a filter each, or are joined by both and and or: one
+    grouping, or several that are meant alike. Nothing where all that stands beside it is said of one list."""
+    for n, tree in enumerate(draft.objects):
+        vlist = tree.tree("vlist") if tree.name in ("obj", "prepared") else None
+        if vlist is None or len(vlist.trees("vgroup")) < 2:
+            continue
+        groups, joints = vlist.trees("vgroup"), _joints(vlist)
+        number = tree.tree("quant")
+        head = _shares_head(names, draft, groups)
+        anew = [_opens(names, group) for group in groups]
+        if tree.name == "prepared":
+            at = next((k for k, group in enumerate(groups) if k and _other_kind(names, draft, tree, group)), None)
+            if at is not None:
+                return [_filters_apart(names, draft, n, at)]
+        alone = [t for t in draft.objects[n + 1 :] if _of_items(names, draft, t)]  # said of the last, or of all
+        if alone and any(anew[1:]) and (number is not None or len(set(joints)) > 1):
+            raise refusal(alone[0], f'"{names.text(alone[0])}": of all of them, or of the last?', "vague")
+        if number is not None and any(anew[1:]):
+            if draft.in_one:
+                raise refusal(draft, "Several things in one order are not read so.", "unsupported")
+            if head:
+                raise refusal(tree, "Which of these is so many?", "vague")
+            return [_number_apart(draft, n, joints, anew)]
+        if {"and", "or"} <= set(joints):
+            if head:
+                raise refusal(vlist, "Which of these go together?", "vague")
+            return _mixed(draft, n, joints, anew)
+        if alone and any(anew[1:]):
+            return _last_alone(draft, n, joints, alone)
+    return []
+
+
+def _joints(vlist: Tree) -> list[Literal["and", "or"]]:
+    """How each group after the first is joined: a comma takes the joint that the list goes on to."""
+    found: list[Literal["and", "or"]] = []
+    for child in reversed(vlist.children):
+        if isinstance(child, Edge) and child.category in ("AND", "OR"):
+            found.append("and" if child.category == "AND" else "or")
+            child.used.append(None)
+        elif isinstance(child, Tree) and child is not vlist.trees("vgroup")[0]:
+            joined = vlist.children[vlist.children.index(child) - 1]
+            if isinstance(joined, Edge) and joined.category == "COMMA":
+                found.append(found[-1] if found else "and")
+    return found[::-1]
+
+
+def _opens(names: Names, group: Tree) -> bool:
+    """Whether an article or another determiner stands before values: a new object begins."""
+    return group.first > 0 and names.lattice.words[group.first - 1].low in lexicon.DETERMINERS
+
+
+def _other_kind(names: Names, draft: EventDraft, tree: Tree, group: Tree) -> bool:
+    """Whether some value behind a preposition's own is of another property: "from Corvino or (Brisk) saddles"."""
+    prep = next(tree.part("prep").edges()).category
+    first = tree.part("vlist").trees("vgroup")[0]
+    told = False
+    for candidate in draft.hit.candidates if draft.hit is not None else ():
+        one = _kinds(names, candidate.event, first, prep)
+        others = [_kinds(names, candidate.event, Tree("vgroup", (leaf,)), prep) for leaf in group.leaves()]
+        if all(one & other for other in others):
+            return False
+        told = told or bool(one and all(others))
+    return told
+
+
+def _kinds(names: Names, event: str, group: Tree, prep: str) -> set[Property]:
+    """The properties of an event that values can be of."""
+    hits = [e for e in group.leaves() if isinstance(e.meaning, ValueHit)]
+    return {p for e in hits for option in value_options(names, event, e, prep) for p in option.properties}
+
+
+def _shares_head(names: Names, draft: EventDraft, groups: Sequence[Tree]) -> bool:
+    """Whether the last of a list may have the noun of all: "red or black saddles"."""
+    *others, last = groups
+    head = Tree("vgroup", last.children[:1])
+    events = [c.event for c in draft.hit.candidates] if draft.hit is not None else []
+    alike = any(
+        len(g.children) == 1 and _kinds(names, e, g, "") & _kinds(names, e, head, "") for g in others for e in events
+    )
+    return len(last.children) > 1 and alike
+
+
+def _part(draft: EventDraft, objects: Sequence[Tree]) -> EventDraft:
+    return replace(draft, objects=list(objects), pre=list(draft.pre), tails=list(draft.tails))
+
+
+def _filters_apart(names: Names, draft: EventDraft, n: int, at: int) -> Alternatives:
+    """ "bought helmets from Corvino or saddles from Brisk": what comes before the second object is of the first."""
+    tree = draft.objects[n]
+    vlist = tree.part("vlist")
+    groups, joints = vlist.trees("vgroup"), set(_joints(vlist))
+    vague = refusal(vlist, "Which of these is said of which?", "vague")
+    said = vlist.has("AND", "OR")
+    if len(joints) > 1 or draft.pre or draft.said() - {"window"} or (at > 1 and not said):
+        raise vague
+    one = _part(draft, [*draft.objects[:n], Tree("prepared", (tree.part("prep"), _listed(vlist, groups[:at])))])
+    two = _part(draft, [Tree("obj", (_listed(vlist, groups[at:]),)), *draft.objects[n + 1 :]])
+    more = objects_apart(names, two) or [((two,),)]
+    either = "or" in joints if said or len(more[0]) == 1 == len(more[0][0]) else len(more[0]) > 1
+    if len(more) > 1 or (len(more[0][0]) > 1 if either else len(more[0]) > 1) or objects_apart(names, one):
+        raise vague
+    return ((one,), *more[0]) if either else ((one, *more[0][0]),)
+
+
+def _of_items(names: Names, draft: EventDraft, tree: Tree) -> bool:
+    """Whether a phrase after a list tells of things, and not of the event: "from Corvino"."""
+    if tree.name != "prepared" or draft.hit is None:
+        return False
+    prep = next(tree.part("prep").edges()).category
+    groups = tree.part("vlist").trees("vgroup")
+    kinds = {p.level for c in draft.hit.candidates for g in groups for p in _kinds(names, c.event, g, prep)}
+    return kinds == {"item"}
+
+
+def _last_alone(draft: EventDraft, n: int, joints: Sequence[str], alone: Sequence[Tree]) -> list[Alternatives]:
+    """ "bought a bell and a saddle from Corvino": both are from there, or the saddle is."""
+    tree = draft.objects[n]
+    groups = tree.part("vlist").trees("vgroup")
+    listed = [Tree("obj", (Tree("vlist", (group,)),)) for group in groups]
+    if len(tree.children) > 1 or len(set(joints)) > 1 or draft.said() - {"window"}:
+        raise refusal(alone[0], "Is this said of all of them, or of the last?", "vague")
+    rest = draft.objects[n + 1 :]
+    bare = [t for t in rest if t not in alone]
+    both = [_part(draft, [*draft.objects[:n], one, *rest]) for one in listed]
+    last = [_part(draft, [*draft.objects[:n], one, *(rest if one is listed[-1] else bare)]) for one in listed]
+    return [tuple((p,) for p in parts) if joints[0] == "or" else (tuple(parts),) for parts in (both, last)]
+
+
+def _listed(vlist: Tree, groups: Sequence[Tree], joint: str = "") -> Tree:
+    """Some groups of a list, joined as they were, by the one joint or by commas."""
+    links = [c for c in vlist.children if isinstance(c, Edge) and c.category in ("AND", "OR", "COMMA")]
+    link = min(links, key=lambda c: (c.category != joint.upper(), c.category == "COMMA"))
+    return Tree("vlist", tuple(part for k, group in enumerate(groups) for part in ((link, group) if k else (group,))))
+
+
+def _number_apart(draft: EventDraft, n: int, joints: Sequence[str], anew: Sequence[bool]) -> Alternatives:
+    """ "bought two helmets and a saddle": the number is that of the first, of the others there is one at least."""
+    tree = draft.objects[n]
+    vlist = tree.part("vlist")
+    if not all(anew[1:]) or len(set(joints)) > 1 or len(tree.children) > 2 or draft.said() - {"window"}:
+        raise refusal(tree, "Which of these is so many?", "vague")
+    first, *others = vlist.trees("vgroup")
+    objects = [(tree.part("quant"), Tree("vlist", (first,))), *((Tree("vlist", (group,)),) for group in others)]
+    parts = [_part(draft, [*draft.objects[:n], Tree("obj", o), *draft.objects[n + 1 :]]) for o in objects]
+    return tuple((part,) for part in parts) if joints[0] == "or" else (tuple(parts),)
+
+
+def _mixed(draft: EventDraft, n: int, joints: Sequence[str], anew: Sequence[bool]) -> list[Alternatives]:
+    """ "a helmet or saddle and a bell": and binds tighter; an article may begin another object, of what stands before
+    it together."""
+    tree = draft.objects[n]
+    vlist = tree.part("vlist")
+    groups = vlist.trees("vgroup")
+
+    def grouped(starts: Sequence[int]) -> Alternatives:
+        found: list[list[EventDraft]] = [[]]
+        for start, end in zip(starts, [*starts[1:], len(groups)], strict=True):
+            inside = set(joints[start : end - 1])
+            if len(inside) > 1:
+                raise refusal(vlist, "Which of these go together?", "vague")
+            listed = _listed(vlist, groups[start:end], next(iter(inside), joints[0]))
+            same = tuple(listed if child is vlist else child for child in tree.children)
+            if start and joints[start - 1] == "or":
+                found.append([])
+            found[-1].append(_part(draft, [*draft.objects[:n], Tree(tree.name, same), *draft.objects[n + 1 :]]))
+        return tuple(tuple(together) for together in found)
+
+    if len(tree.children) > 1 + (tree.name == "prepared") or draft.said() - {"window"}:
+        raise refusal(vlist, "Which of these go together?", "vague")
+    if vlist.has("EITHER"):  # "either a helmet or a saddle, and a bell"
+        first = joints.index("and") + 1
+        if "or" not in joints[: first - 1] or "or" in joints[first:]:
+            raise refusal(vlist, "Which of these go together?", "vague")
+        return [grouped([0, *range(first, len(groups))])]
+    by_article = [k for k in range(len(groups)) if not k or anew[k]]
+    alike = [range(len(groups)), by_article] if any(anew[1:]) else [range(len(groups))]
+    return [grouped(starts) for starts in alike]

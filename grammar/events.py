@@ -328,6 +328,8 @@ class _Parts:
         ):
             raise self.refuse(thing, f"{self.event} is not about products.")
         if quant is not None:
+            if self.joint == "and":
+                raise self.refuse(quant, f'"{self.names.text(quant)}": of which of them?', "vague")
             self.count_things(quant, tree)
         for post in tree.trees("objpost", "score"):
             text = post.tree("text")
@@ -513,8 +515,13 @@ class _Parts:
             return
         if self.joint:
             raise self.refuse(tree, "Two lists stand beside one event.")
-        if joint == "and":
-            tree.has("BOTH")
+        both = joint == "and" and tree.has("BOTH")
+        if joint == "and" and self.in_lists(readings):
+            # "with both X and Y" of a list: one event has both
+            one = [tuple(f for part in choice for f in part) for choice in combinations(*readings)]
+            each = [] if both else [list(choice) for choice in combinations(*readings)]
+            self.variants, self.joint = [*([where] for where in one), *each], joint
+            return
         together = [list(choice) for choice in combinations(*readings)]
         if joint == "or":
             for choice in together:
@@ -523,6 +530,12 @@ class _Parts:
                     choice[:] = [merged]
         self.joint = joint
         self.variants = together
+
+    def in_lists(self, readings: list[list[tuple[EventFilter, ...]]]) -> bool:
+        """Whether all of these are said of properties that hold several values at once."""
+        lists = {k.name for k in self.names.keys(self.event or "", "event") if "list" in k.holds}
+        said = [f for options in readings for option in options for f in option]
+        return all(isinstance(f, Filter) and all(p.name in lists for p in f.properties) for f in said)
 
     def shared_head(self, groups: list[list[Edge]]) -> list[list[Filter]]:
         """In "Nike or Puma shoes" the last group's noun belongs to all: those that it extends get its filters too."""
@@ -677,6 +690,9 @@ class _Parts:
         senses = CLOSED.get(self.names.text(noun).casefold(), []) if noun is not None else []
         if noun is not None and any(category == "TOTALLY" for category, _ in senses):
             raise self.refuse(noun, f'"{self.names.text(noun)}" asks for a sum: the total of a number.')
+        priced = tree.edge("PRICED")
+        if product and priced is not None and self.names.text(priced).casefold() in lexicon.SUMS:
+            raise self.refuse(priced, f'"{self.names.text(priced)}": each of them, or all together?', "vague")
         if product and self.has("item", "price"):
             scores = [k.name for k in self.names.keys(self.event or "", "event") if k.name in SCORES]
             if scores and not tree.has("PRICED") and amount.currency is None:

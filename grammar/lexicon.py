@@ -437,6 +437,7 @@ COMPARISONS: dict[str, str] = {
     "not exceeding": "<=", "atmost": "<=", "not over": "<=", "not above": "<=",
     "exactly": "=", "precisely": "=", "equal to": "=", "equals": "=", "=": "=", "only": "=", "just": "=", "exactly equal to": "=",
 }  # fmt: skip
+SUMS = frozenset({"totalling", "totaling", "amounting to", "for a total of"})  # of several things, all together
 VAGUE = frozenset(
     """recently recent many few several lots lot big large loyal frequent frequently often rarely sometimes regularly regular heavy
     high low engaged valuable best worst good bad premium active dormant soon latest lately mostly-active popular expensive

@@ -251,8 +251,8 @@ def _lattice(
         _either_windows(table, i)
         _value_runs(table, i, question, runs, values)
     _cut_lead(table)
-    _labels(table)
     _brackets(table)
+    _labels(table)
     _split_verbs(table, occurring)
     _named_activity(table)
     _nothing_but(table)
@@ -893,6 +893,25 @@ def _split_verbs(table: _Table, occurring: frozenset[str]) -> None:
                     break
 
 
+def _label(table: _Table, end: int, bracketed: bool) -> None:
+    """The words before a colon or bracket are a label. A time there is no label; whom the words could be said of may be
+    meant, as if there were no colon."""
+    lows, at = table.lows, table.at
+    timed = [lows[:end], ["in", *lows[:end]], ["in", *lows[1:end]] if lows[0] == "for" else []]
+    for words in timed:
+        found = tuple(p.meaning for p in when.read(words, 0) if p.end == len(words)) if words else ()
+        windows = tuple(meaning for meaning in found if isinstance(meaning, Window))
+        if windows and not bracketed:
+            table.put("WIN", 0, end, windows)
+        if found:
+            return
+    table.put("LABEL", 0, end)
+    if any(not _PEOPLE.isdisjoint(edges) for edges in at[:end]):
+        for sign in (end, len(lows) - 1) if bracketed else (end,):
+            table.put("FILL", sign, sign + 1, lows[sign])
+
+
+_PEOPLE = frozenset("VALUE GENDER BOOL BOOLNOUN AGEP AGENOUN TERM BUYERS AGENT REPEAT".split())
 _NO_LABEL = frozenset("WHO WHOSE AND OR BUT WITHOUT NEG COMMA EXCEPT".split())
 
 
@@ -904,13 +923,14 @@ def _labels(table: _Table) -> None:
             end = lows.index(stop, 1)
             asks = {"HOWMANY", "LEAD"} & at[0].keys()  # "how many people bought: …" asks, and names nothing
             empty = all({"LEAD", "FILL"} & edges.keys() for edges in at[:end])
-            worded = (empty or not asks) and all(_NO_LABEL.isdisjoint(edges) for edges in at[:end])
+            timed = "WIN" in at[end]  # "lapsed customers (90 days)"
+            worded = not timed and (empty or not asks) and all(_NO_LABEL.isdisjoint(edges) for edges in at[:end])
             if (
                 worded
                 and lows[end - 1] not in ("of", "following", "these")
                 and (closing is None or lows[-1] == closing)
             ):
-                table.put("LABEL", 0, end)
+                _label(table, end, closing is not None)
     for i in range(max(0, len(lows) - 6), len(lows)):
         if lows[i] in ("who", "what") and " ".join(lows[i + 1 : i + 3]) in ("are they", "are these", "are those"):
             rest = " ".join(lows[i + 3 :])

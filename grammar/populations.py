@@ -98,6 +98,10 @@ def _populated(ctx: Context, tree: Tree, opening: Tree | None) -> Condition:
     about: list[Clause] = []
     if np is not None:
         alternative = bool(rest) and not first and rest[0].name == "linked" and rest[0].trees()[0].name == "or_"
+        if alternative and nmods and any(isinstance(c, Edge) and c.category == "NEG" for c in nmods[-1].children):
+            phrase = rest[0].trees()[1].trees()[0]
+            if _is_bare(ctx, phrase) and ctx.choose((True, False), ctx.text(phrase)):
+                nmods, first, alternative = nmods[:-1], nmods[-1:], False  # "not from Porto or over 30" is neither
         subject = noun_phrase(ctx, np, nmods, None if alternative else about)
         if rest and not first and not about and not moved and subject == Everyone() and rest[0].name == "linked":
             raise refusal(rest[0], f'"{ctx.text(rest[0].trees()[0])}" joins nothing.')
@@ -126,17 +130,22 @@ def _two_subjects(ctx: Context, tree: Tree) -> Condition | None:
         first = next((t for t in tree.trees() if t.name in ("np", "vlist", "vkey")), None)
         if first is None or any(t.tree("except") is not None or t.tree("without") is not None for t in rests[:k]):
             return None
+        words = ctx.text(tree)
+        at = next(i for i, c in enumerate(tree.children) if c is rest)
+        after = tree.children[at + 1 :]
+        said_of = bool(np.trees("npre")) or not np.part("nphead").has("CONTACT")
+        if link == "or_" and said_of and _denied(tree.children[:at]):
+            own = [t for t in after if not (isinstance(t, Tree) and _is_phrase(t))]
+            if not own or not ctx.choose((True, False), words):
+                return None  # "who isn't a gold member or a Pro member"
         tree.edge("EITHER")
         for leaf in rest.trees()[0].leaves():
             leaf.used.append(None)
         opening = tree.tree("opening")
         shared = (opening,) if opening is not None else ()
-        at = next(i for i, c in enumerate(tree.children) if c is rest)
         before = tuple(c for c in tree.children[:at] if not _either(c))
-        after = tree.children[at + 1 :]
         own = [c for c in before if c is not opening and c is not first]
         left, right = Tree(tree.name, before), Tree("population", (*shared, *unit.trees(), *after))
-        words = ctx.text(tree)
         reach = after and not own and not tree.has("EITHER") and ctx.choose((True, False), words)
         if reach:
             left = Tree(tree.name, (*before, *after))
@@ -146,6 +155,23 @@ def _two_subjects(ctx: Context, tree: Tree) -> Condition | None:
             return any_of(one, two)
         return ctx.choose([any_of(one, two), all_of(one, two)], words)
     return None
+
+
+def _is_phrase(rest: Tree) -> bool:
+    """Whether a list goes on with a phrase that has no verb of its own: "or in Porto"."""
+    kinds = [t.name for t in rest.trees()]
+    return rest.name == "linked" and kinds[0] in ("comma", "or_") and rest.trees()[1].trees()[0].name in (*NMODS, "np")
+
+
+def _denied(parts: Sequence[Tree | Edge]) -> bool:
+    """Whether a list of what somebody is not goes on after these: "who isn't gold, in Porto"."""
+    *before, last = parts
+    if isinstance(last, Tree) and _is_phrase(last):
+        return bool(before) and _denied(before)
+    while isinstance(last, Tree) and last.name in ("loose", "linked", "unit", "who"):
+        last = last.trees()[-1]
+    said = last.children if isinstance(last, Tree) and last.name == "vp_be" else ()
+    return any(isinstance(leaf, Edge) and leaf.category == "NEG" for leaf in said)
 
 
 def _all_used(ctx: Context, tree: Tree, used: Sequence[Tree | Edge | None]) -> None:
@@ -587,6 +613,7 @@ def _linked(ctx: Context, tree: Tree) -> list[Clause]:
                 unit.first,
                 unit.end,
                 condition=noun_phrase(ctx, inner[0], inner[1:]),
+                bare=True,
             )
         ]
     if inner[0].name == "step":
@@ -596,12 +623,21 @@ def _linked(ctx: Context, tree: Tree) -> list[Clause]:
     found = _clauses(ctx, inner[0], link, False)
     if link_tree.edge("EITHER") is not None:
         found[0].either = True
+    found[0].bare = _is_bare(ctx, inner[0])
     if pronoun is not None and ctx.text(pronoun).casefold() in ("it", "them"):  # "after it was cancelled"
         event = found[0].event
         if event is None:
             raise refusal(pronoun, f'"{ctx.text(pronoun)}" refers to nothing before it.')
         event.objects.append(Tree("ref", (pronoun,)))
     return found
+
+
+def _is_bare(ctx: Context, phrase: Tree) -> bool:
+    """Whether a phrase has no verb of its own: "in Porto"; not "lives in Porto"."""
+    first = ctx.names.lattice.words[phrase.first].low
+    finite = phrase.name == "signed_up" or first in ("live", "lives", "lived", "reside", "resides")
+    negated = any(isinstance(c, Edge) and c.category == "NEG" for c in phrase.children)
+    return phrase.name in NMODS - _EVENT_NMODS - {"keyed", "keyed_bound", "when"} and not finite and not negated
 
 
 def _clauses(ctx: Context, tree: Tree, link: Link, who: bool) -> list[Clause]:

@@ -7,7 +7,7 @@ from dataclasses import replace
 from grammar import lexicon
 from grammar.context import Context
 from grammar.draft import EventDraft, Negation, Refused, Tree, refusal
-from grammar.event_drafts import enp_draft, first_or_last, plain, said_event, same_type, take_args
+from grammar.event_drafts import Alternatives, enp_draft, first_or_last, plain, said_event, same_type, take_args
 from grammar.events import Mention
 from grammar.mentions import Edge, EventHit, everyday
 from grammar.names import stem
@@ -73,14 +73,20 @@ def event_condition(
         raise refusal(draft, f'"{ctx.text(draft)}": again after what?', "vague")
     if draft.time.prior is not None:
         raise refusal(draft.time.prior, f'"{ctx.text(draft.time.prior)}" needs a window before it.')
+    mention = mention or ctx.mention(draft)
     for edge in draft.time.withins:
+        if _in_any_one(ctx, draft, mention, edge) and negation is None:  # "filed 2 claims in one day"
+            draft = replace(
+                draft,
+                regular=replace(edge, category="REG", meaning=Regularity("any", edge.meaning.span.unit, AT_LEAST_ONCE)),
+            )
+            continue
         if isinstance(edge.meaning, Lasting) and negation is None and not draft.none():
             raise refusal(edge, f'"{ctx.text(edge)}" says how long something has not happened.')
         joined = merge(window, Window(Rolling(edge.meaning.span)))
         if joined is None:
             raise refusal(edge, f'"{ctx.text(edge)}" is a second time for the same thing.')
         window = joined
-    mention = mention or ctx.mention(draft)
     if mention.refers or mention.same is not None:
         raise refusal(draft, f'"{ctx.text(draft)}" refers to nothing before it.')
     bound = mention.bound
@@ -105,6 +111,39 @@ def event_condition(
             raise refusal(draft, "Not both, or neither? Say it in two clauses.", "unsupported")
         condition = negated(condition)
     return all_of(condition, *mention.profile)
+
+
+def _in_any_one(ctx: Context, draft: EventDraft, mention: Mention, edge: Edge) -> bool:
+    """Whether "in one day", beside a number, is any one day, and not the last."""
+    counted = draft.times is not None or mention.bound != AT_LEAST_ONCE
+    if not counted or edge.meaning.span.amount != 1 or draft.none() or draft.regular is not None:
+        return False
+    if mention.measure != "count":
+        raise refusal(edge, f'Is "{ctx.text(edge)}" the last, or any?', "vague")
+    return ctx.choose((False, True), ctx.text(edge))
+
+
+def objects_condition(
+    ctx: Context, draft: EventDraft, apart: Alternatives, window: Window, negation: Negation | None
+) -> tuple[Condition, Mention]:
+    """One verb of several objects, each with its own number and filters; and the mention that "it" may not refer to,
+    since it could be any of them."""
+    if negation is not None and any(len(together) > 1 for together in apart):
+        raise refusal(draft, "Not both, or neither? Say it in two clauses.", "unsupported")
+    told: list[Mention] = []
+    either: list[Condition] = []
+    for together in apart:
+        found = [ctx.mention(part) for part in together]
+        each = zip(together, found, strict=True)
+        either.append(all_of(*(event_condition(ctx, part, window, mention=mention) for part, mention in each)))
+        told.extend(found)
+    condition = any_of(*either)
+    all_alike = replace(
+        told[0],
+        variants=tuple(where for mention in told for where in mention.variants),
+        product=next((mention.product for mention in told if mention.product), None),
+    )
+    return negated(condition) if negation is not None else condition, all_alike
 
 
 def _in_total(draft: EventDraft, mention: Mention, window: Window) -> Condition:
@@ -142,6 +181,8 @@ def _one_event(ctx: Context, draft: EventDraft, mention: Mention, events: Events
             return Only(replace(events, where=()), filters(EveryItem(items), *others))
         return Only(replace(events, where=()), events.where)
     if draft.regular is not None:
+        if mention.measure != "count":
+            raise refusal(draft.regular, "A number of things in a rhythm is not read; of events it is.", "unsupported")
         if draft.which:
             raise refusal(draft, "A rhythm of first or last events is not read.", "unsupported")
         return _rhythm(ctx, draft.regular, events, bound, draft)
@@ -185,6 +226,8 @@ def _rhythm(ctx: Context, edge: Edge, events: Events, bound: Bound, draft: Event
                 said.needed if said.needed.comparison != "=" else Bound(">=", said.needed.value),
             )
         case "any":
+            if each == 1:
+                raise refusal(edge, f'How often in "{ctx.text(edge)}"?', "vague")
             return Has(ActivePeriods(events, said.unit, each), Bound(">=", 1))
         case "every":
             if events.window.period is None:
@@ -427,7 +470,14 @@ def lapsed_buyers(ctx: Context, edge: Edge, wins: list[Edge]) -> Condition:
     """Those who bought once, and not in the window."""
     if len(wins) != 1:
         raise refusal(edge, f'"{ctx.text(edge)}" needs a number of days: lapsed customers (90 days).', "vague")
-    return did_before(Events(ORDER), ctx.window(wins[0]))
+    return lapsed(ctx, edge, ctx.window(wins[0]))
+
+
+def lapsed(ctx: Context, word: Edge, window: Window) -> Condition:
+    """Bought once, and not in the window. Refused where nobody's orders are known."""
+    if ORDER not in ctx.names.types:
+        raise refusal(word, f'"{ctx.text(word)}" from what? The phonebook has no order-completed.', "unsupported")
+    return did_before(Events(ORDER), window)
 
 
 def basket(ctx: Context, tree: Tree) -> Condition:

@@ -351,6 +351,10 @@ def _one(words: Lattice, vocabulary: Vocabulary, before: Condition | None = None
     if best[1] == 0 and _capital(words, ordinary):  # "bought Today": with a capital, it may be meant as a name
         named = min((rank for rank, _ in resolved.values() if rank[0] == best[0] and rank[1]), default=None)
         chosen += [one for rank, one in resolved.values() if rank == named]
+    for labelled in (True, False):  # "gold members: …": a name for them, or who they are
+        other = [rank for rank, one in resolved.values() if (one.query.label is not None) is labelled]
+        if other and "LABEL" in words.at[0] and not any((o.query.label is not None) is labelled for o in chosen):
+            chosen += [one for rank, one in resolved.values() if rank == min(other) and rank[0] == best[0]]
     corrected = tuple(f'"{wrong}" was read as "{right}".' for wrong, right in words.corrections)
     if len(chosen) == 1:
         return Read(chosen[0].query, corrected + chosen[0].warnings, _grounding(chosen[0].query, words, vocabulary))

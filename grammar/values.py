@@ -7,6 +7,7 @@ from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from grammar import lexicon
+from grammar.closed import CLOSED
 from grammar.draft import Part, Refused, Tree, refusal
 from grammar.mentions import Edge, Lattice, ValueHit
 from grammar.names import Index, index, stem
@@ -167,6 +168,10 @@ def vlist_groups(tree: Tree) -> tuple[list[list[Edge]], str]:
     """A value list as groups of adjacent value words, and how they are joined: "or", "and", "" (one group)."""
     groups = [list(group.edges()) for group in tree.trees("vgroup")]
     joint = "or" if tree.has("OR") else "and" if len(groups) > 1 else ""
+    if joint == "or" and tree.has("AND"):
+        raise Refused(
+            "vague", tree.first, tree.end, "Which of these go together? There is an and and an or in one list."
+        )
     return groups, joint
 
 
@@ -242,6 +247,9 @@ def key_test(
                 )
             if "number" not in holds:
                 raise Refused("wrong key", edge.first, edge.end, f'"{key}" holds no numbers to compare.')
+            noun = cond.edge("MONEYNOUN")
+            if noun is not None and any(c == "TOTALLY" for c, _ in CLOSED.get(names.text(noun).casefold(), ())):
+                raise Refused("vague", noun.first, noun.end, f'"{names.text(noun)}": of each, or all together?')
             return Numeric(edge.meaning.bound), ()
         case "number":
             edge = cond.leaf("NUM")

@@ -1181,8 +1181,19 @@ def _two_sided(words: Words, i: int) -> _Found:
         )  # "2000 to 2024" may be amounts
         if how in ("between", "from") or dated or (how and _is_named_range(period)):
             yield end, Window(period)
+            if _word(words, at) in _WEEKDAYS and (days := _days_between(period)):  # of one week, or of any
+                yield end, Window(weekdays=days)
     if how in ("between", "from", "") and (hours := _clock_range(words, at, joints)) is not None:
         yield hours[0], Window(hours=hours[1])
+
+
+def _days_between(period: Period) -> tuple[int, ...]:
+    """The days of the week from one to another, where a period goes between two such days."""
+    match period:
+        case Between(Edge(Named("weekday", first), "start"), Edge(Named("weekday", last), "end")):
+            return tuple(sorted({(first + days - 1) % 7 + 1 for days in range((last - first) % 7 + 1)}))
+        case _:
+            return ()
 
 
 def _is_named_range(period: Period) -> bool:
@@ -1650,7 +1661,8 @@ def _say_between(start: Edge | None, end: Edge | None) -> str:
         return _say_side(start, "since" if start.side == "start" else "after")
     if start is None:
         return _say_side(end, "before" if end.side == "start" else "until")
-    if start.side == "start" and end.side == "end" and _is_plain_range(start.period, end.period):
+    plain = _is_plain_range(start.period, end.period) and not _days_between(Between(start, end))
+    if start.side == "start" and end.side == "end" and plain:
         return f"from {_say_noun(start.period)} to {_say_noun(end.period)}"
     return f"from {_say_edge(start)} to {_say_edge(end)}"
 

@@ -206,7 +206,6 @@ SAYINGS: list[tuple[Meaning, str]] = [
         """from January to March; between January and March; in January to March; from Jan till Mar; between
         January to March; from January through March"""),
     (from_to(Named("quarter", 1), Named("quarter", 3)), "from Q1 to Q3; between Q1 and Q3"),
-    (from_to(MONDAY, Named("weekday", 5)), "from Monday to Friday; between Monday and Friday; from Mon till Fri"),
     # a day and month without a year: the latest
     (Window(MAY_5),
         """on 5 May; on May 5; on the 5th of May; on 5th May; on May 5th; on May the 5th; during 5 May; for May 5"""),
@@ -409,6 +408,8 @@ TWO_READINGS: list[tuple[str, tuple[Window, Window]]] = [
     ("on the weekend", (Window(weekdays=(6, 7)), Window(Calendar("week", 1), weekdays=(6, 7)))),
     ("this weekend", (Window(Calendar("week", 0), weekdays=(6, 7)), Window(Calendar("week", 1), weekdays=(6, 7)))),
     ("last Monday", (Window(MONDAY), Window(Calendar("week", 1), weekdays=(1,)))),
+    ("between Monday and Friday", (from_to(MONDAY, Named("weekday", 5)), Window(weekdays=(1, 2, 3, 4, 5)))),
+    ("from Sat till Mon", (from_to(Named("weekday", 6), MONDAY), Window(weekdays=(1, 6, 7)))),
     ("on last Friday", (Window(Named("weekday", 5)), Window(Calendar("week", 1), weekdays=(5,)))),
     (
         "last Monday morning",
