@@ -325,7 +325,11 @@ def fate(ctx: Context, tree: Tree) -> Condition:
         raise refusal(verb, f'"{ctx.text(verb)}": by whom?', "no place")
     if negation is not None and negation.meaning[0] != "be":
         raise refusal(negation, f'"{ctx.text(negation)}" has no part here.')
-    events = ctx.events(enp_draft(ctx.names, enp), ALWAYS)
+    draft = enp_draft(ctx.names, enp)
+    named = {c.event for c in draft.hit.candidates} if draft.hit is not None else set()
+    if tree.name != "whose_fate" and any(c.event in named for c in verb.meaning.candidates):
+        raise refusal(tree, "It is not said when the first or last one was.", "incomplete")  # "filed their first claim"
+    events = ctx.events(draft, ALWAYS)
     noun = stem(ctx.names.lattice.words[enp.end - 1].low)
     found = [
         Shares(Property(name), c.event, negation is not None)

@@ -1403,7 +1403,8 @@ def _by_clock(words: Words, i: int) -> _Found:
     clock = _clock(words, at) if at > i else None
     if clock is None or clock[2] == "bare" or clock[1] in (0, 1440):
         return
-    if _says(words, clock[0], _TO) and _clock(words, _past(words, clock[0], _TO)) is not None:
+    other = _clock(words, _past(words, clock[0], _TO)) if _says(words, clock[0], _TO) else None
+    if other is not None and _word(words, other[0]) not in _MONTHS_SAID:  # "after 18:00 until 7 July" has one clock
         return
     if words[i] in ("after", "past", "later"):
         yield clock[0], Window(hours=(clock[1], 1440))
