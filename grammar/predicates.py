@@ -326,7 +326,8 @@ def fate(ctx: Context, tree: Tree) -> Condition:
     if negation is not None and negation.meaning[0] != "be":
         raise refusal(negation, f'"{ctx.text(negation)}" has no part here.')
     draft = enp_draft(ctx.names, enp)
-    named = {c.event for c in draft.hit.candidates} if draft.hit is not None else set()
+    candidates = draft.hit.candidates if draft.hit is not None else ()
+    named = {c.event for c in candidates if c.tier == candidates[0].tier}
     if tree.name != "whose_fate" and any(c.event in named for c in verb.meaning.candidates):
         raise refusal(tree, "It is not said when the first or last one was.", "incomplete")  # "filed their first claim"
     events = ctx.events(draft, ALWAYS)

@@ -6,9 +6,14 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 import persona
 from persona import sample
+
+# How long an example takes is told by the machine, not by what is tested.
+settings.register_profile("timeless", deadline=None)
+settings.load_profile("timeless")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

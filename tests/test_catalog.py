@@ -431,7 +431,7 @@ WORDS = st.lists(
 )
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(st.lists(WORDS.map(" ".join), min_size=1, max_size=12), st.integers(1, 3))
 def test_the_index_agrees_with_the_twin(texts: list[str], batches: int) -> None:
     """What the store looks up is what a vocabulary in memory with the same values does, whatever the batches."""

@@ -434,7 +434,7 @@ def test_conditions_may_stand_in_another_order() -> None:
 
 
 @given(st.text(max_size=40), st.sampled_from(SENTENCES), st.integers(0), st.integers(0, 5))
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 def test_no_text_is_too_much(noise: str, row: tuple[Query, str], at: int, cut: int) -> None:
     sentence = row[1]
     at %= len(sentence)
@@ -651,13 +651,13 @@ def holds(query: Query) -> None:
 
 
 @given(QUERIES)
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 def test_every_query_is_read_back(query: Query) -> None:
     holds(query)
 
 
 @pytest.mark.laws
 @given(QUERIES)
-@settings(max_examples=20_000, deadline=None)
+@settings(max_examples=20_000)
 def test_every_query_is_read_back_at_length(query: Query) -> None:
     holds(query)

@@ -362,7 +362,7 @@ OBJECTS = st.dictionaries(
 )
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(st.sampled_from(EVENTS), st.dictionaries(st.sampled_from(list(full(EVENTS[0]))), JSON), OBJECTS, st.booleans())
 @example(DEFAULT_EVENTS["order-completed"], {}, {"total": 10**400}, False)
 def test_mutated_payloads_give_documented_errors(
@@ -375,7 +375,7 @@ def test_mutated_payloads_give_documented_errors(
         assert error.message
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(st.sampled_from(EVENTS), st.lists(OBJECTS, min_size=1, max_size=3), st.booleans(), st.booleans())
 def test_the_quick_judgement_is_never_too_kind(
     event: DefaultEvent, changes: list[dict[str, Any]], strict: bool, whole: bool

@@ -85,7 +85,7 @@ TEXTS = st.text(st.characters(codec="utf-8", exclude_characters="\x00"), max_siz
 )
 
 
-@settings(max_examples=60, deadline=None, database=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=60, database=None, suppress_health_check=list(HealthCheck))
 @given(
     st.lists(st.tuples(TEXTS, st.none() | TEXTS, st.none() | st.integers(-9, 9)), max_size=30),
     st.sampled_from(SUFFIXES),

@@ -112,7 +112,6 @@ def many(examples: int) -> settings:
     return settings(
         max_examples=examples,
         database=None,
-        deadline=None,
         report_multiple_bugs=False,
         suppress_health_check=list(HealthCheck),
     )

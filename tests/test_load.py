@@ -729,7 +729,7 @@ def fuzzed() -> Iterator[Book]:
     yield opened("Europe/Berlin")
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @example([b"\xef\xbb\xbf"], [])
 @given(st.lists(LINES, min_size=20, max_size=20), st.lists(SENT, max_size=5))
 def test_whatever_is_sent_is_stored_or_kept(
@@ -739,7 +739,7 @@ def test_whatever_is_sent_is_stored_or_kept(
 
 
 @pytest.mark.laws
-@settings(max_examples=5_000, deadline=None)
+@settings(max_examples=5_000)
 @given(st.lists(LINES, min_size=20, max_size=20), st.lists(SENT, max_size=5))
 def test_whatever_else_is_sent_is_stored_or_kept(
     tmp_path_factory: pytest.TempPathFactory, lines: list[bytes], sent: list[Any]

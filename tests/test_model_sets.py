@@ -265,14 +265,14 @@ asked_of = given(
 )
 
 
-@settings(max_examples=30, deadline=None, suppress_health_check=list(HealthCheck), derandomize=True)
+@settings(max_examples=30, suppress_health_check=list(HealthCheck), derandomize=True)
 @asked_of
 def test_whatever_a_server_returns(bank: Loaded, question: str, parser: str, replies: list[Reply]) -> None:
     check_anything(bank, question, parser, replies)
 
 
 @pytest.mark.laws
-@settings(max_examples=2000, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=2000, suppress_health_check=list(HealthCheck))
 @asked_of
 def test_whatever_a_server_returns_at_length(bank: Loaded, question: str, parser: str, replies: list[Reply]) -> None:
     check_anything(bank, question, parser, replies)

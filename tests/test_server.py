@@ -736,7 +736,7 @@ def test_keys_on_the_command_line(
         pass
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(data=st.data())
 def test_isolation(isolated: tuple[Service, dict[str, tuple[str, ...]]], data: st.DataObject) -> None:
     """Whatever key asks whatever route: nothing of a phonebook that the key was not made for is ever told."""

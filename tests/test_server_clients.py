@@ -364,7 +364,6 @@ def probe(service: Service, key: str, examples: int) -> int:
 
         @settings(
             max_examples=examples,
-            deadline=None,
             database=None,
             derandomize=True,
             phases=[Phase.generate],
