@@ -207,7 +207,7 @@ def _from_bare(arg: Tree) -> bool:
     return prep is not None and prep.category == "FROM" and arg.part("vlist").first == prep.end
 
 
-_SIGNS = frozenset({"<", ">", "<=", ">=", "="})
+_SIGNS = frozenset("< > <= >= =< => ≤ ≥ = ==".split())
 _OF_A_NUMBER = frozenset(
     "at atleast atmost more fewer less no not exactly precisely minimum maximum min max up upto".split()
 )

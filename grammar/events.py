@@ -51,6 +51,7 @@ from grammar.values import (
     key_values,
     money_keys,
     name_parts,
+    one_by_one,
     place_condition,
     properties,
     quant_bound,
@@ -632,9 +633,12 @@ class _Parts:
             keys = [k for k in keys if k.name == "name"]
         if not keys:
             raise self.refuse(edge, f"{self.event} is not about products.", "wrong key")
-        test, warnings = key_test(self.names, cond, keys, self.windows)
-        self.warnings.extend(warnings)
-        self.options.append([(Filter(properties(keys), test),)])
+        found: list[EventFilter] = []
+        for one in one_by_one(self.names, cond):
+            test, warnings = key_test(self.names, one, keys, self.windows)
+            self.warnings.extend(warnings)
+            found.append(Filter(properties(keys), test))
+        self.options.append([tuple(found)])
 
     def product_is(self, vlist: Tree, negated: bool) -> None:
         groups, joint = vlist_groups(vlist)

@@ -33,6 +33,7 @@ from grammar.values import (
     key_test,
     key_values,
     negates,
+    one_by_one,
     said_text,
     signup_key,
     unknown,
@@ -131,6 +132,8 @@ def attribute_bound(ctx: Context, key: Edge, attribute: Key, bound: Bound) -> Co
 def attribute_keyed(ctx: Context, key: Edge, attribute: Key, cond: Tree, there: bool = False) -> Condition:
     """What stands beside an attribute's key: a value, a bound, a text, a time. `there`: it is said that there is one
     ("with a tier other than gold")."""
+    if cond.name == "bounds":
+        return all_of(*(attribute_keyed(ctx, key, attribute, one, there) for one in one_by_one(ctx.names, cond)))
     _not_compared(ctx, cond, there)
     if attribute.name.lower() in lexicon.AGE_KEYS and cond.name in ("bound", "number"):
         edge = cond.leaf("BOUND", "NUM")

@@ -471,8 +471,8 @@ def _misplaced(words: Lattice, nothing: NoTree, vocabulary: Vocabulary) -> NotUn
         return _unknown_words(words, vague, vocabulary)
     ends = [end for category, found in words.at[at].items() if category in _WHOLE for end in found]
     first = at
-    while first and words.at[first - 1] and words.at[first - 1].keys() <= {"GENV", "HAVE", "DO"}:
-        first -= 1  # a light verb without its noun is part of the trouble
+    while first and words.at[first - 1] and words.at[first - 1].keys() <= {"GENV", "HAVE", "DO", "CMP"}:
+        first -= 1  # a light verb without its noun is part of the trouble, and a comparison without its number
     text = words.text(first, max(ends, default=at + 1))
     if nothing.position >= len(words.words):
         return NotUnderstood(

@@ -309,6 +309,18 @@ def key_test(
     raise Refused("unsupported", cond.first, cond.end, "This comparison is not read.")
 
 
+def one_by_one(names: Names, cond: Tree) -> list[Tree]:
+    """ "over 25 and under 35" as its two comparisons, which must leave something between them; else what was said."""
+    if cond.name != "bounds":
+        return [cond]
+    cond.own("BE", "AND")
+    edges = cond.own("BOUND")
+    said = sorted((edge.meaning.bound for edge in edges), key=lambda bound: bound.value)
+    if said[0].value == said[1].value or [bound.comparison[0] for bound in said] != [">", "<"]:
+        raise Refused("no place", cond.first, cond.end, f'"{names.text(cond)}" is no range.')
+    return [Tree("bound", (edge,)) for edge in edges]
+
+
 def key_noun(key: Key) -> str:
     """The noun of a key's name, as a stem: doctor of family_doctor."""
     return stem(name_parts(key.name)[-1])
