@@ -10,6 +10,7 @@ import re
 from dataclasses import replace
 
 from grammar import query as q
+from grammar.contradiction import contradiction
 from grammar.describe import describe
 from grammar.errors import Ambiguous, NotUnderstood, Reading
 from grammar.query import Condition, Query, all_of
@@ -49,7 +50,11 @@ def read_about(question: str, given: Query, vocabulary: Vocabulary) -> Read:
     except Ambiguous as refusal:
         readings = [_both(reading.query, given) for reading in refusal.readings]
         raise Ambiguous([Reading(describe(query), query) for query in readings], refusal.words) from None
-    return replace(said, query=_both(said.query, given))
+    whole = _both(said.query, given)
+    found = contradiction(whole, vocabulary)
+    if found is not None:
+        raise NotUnderstood("no place", [question], f"{found.reason} Was it asked of those before?")
+    return replace(said, query=whole)
 
 
 def _alone(question: str) -> str:

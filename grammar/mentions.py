@@ -103,9 +103,7 @@ def tokens(question: str) -> tuple[Word, ...]:
                 if _joins_letters(question, start, end):
                     continue
                 raw = "−" if _is_minus(question, start, end) else "-"
-            elif raw in ".?!…" and not question[end:].strip(" .?!…)\"'"):
-                continue
-            elif raw in ".?…" and start == 0:
+            elif raw in ".?!…" and (not question[end:].strip(" .?!…)\"'") or (start == 0 and raw != "!")):
                 continue
             elif raw == "!" and _is_pause(question, start, end):
                 raw = "."
