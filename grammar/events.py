@@ -12,6 +12,7 @@ from typing import Any
 
 from grammar import lexicon
 from grammar.closed import CLOSED
+from grammar.contradiction import contradiction
 from grammar.draft import EventDraft, Refused, Tree, refusal
 from grammar.mentions import Edge, past_fillers
 from grammar.names import Candidate, name_stems, stem
@@ -25,6 +26,7 @@ from grammar.query import (
     Condition,
     During,
     EventFilter,
+    Events,
     EveryItem,
     Filter,
     Known,
@@ -60,7 +62,7 @@ from grammar.values import (
     value_options,
     vlist_groups,
 )
-from grammar.vocabulary import Key, KeyLevel, singular, words_of
+from grammar.vocabulary import Key, singular, words_of
 
 _POSSESSIVE = frozenset({"their", "his", "her", "its"})
 _OF_OBJECTS = frozenset({"item", "event", "order value"})  # the levels of properties that tell what was bought
@@ -898,12 +900,13 @@ class _Parts:
         for choice in combinations(*self.options) if self.options else [()]:
             base = tuple(f for part in choice for f in part)
             for variant in self.variants:
-                if any(self.contradicts((*base, *v)) for v in variant):
+                sets = tuple(filters(*base, *v) for v in variant)
+                if any(contradiction(Events(self.event, where), self.names.vocabulary) for where in sets):
                     continue
                 found.append(
                     Mention(
                         event=self.event,
-                        variants=tuple(filters(*base, *v) for v in variant),
+                        variants=sets,
                         joint=self.joint,
                         bound=bound,
                         measure=self.measure,
@@ -918,32 +921,12 @@ class _Parts:
                 )
         return list(dict.fromkeys(found))
 
-    def contradicts(self, where: Sequence[EventFilter]) -> bool:
-        """Whether one property, which is no list, is to be two values at once."""
-        lists = {(k.name, k.level) for k in self.names.keys(self.event or "") if "list" in k.holds}
-        equal = [f for f in where if isinstance(f, Filter) and isinstance(f.test, Text) and _is_one(f, lists)]
-        return any(
-            one.properties == two.properties and not set(_texts(one)) & set(_texts(two))
-            for one, two in combinations(equal, equal)
-        )
-
     def referent(self, where: tuple[EventFilter, ...]) -> tuple[EventFilter, ...]:
         """The filters that "it" takes along, those of the object: a context is the event's own, and so is a property of
         an order whose object is a product ("bought the Red Shirt with a coupon")."""
         levels = {part: {p.level for f in nodes(part) if isinstance(f, Filter) for p in f.properties} for part in where}
         product = not self.noun and any("item" in found for found in levels.values())
         return tuple(part for part, found in levels.items() if found <= ({"item"} if product else _OF_OBJECTS))
-
-
-def _is_one(said: Filter, lists: set[tuple[str, KeyLevel]]) -> bool:
-    """Whether a filter says that a property has one of some values, and the property holds one at a time."""
-    test = said.test
-    plain = isinstance(test, Text) and test.how == "is" and not test.negated
-    return plain and not any((p.name, p.level) in lists for p in said.properties)
-
-
-def _texts(said: Filter) -> tuple[str, ...]:
-    return said.test.values if isinstance(said.test, Text) else ()
 
 
 def _merged_or(groups: Sequence[tuple[EventFilter, ...]]) -> tuple[EventFilter, ...] | None:

@@ -316,7 +316,8 @@ def one_by_one(names: Names, cond: Tree) -> list[Tree]:
     cond.own("BE", "AND")
     edges = cond.own("BOUND")
     said = sorted((edge.meaning.bound for edge in edges), key=lambda bound: bound.value)
-    if said[0].value == said[1].value or [bound.comparison[0] for bound in said] != [">", "<"]:
+    apart = said[0].value < said[1].value and [bound.comparison[0] for bound in said] == [">", "<"]
+    if not apart or any(negates(names, edge) for edge in edges):
         raise Refused("no place", cond.first, cond.end, f'"{names.text(cond)}" is no range.')
     return [Tree("bound", (edge,)) for edge in edges]
 
