@@ -179,6 +179,9 @@ def _for_event(names: Names, draft: EventDraft, event: str | None, windows: Call
             t.name == "obj" or (t.name == "flagged" and t.first == follows and len(t.children) == 1)
             for t in draft.objects[n + 1 :]
         )
+        summed = next((e for e in tree.children if isinstance(e, Edge) and e.category == "KEY"), None)
+        if before_noun and summed is not None and _adds_up(names, tree, summed):
+            raise parts.refuse(tree, f'"{names.text(tree)}": of what is it the {names.text(summed)}?', "vague")
         if tree.name == "amount" and before_noun:
             raise parts.refuse(tree, f'"{names.text(tree)}" stands before what it measures.')
         if tree.name in ("has_property", "value_key") and any(
@@ -222,6 +225,13 @@ def _for_event(names: Names, draft: EventDraft, event: str | None, windows: Call
         last = draft.objects[-1] if draft.objects else draft
         raise refusal(last, f'"{names.text(last)}" cannot be beside what else is said of {event}: it has one of them.')
     return found
+
+
+def _adds_up(names: Names, tree: Tree, key: Edge) -> bool:
+    """Whether a key beside a bare number is also a word for a sum, as in "total 3 saddles", "3 total saddles"."""
+    number = tree.name == "keyed_bound" and tree.children[0] is not key
+    beside = tree.children[0] is key and names.lattice.at[past_fillers(names.lattice, key.end)].keys() & {"NUM"}
+    return (number or bool(beside)) and "AGG" in names.lattice.at[key.first]
 
 
 def _value_follows(names: Names, i: int, key: Edge) -> bool:

@@ -779,8 +779,12 @@ def _value_runs(
     for j in range(min(len(words), i + LONGEST_RUN), i, -1):
         held = _with_signs(words[i:j], values.get(runs.get((i, j), ""), ()))
         worded = j > i + 1 or not lows[i].replace(".", "").replace(",", "").isdigit()  # a bare number is a number
-        if held and worded and lows[j - 1] not in ",;:()" and lows[i] not in ",;:()":
+        amount = lows[i : j + 1] in _HALVES
+        if held and worded and not amount and lows[j - 1] not in ",;:()" and lows[i] not in ",;:()":
             table.put("VALUE", i, j, ValueHit(question[words[i].start : words[j - 1].end], held))
+
+
+_HALVES = (["half", "a"], ["half", "an"], ["half", "the"], ["half", "of"], ["half", "their"])  # no name, but how much
 
 
 def _with_signs(words: Sequence[Word], held: tuple[Value, ...]) -> tuple[Value, ...]:

@@ -59,6 +59,8 @@ def population_of(ctx: Context, tree: Tree) -> Condition:
         return population_of(ctx, tree.trees()[0])
     opening = tree.tree("opening")
     win = opening.edge("WIN") if opening is not None else None
+    if opening is not None and opening.has("EVER"):
+        _not_history(ctx, tree, opening)
     if opening is None or win is None:
         return _populated(ctx, tree, opening)
     ctx = replace(ctx, head=Head(ctx.window(win)))
@@ -66,6 +68,15 @@ def population_of(ctx: Context, tree: Tree) -> Condition:
     if not ctx.head.used:
         raise refusal(opening, f'"{ctx.text(opening)}" has no verb to belong to.')
     return found
+
+
+def _not_history(ctx: Context, tree: Tree, opening: Tree) -> None:
+    """ "previously gold members": of attributes only what holds now is known, and a time before is of an event."""
+    np = tree.tree("np")
+    contacts = np.part("nphead").children[0] if np is not None else None
+    said = isinstance(contacts, Edge) and contacts.category not in ("BUYERS", "AGENT")
+    if (said and not opening.has("COMMA")) or tree.name == "value_population":
+        raise refusal(opening, f'"{ctx.text(opening)}": what a contact was before is not known.', "unsupported")
 
 
 def _populated(ctx: Context, tree: Tree, opening: Tree | None) -> Condition:

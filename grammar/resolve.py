@@ -61,8 +61,12 @@ def _possible(query: Query, tree: Tree, names: Names) -> None:
     """The reading contradicts nothing that it says itself. A refusal quotes the words of the values at odds."""
     found = contradiction(query, names.vocabulary)
     if found is not None:
-        said = [leaf for leaf in tree.leaves() if _says(names, leaf, found.texts)] or list(tree.leaves())
-        raise Refused("no place", min(e.first for e in said), max(e.end for e in said), found.reason)
+        leaves = list(tree.leaves())
+        said = [leaf for leaf in leaves if _says(names, leaf, found.texts)] or leaves[-1:]
+        first = said[-1].first
+        for leaf in reversed(said[:-1]):  # side by side they are quoted together, else the last
+            first = leaf.first if leaf.end == first else first
+        raise Refused("no place", first, said[-1].end, found.reason)
 
 
 def _says(names: Names, leaf: Edge, texts: tuple[str, ...]) -> bool:

@@ -407,12 +407,23 @@ def key_values(names: Names, tree: Tree, keys: Sequence[Key]) -> tuple[tuple[str
             texts.extend(v.text for v in held)
         elif not any(h in ("text", "list") for k in keys for h in k.holds):
             raise unknown(names, group[0], keys[0].event, keys)
+        elif qualified := _qualified(names, group, keys):
+            reason = f'No {keys[0].name} is "{said}"; it has "{qualified}".'
+            raise Refused("unknown value", group[0].first, group[-1].end, reason, (qualified,))
         else:
             texts.append(said)
             near = names.vocabulary.near(said, list(keys), 1)
             hint = f' The nearest is "{near[0].text}".' if near else ""
             warnings.append(f'No {keys[0].name} is "{said}".{hint}')
     return canonical(texts), tuple(warnings)
+
+
+def _qualified(names: Names, group: Sequence[Edge], keys: Sequence[Key]) -> str | None:
+    """The value in "almost gold" or "gold currently": beside other small words, a value of these very keys is no part
+    of a name."""
+    plain = any(e.category == "UNK" and names.text(e).islower() for e in group)
+    held = (v for e in group if e.category == "VALUE" for v in e.meaning.values if v.key in keys)
+    return next((v.text.strip() for v in held), None) if plain else None
 
 
 def currency_filter(names: Names, event: str | None, edge: Edge) -> tuple[Filter | None, str | None]:
