@@ -20,7 +20,7 @@ from grammar.vocabulary import Vocabulary
 _THEM = r"(?:them|those|these|the ones)\b"
 _LINK = r"(?:from|in|with|without|who|whose|not|living|aged)\b"
 _REST = re.compile(
-    r"(?:and |but |now |show (?:me )?|list )*(?:(?:everyone|everybody|anyone|anybody|all) else|(?:all )?the (?:rest|others))",
+    r"(?:and |but |now |show (?:me )?|list )*(?:(?:every|any)(?:one|body) else|(?:all )?the (?:rest|others))",
     re.IGNORECASE,
 )
 _WHOLE = (  # how a question that leans on the one before begins → the same as a question of its own, in order
@@ -49,7 +49,8 @@ def read_about(question: str, given: Query, vocabulary: Vocabulary) -> Read:
     if isinstance(given.output, q.Users) and given.output.limit is not None:
         reason = 'An answer that is cut ("first 10") cannot be asked about; "top 10 by" some measure can.'
         raise NotUnderstood("unsupported", [question], reason)
-    if _REST.fullmatch(question.strip(" ?.!")) and given.population != q.Everyone():
+    listed = isinstance(given.output, q.Users | q.CountUsers) and given.population != q.Everyone()
+    if listed and _REST.fullmatch(question.strip(" ?.!")):
         return Read(replace(given, population=q.negated(given.population), label=None))
     try:
         said = read(_alone(question), vocabulary, given.population)
