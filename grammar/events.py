@@ -33,6 +33,7 @@ from grammar.query import (
     Numeric,
     Property,
     SomeItem,
+    Test,
     Text,
     Truth,
     Window,
@@ -649,7 +650,7 @@ class _Parts:
         for one in one_by_one(self.names, cond):
             test, warnings = key_test(self.names, one, keys, self.windows)
             self.warnings.extend(warnings)
-            found.append(Filter(properties(keys), test))
+            found.append(self.tested(keys, test))
         self.options.append([tuple(found)])
 
     def product_is(self, vlist: Tree, negated: bool) -> None:
@@ -685,7 +686,12 @@ class _Parts:
             raise self.refuse(key, f'"{words}" counts the events, and is no number of one.')
         if "number" not in {h for k in keys for h in k.holds}:
             raise self.refuse(key, f'"{keys[0].name}" holds no numbers.', "wrong key")
-        self.options.append([(Filter(properties(keys), Numeric(bound.meaning.bound)),)])
+        self.options.append([(self.tested(keys, Numeric(bound.meaning.bound)),)])
+
+    def tested(self, keys: Sequence[Key], test: Test) -> Filter:
+        """A test of a key. The total of an order is what the order comes to, also where it is not given."""
+        total = self.event in ORDER_EVENTS and [(k.name, k.level) for k in keys] == [("total", "event")]
+        return Filter((ORDER_VALUE,) if total and isinstance(test, Numeric) else properties(keys), test)
 
     def measured(self, tree: Tree) -> None:
         """ "over 5 MB": the event's one number in that unit, by the suffix of its name."""

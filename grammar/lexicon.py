@@ -444,4 +444,4 @@ VAGUE = frozenset(
     cheap huge small enough plenty numerous occasional occasionally vip whales whale couple handful""".split()
 )
 
-SILENT = frozenset('. ? … - " ` ´ : ;'.split())
+SILENT = frozenset('. … - " ` ´ : ;'.split())

@@ -103,9 +103,9 @@ def tokens(question: str) -> tuple[Word, ...]:
                 if _joins_letters(question, start, end):
                     continue
                 raw = "−" if _is_minus(question, start, end) else "-"
-            elif raw in ".?!…" and (not question[end:].strip(" .?!…)\"'") or (start == 0 and raw != "!")):
+            elif raw in ".?!…" and (not question[end:].strip(" .?!…)\"'") or (start == 0 and raw in ".…")):
                 continue
-            elif raw == "!" and _is_pause(question, start, end):
+            elif raw in "?!" and _is_pause(question, start, end):
                 raw = "."
         low = raw.casefold().replace("’", "'")
         if match.lastgroup == "word":
@@ -138,8 +138,9 @@ def _is_minus(question: str, start: int, end: int) -> bool:
 
 
 def _is_pause(question: str, start: int, end: int) -> bool:
-    """Whether an exclamation mark ends what is said, and is no sign of what follows: "hi! who bought"."""
-    return question[start - 1 : start].isalnum() and question[end : end + 1].isspace()
+    """Whether a mark ends what is said, and is no sign of what follows: "hi! who bought"."""
+    before, after = question[start - 1 : start], question[end : end + 1]
+    return (before.isalnum() or before in f".?!…{_CLOSERS}") and (after.isspace() or after in ".?!…")
 
 
 def _uncontracted(low: str) -> list[str]:
