@@ -218,6 +218,7 @@ def _of_many(names: Names, draft: EventDraft, amount: Tree) -> bool:
     words = names.lattice.words[draft.first : draft.end]
     return (
         amount.first == draft.end
+        and not any(t.name == "has_property" for t in draft.objects)  # "with points >= 4"
         and draft.quant is None
         and draft.times is None
         and (draft.noun or draft.nominal)

@@ -157,9 +157,12 @@ def _two_subjects(ctx: Context, tree: Tree) -> Condition | None:
         before = tuple(c for c in tree.children[:at] if not _either(c))
         own = [c for c in before if c is not opening and c is not first]
         left, right = Tree(tree.name, before), Tree("population", (*shared, *unit.trees(), *after))
-        reach = after and not own and not tree.has("EITHER") and ctx.choose((True, False), words)
+        said = (*(t for t in unit.trees() if t is not np), *after)
+        if len(said) > len(after) and not _of_one_attribute(population_of(ctx, left), noun_phrase(ctx, np, [])):
+            said = after  # but "women and men from Pune"
+        reach = said and not own and not tree.has("EITHER") and ctx.choose((True, False), words)
         if reach:
-            left = Tree(tree.name, (*before, *after))
+            left = Tree(tree.name, (*before, *said))
         one, two = population_of(ctx, left), population_of(ctx, right)
         ctx.head.used.append(None)  # each of the two takes it for itself
         if link == "or_" or _of_one_attribute(one, two):
