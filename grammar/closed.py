@@ -15,7 +15,7 @@ _ROWS: tuple[tuple[str, Any, str], ...] = (
         None,
         """user|users|customer|customers|people|person|persons|visitor|visitors|shopper|shoppers|member|members|contact|contacts|client|clients|folks|folk
         |account|accounts|traveller|travellers|traveler|travelers|anyone|anybody|everybody|everyone|those|someone|somebody|ppl|individuals|individual|guys
-        |account holders|account holder|account owners|consumers|consumer|audience|profiles|profile|everyone else|guests|guest|those people|those users|those customers|the ones|ones""",
+        |account holders|account holder|account owners|consumers|consumer|audience|profiles|profile|guests|guest|those people|those users|those customers|the ones|ones""",
     ),
     ("BUYERS", None, "buyer|buyers|purchaser|purchasers"),
     ("SPENDERS", None, "spenders|spender"),
@@ -38,6 +38,7 @@ _ROWS: tuple[tuple[str, Any, str], ...] = (
     ("NEG", ("bare", "not"), "not|nt|nor"),
     ("NEG", ("simple", "never"), "never|never ever|did not ever|didnt ever|at no point|not once"),
     ("NEG", ("perfect", "never"), "have never|has never|had never|have never been|has never been|have never ever|have not ever|has not ever|haven't ever|have not once|has not once"),
+    ("NEG", ("be", "not"), "!=|<>|≠"),
     ("NEG", ("be", "never"), "was never|were never|is never|are never"),
     # links
     ("AND", None, "and|&|plus|and also|as well as|along with"),
@@ -110,9 +111,9 @@ _ROWS: tuple[tuple[str, Any, str], ...] = (
     ("DUE", None, "due to|because of|owing to|on account of"),
     ("AT", None, "at"),
     ("WHERE", None, "where|where the|in which|in which the|of which|of which the|for which|for which the|when|such that|such that the|wherein"),
-    ("INONE", None, "in one order|in a single order|in one go|in the same order|in one purchase|in a single purchase|at once|in one transaction|in a single transaction|in an order|per order|together|in the same purchase|in the same transaction|in the very same order|in the same basket"),
+    ("INONE", None, "in one order|in a single order|in one go|in the same order|in one purchase|in a single purchase|at once|in one transaction|in a single transaction|in an order|together|in the same purchase|in the same transaction|in the very same order|in the same basket"),
     # conditions on a value
-    ("EQ", None, "equal to|equals|=|equal|set to|as|of|matching|named|called|being|exactly|namely|marked|marked as|listed as|one of|any of|either of|any one of|among"),
+    ("EQ", None, "equal to|equals|=|==|equal|set to|as|of|matching|named|called|being|exactly|namely|marked|marked as|listed as|one of|any of|either of|any one of|among"),
     ("CONTAINS", None, "contains|contain|containing|includes|include|included|including|contained|has the word|having the word|with the word|mentions|mention|mentioning|matches"),
     ("STARTS", None, "starts with|start with|starting with|begins with|begin with|beginning with|started with"),
     ("ENDS", None, "ends with|end with|ending with|ends in|end in|ending in|ended with"),

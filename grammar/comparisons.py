@@ -119,21 +119,21 @@ def measure_than_all(ctx: Context, tree: Tree) -> Condition:
 def measure_versus(ctx: Context, tree: Tree) -> Condition:
     """A measure compared with itself in another time."""
     inner = tree.part(*MEASURES)
-    left, right = (measure_of(ctx, inner, ctx.window(w)) for w in tree.own("WIN"))
+    left, right = (measure_of(ctx, inner, w) for w in ctx.two_windows(tree.own("WIN")))
     return Versus(left, tree.leaf("MORE").meaning, right)
 
 
 def versus_windows(ctx: Context, core: Tree) -> Condition:
     """More of an event in one time than in another."""
     more = core.leaf("MORE")
-    wins = core.own("WIN")
+    wins = ctx.two_windows(core.own("WIN"))
     draft = event_draft(ctx.names, core)
     draft.tails.extend(core.own("TAIL"))
     noun = core.edge("EN")
     if noun is not None:
         same_event(ctx.names, noun, draft)
     events = ctx.events(draft, ALWAYS)
-    left, right = (Count(replace(events, window=ctx.window(w))) for w in wins)
+    left, right = (Count(replace(events, window=w)) for w in wins)
     return Versus(left, more.meaning, right)
 
 

@@ -72,7 +72,7 @@ def condition_of(ctx: Context, core: Tree) -> Condition:
         case "versus_noun_windows":
             more, noun = core.leaf("MORE"), core.leaf("EN")
             events = ctx.events(EventDraft(noun.first, noun.end, noun.meaning, noun=True), ALWAYS)
-            one, two = (Count(replace(events, window=ctx.window(w))) for w in core.own("WIN"))
+            one, two = (Count(replace(events, window=w)) for w in ctx.two_windows(core.own("WIN")))
             return Versus(one, more.meaning, two)
         case "versus_average":
             return versus_average(ctx, core)
@@ -85,9 +85,9 @@ def condition_of(ctx: Context, core: Tree) -> Condition:
             return Versus(sides[0], more.meaning, sides[1])
         case "spent_versus":
             more = core.leaf("MORE")
-            wins = core.own("WIN")
+            wins = ctx.two_windows(core.own("WIN"))
             need_orders(ctx, core)
-            left, right = (Spend(Events(ORDER, (), ctx.window(w))) for w in wins)
+            left, right = (Spend(Events(ORDER, (), w)) for w in wins)
             return Versus(left, more.meaning, right)
         case "spent_average":
             need_orders(ctx, core)

@@ -11,7 +11,7 @@ from grammar.draft import EventDraft, Part, Tree, refusal
 from grammar.event_drafts import plain
 from grammar.events import Mention, resolve_mention
 from grammar.mentions import Edge
-from grammar.query import ALWAYS, AT_LEAST_ONCE, Condition, Events, Rolling, Window
+from grammar.query import ALWAYS, AT_LEAST_ONCE, Condition, Events, Preceding, Rolling, Window
 from grammar.values import Names
 from grammar.when import merge
 
@@ -90,6 +90,11 @@ class Context:
         """A window, or the last so much that a length of time stands for."""
         return self.window(edge) if edge.category == "WIN" else Window(Rolling(edge.meaning.span))
 
+    def two_windows(self, edges: Sequence[Edge]) -> tuple[Window, Window]:
+        """Two windows that are compared: "the previous 90 days" beside others are those just before them."""
+        one, other = (self.window(edge) for edge in edges)
+        return _before(self.text(edges[0]), one, other), _before(self.text(edges[1]), other, one)
+
     def windows(self, edges: Sequence[Edge]) -> Window:
         """Several windows of one clause as one ("on weekends in 2026")."""
         window = ALWAYS
@@ -154,3 +159,15 @@ class Context:
         else:
             return self.default_window()
         return window
+
+
+def _before(words: str, window: Window, other: Window) -> Window:
+    """A rolling window that is called previous lies before the other."""
+    rolling = isinstance(window.period, Rolling) and isinstance(other.period, Rolling)
+    if not rolling or _PREVIOUS.isdisjoint(words.casefold().split()):
+        return window
+    assert isinstance(window.period, Rolling) and other.period is not None
+    return replace(window, period=Preceding(window.period.span, other.period))
+
+
+_PREVIOUS = frozenset({"previous", "prior", "preceding"})

@@ -207,7 +207,7 @@ def _from_bare(arg: Tree) -> bool:
     return prep is not None and prep.category == "FROM" and arg.part("vlist").first == prep.end
 
 
-_SIGNS = frozenset({"<", ">", "<=", ">=", "="})
+_SIGNS = frozenset("< > <= >= =< => ≤ ≥ = ==".split())
 _OF_A_NUMBER = frozenset(
     "at atleast atmost more fewer less no not exactly precisely minimum maximum min max up upto".split()
 )
@@ -218,6 +218,7 @@ def _of_many(names: Names, draft: EventDraft, amount: Tree) -> bool:
     words = names.lattice.words[draft.first : draft.end]
     return (
         amount.first == draft.end
+        and not any(t.name == "has_property" for t in draft.objects)  # "with points >= 4"
         and draft.quant is None
         and draft.times is None
         and (draft.noun or draft.nominal)

@@ -12,6 +12,7 @@ from typing import Any
 
 from grammar import lexicon
 from grammar.closed import CLOSED
+from grammar.contradiction import contradiction
 from grammar.draft import EventDraft, Refused, Tree, refusal
 from grammar.mentions import Edge, past_fillers
 from grammar.names import Candidate, name_stems, stem
@@ -25,12 +26,14 @@ from grammar.query import (
     Condition,
     During,
     EventFilter,
+    Events,
     EveryItem,
     Filter,
     Known,
     Numeric,
     Property,
     SomeItem,
+    Test,
     Text,
     Truth,
     Window,
@@ -51,6 +54,7 @@ from grammar.values import (
     key_values,
     money_keys,
     name_parts,
+    one_by_one,
     place_condition,
     properties,
     quant_bound,
@@ -59,7 +63,7 @@ from grammar.values import (
     value_options,
     vlist_groups,
 )
-from grammar.vocabulary import Key, KeyLevel, singular, words_of
+from grammar.vocabulary import Key, singular, words_of
 
 _POSSESSIVE = frozenset({"their", "his", "her", "its"})
 _OF_OBJECTS = frozenset({"item", "event", "order value"})  # the levels of properties that tell what was bought
@@ -176,6 +180,9 @@ def _for_event(names: Names, draft: EventDraft, event: str | None, windows: Call
             t.name == "obj" or (t.name == "flagged" and t.first == follows and len(t.children) == 1)
             for t in draft.objects[n + 1 :]
         )
+        summed = next((e for e in tree.children if isinstance(e, Edge) and e.category == "KEY"), None)
+        if before_noun and summed is not None and _adds_up(names, tree, summed):
+            raise parts.refuse(tree, f'"{names.text(tree)}": of what is it the {names.text(summed)}?', "vague")
         if tree.name == "amount" and before_noun:
             raise parts.refuse(tree, f'"{names.text(tree)}" stands before what it measures.')
         if tree.name in ("has_property", "value_key") and any(
@@ -219,6 +226,13 @@ def _for_event(names: Names, draft: EventDraft, event: str | None, windows: Call
         last = draft.objects[-1] if draft.objects else draft
         raise refusal(last, f'"{names.text(last)}" cannot be beside what else is said of {event}: it has one of them.')
     return found
+
+
+def _adds_up(names: Names, tree: Tree, key: Edge) -> bool:
+    """Whether a key beside a bare number is also a word for a sum, as in "total 3 saddles", "3 total saddles"."""
+    number = tree.name == "keyed_bound" and tree.children[0] is not key
+    beside = tree.children[0] is key and names.lattice.at[past_fillers(names.lattice, key.end)].keys() & {"NUM"}
+    return (number or bool(beside)) and "AGG" in names.lattice.at[key.first]
 
 
 def _value_follows(names: Names, i: int, key: Edge) -> bool:
@@ -632,9 +646,12 @@ class _Parts:
             keys = [k for k in keys if k.name == "name"]
         if not keys:
             raise self.refuse(edge, f"{self.event} is not about products.", "wrong key")
-        test, warnings = key_test(self.names, cond, keys, self.windows)
-        self.warnings.extend(warnings)
-        self.options.append([(Filter(properties(keys), test),)])
+        found: list[EventFilter] = []
+        for one in one_by_one(self.names, cond):
+            test, warnings = key_test(self.names, one, keys, self.windows)
+            self.warnings.extend(warnings)
+            found.append(self.tested(keys, test))
+        self.options.append([tuple(found)])
 
     def product_is(self, vlist: Tree, negated: bool) -> None:
         groups, joint = vlist_groups(vlist)
@@ -669,7 +686,12 @@ class _Parts:
             raise self.refuse(key, f'"{words}" counts the events, and is no number of one.')
         if "number" not in {h for k in keys for h in k.holds}:
             raise self.refuse(key, f'"{keys[0].name}" holds no numbers.', "wrong key")
-        self.options.append([(Filter(properties(keys), Numeric(bound.meaning.bound)),)])
+        self.options.append([(self.tested(keys, Numeric(bound.meaning.bound)),)])
+
+    def tested(self, keys: Sequence[Key], test: Test) -> Filter:
+        """A test of a key. The total of an order is what the order comes to, also where it is not given."""
+        total = self.event in ORDER_EVENTS and [(k.name, k.level) for k in keys] == [("total", "event")]
+        return Filter((ORDER_VALUE,) if total and isinstance(test, Numeric) else properties(keys), test)
 
     def measured(self, tree: Tree) -> None:
         """ "over 5 MB": the event's one number in that unit, by the suffix of its name."""
@@ -894,12 +916,13 @@ class _Parts:
         for choice in combinations(*self.options) if self.options else [()]:
             base = tuple(f for part in choice for f in part)
             for variant in self.variants:
-                if any(self.contradicts((*base, *v)) for v in variant):
+                sets = tuple(filters(*base, *v) for v in variant)
+                if any(contradiction(Events(self.event, where), self.names.vocabulary) for where in sets):
                     continue
                 found.append(
                     Mention(
                         event=self.event,
-                        variants=tuple(filters(*base, *v) for v in variant),
+                        variants=sets,
                         joint=self.joint,
                         bound=bound,
                         measure=self.measure,
@@ -914,32 +937,12 @@ class _Parts:
                 )
         return list(dict.fromkeys(found))
 
-    def contradicts(self, where: Sequence[EventFilter]) -> bool:
-        """Whether one property, which is no list, is to be two values at once."""
-        lists = {(k.name, k.level) for k in self.names.keys(self.event or "") if "list" in k.holds}
-        equal = [f for f in where if isinstance(f, Filter) and isinstance(f.test, Text) and _is_one(f, lists)]
-        return any(
-            one.properties == two.properties and not set(_texts(one)) & set(_texts(two))
-            for one, two in combinations(equal, equal)
-        )
-
     def referent(self, where: tuple[EventFilter, ...]) -> tuple[EventFilter, ...]:
         """The filters that "it" takes along, those of the object: a context is the event's own, and so is a property of
         an order whose object is a product ("bought the Red Shirt with a coupon")."""
         levels = {part: {p.level for f in nodes(part) if isinstance(f, Filter) for p in f.properties} for part in where}
         product = not self.noun and any("item" in found for found in levels.values())
         return tuple(part for part, found in levels.items() if found <= ({"item"} if product else _OF_OBJECTS))
-
-
-def _is_one(said: Filter, lists: set[tuple[str, KeyLevel]]) -> bool:
-    """Whether a filter says that a property has one of some values, and the property holds one at a time."""
-    test = said.test
-    plain = isinstance(test, Text) and test.how == "is" and not test.negated
-    return plain and not any((p.name, p.level) in lists for p in said.properties)
-
-
-def _texts(said: Filter) -> tuple[str, ...]:
-    return said.test.values if isinstance(said.test, Text) else ()
 
 
 def _merged_or(groups: Sequence[tuple[EventFilter, ...]]) -> tuple[EventFilter, ...] | None:

@@ -10,6 +10,7 @@ import re
 from dataclasses import replace
 
 from grammar import query as q
+from grammar.contradiction import contradiction
 from grammar.describe import describe
 from grammar.errors import Ambiguous, NotUnderstood, Reading
 from grammar.query import Condition, Query, all_of
@@ -18,6 +19,10 @@ from grammar.vocabulary import Vocabulary
 
 _THEM = r"(?:them|those|these|the ones)\b"
 _LINK = r"(?:from|in|with|without|who|whose|not|living|aged)\b"
+_REST = re.compile(
+    r"(?:and |but |now |show (?:me )?|list )*(?:(?:every|any)(?:one|body) else|(?:all )?the (?:rest|others))",
+    re.IGNORECASE,
+)
 _WHOLE = (  # how a question that leans on the one before begins → the same as a question of its own, in order
     (r"^(?:sort|order) (?:(?:them|those|these|it) )?by (?P<rest>.+)$", r"all users sorted by \g<rest>"),
     (r"^show (?:me )?their (?P<rest>.+)$", r"all users, and show their \g<rest>"),
@@ -44,12 +49,19 @@ def read_about(question: str, given: Query, vocabulary: Vocabulary) -> Read:
     if isinstance(given.output, q.Users) and given.output.limit is not None:
         reason = 'An answer that is cut ("first 10") cannot be asked about; "top 10 by" some measure can.'
         raise NotUnderstood("unsupported", [question], reason)
+    listed = isinstance(given.output, q.Users | q.CountUsers) and given.population != q.Everyone()
+    if listed and _REST.fullmatch(question.strip(" ?.!")):
+        return Read(replace(given, population=q.negated(given.population), label=None))
     try:
         said = read(_alone(question), vocabulary, given.population)
     except Ambiguous as refusal:
         readings = [_both(reading.query, given) for reading in refusal.readings]
         raise Ambiguous([Reading(describe(query), query) for query in readings], refusal.words) from None
-    return replace(said, query=_both(said.query, given))
+    whole = _both(said.query, given)
+    found = contradiction(whole, vocabulary)
+    if found is not None:
+        raise NotUnderstood("no place", [question], f"{found.reason} Was it asked of those before?")
+    return replace(said, query=whole)
 
 
 def _alone(question: str) -> str:

@@ -431,11 +431,11 @@ COMPARISONS: dict[str, str] = {
     "larger than": ">", "bigger than": ">", "upwards of": ">", "in excess of": ">", ">": ">", "north of": ">", "costlier than": ">", "pricier than": ">",
     "more expensive than": ">", "longer than": ">", "beyond": ">", "better than": ">", "crossing": ">", "crosses": ">", "crossed": ">",
     "under": "<", "below": "<", "less than": "<", "fewer than": "<", "lower than": "<", "smaller than": "<", "cheaper than": "<", "<": "<", "shorter than": "<",
-    "at least": ">=", "minimum": ">=", "minimum of": ">=", "a minimum of": ">=", "min": ">=", "no less than": ">=", "no fewer than": ">=", "not less than": ">=", ">=": ">=",
+    "at least": ">=", "minimum": ">=", "minimum of": ">=", "a minimum of": ">=", "min": ">=", "no less than": ">=", "no fewer than": ">=", "not less than": ">=", ">=": ">=", "=>": ">=", "≥": ">=",
     "starting at": ">=", "not fewer than": ">=", "atleast": ">=",
-    "at most": "<=", "up to": "<=", "upto": "<=", "no more than": "<=", "not more than": "<=", "maximum": "<=", "maximum of": "<=", "a maximum of": "<=", "max": "<=", "<=": "<=",
+    "at most": "<=", "up to": "<=", "upto": "<=", "no more than": "<=", "not more than": "<=", "maximum": "<=", "maximum of": "<=", "a maximum of": "<=", "max": "<=", "<=": "<=", "=<": "<=", "≤": "<=",
     "not exceeding": "<=", "atmost": "<=", "not over": "<=", "not above": "<=",
-    "exactly": "=", "precisely": "=", "equal to": "=", "equals": "=", "=": "=", "only": "=", "just": "=", "exactly equal to": "=",
+    "exactly": "=", "precisely": "=", "equal to": "=", "equals": "=", "=": "=", "==": "=", "only": "=", "just": "=", "exactly equal to": "=",
 }  # fmt: skip
 SUMS = frozenset({"totalling", "totaling", "amounting to", "for a total of"})  # of several things, all together
 VAGUE = frozenset(
@@ -444,4 +444,4 @@ VAGUE = frozenset(
     cheap huge small enough plenty numerous occasional occasionally vip whales whale couple handful""".split()
 )
 
-SILENT = frozenset('. ! ? … - – — " ` ´ : ;'.split())
+SILENT = frozenset('. … - " ` ´ : ;'.split())

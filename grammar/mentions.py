@@ -9,7 +9,7 @@ An edge says "words i to j can be a VALUE, and these are the values". Closed cla
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -81,7 +81,7 @@ _TOKEN = re.compile(
   | (?P<clock>\d{1,2}:\d{2}(?:\s?[ap]m\b)?)
   | (?P<mixed>\d+(?:[.,]\d+){0,8}[^\W\d_]+\b|\d+(?:,\d{2,3})+(?:\.\d+)?|\d+(?:\.\d+)?)
   | (?P<word>[^\W_]\w*(?:[.@'’][^\W_]\w*)*)
-  | (?P<symbol>>=|<=|!=|[^\s\w])
+  | (?P<symbol>>=|<=|=>|=<|!=|<>|==|[^\s\w])
     """,
     re.VERBOSE | re.UNICODE | re.IGNORECASE,
 )
@@ -102,9 +102,11 @@ def tokens(question: str) -> tuple[Word, ...]:
             if raw in "-–—":
                 if _joins_letters(question, start, end):
                     continue
-                raw = "-"
-            elif raw in ".?!…" and (start == 0 or not question[end:].strip(" .?!…)\"'")):
+                raw = "−" if _is_minus(question, start, end) else "-"
+            elif raw in ".?!…" and (not question[end:].strip(" .?!…)\"'") or (start == 0 and raw in ".…")):
                 continue
+            elif raw in "?!" and _is_pause(question, start, end):
+                raw = "."
         low = raw.casefold().replace("’", "'")
         if match.lastgroup == "word":
             parts = _uncontracted(low)
@@ -116,11 +118,29 @@ def tokens(question: str) -> tuple[Word, ...]:
     return tuple(found)
 
 
+_CLOSERS = ")\"'”’`"
+
+
 def _joins_letters(question: str, start: int, end: int) -> bool:
+    """Whether a dash stands within a word, or joins two: "add-to-cart", "customers--gold ones"."""
     before, after = question[start - 1 : start], question[end : end + 1]
-    if not before or not after or before.isspace() or after.isspace():
+    if not before or not after or not (before.isalnum() or before in f"-–—{_CLOSERS}"):
         return False
-    return not (before.isdigit() and after.isdigit())
+    return (after.isalnum() or after in "-–—\"'“‘`(") and not (before.isdigit() and after.isdigit())
+
+
+def _is_minus(question: str, start: int, end: int) -> bool:
+    """Whether a dash is a sign of the word or number that it touches ("-Theft", "3- claims"), and no pause."""
+    before, after = question[start - 1 : start], question[end : end + 1]
+    if before.isdigit():
+        return not after.isdigit()
+    return before not in ("/", *_CLOSERS) and bool(after) and not after.isspace()
+
+
+def _is_pause(question: str, start: int, end: int) -> bool:
+    """Whether a mark ends what is said, and is no sign of what follows: "hi! who bought"."""
+    before, after = question[start - 1 : start], question[end : end + 1]
+    return (before.isalnum() or before in f".?!…{_CLOSERS}") and (after.isspace() or after in ".?!…")
 
 
 def _uncontracted(low: str) -> list[str]:
@@ -253,6 +273,7 @@ def _lattice(
     _cut_lead(table)
     _brackets(table)
     _labels(table)
+    _value_signs(table)
     _split_verbs(table, occurring)
     _named_activity(table)
     _nothing_but(table)
@@ -321,7 +342,7 @@ def _closed(table: _Table, i: int) -> None:
             table.put(category, i, i + length, phrase if category == "FILL" else meaning)
     if i == 0:
         end = 0
-        while _leads(lows, end) or (lows[end : end + 1] in ([","], ["!"]) and 0 < end < 4 and _leads(lows, end + 1)):
+        while _leads(lows, end) or (lows[end : end + 1] in ([","], ["."]) and 0 < end < 4 and _leads(lows, end + 1)):
             end += 1
         if end:
             table.put("LEAD", 0, end)
@@ -757,10 +778,46 @@ def _value_runs(
     """The runs from word i that are a whole value."""
     words, lows = table.words, table.lows
     for j in range(min(len(words), i + LONGEST_RUN), i, -1):
-        held = values.get(runs.get((i, j), ""))
+        held = _with_signs(words[i:j], values.get(runs.get((i, j), ""), ()))
         worded = j > i + 1 or not lows[i].replace(".", "").replace(",", "").isdigit()  # a bare number is a number
-        if held and worded and lows[j - 1] not in ",;:()" and lows[i] not in ",;:()":
+        amount = lows[i : j + 1] in _HALVES
+        if held and worded and not amount and lows[j - 1] not in ",;:()" and lows[i] not in ",;:()":
             table.put("VALUE", i, j, ValueHit(question[words[i].start : words[j - 1].end], held))
+
+
+_HALVES = (["half", "a"], ["half", "an"], ["half", "the"], ["half", "of"], ["half", "their"])  # no name, but how much
+
+
+def _with_signs(words: Sequence[Word], held: tuple[Value, ...]) -> tuple[Value, ...]:
+    """The values that have the signs of a run too: "Tandem & Sons" has its own, and "!gold" is not gold."""
+    signs = [w.low for k, w in enumerate(words) if is_sign(w.low) and not (0 < k < len(words) - 1 and w.low in ".'’")]
+    return tuple(v for v in held if _in_order(signs, re.sub("[–—−]", "-", v.text))) if signs else held
+
+
+def _value_signs(table: _Table) -> None:
+    """Between two values a plus is "and", and a stroke is "or": "gold + silver", "Porto/Braga"."""
+    ends = {end for edges in table.at for category in _SAID_VALUES for end in edges.get(category, ())}
+    for i, low in enumerate(table.lows[:-1]):
+        if low in _VALUE_SIGNS and i in ends and not table.at[i + 1].keys().isdisjoint(_SAID_VALUES):
+            table.put(_VALUE_SIGNS[low], i, i + 1)
+
+
+_SAID_VALUES = ("VALUE", "QUOTED")
+_VALUE_SIGNS = {"+": "AND", "/": "OR", "|": "OR"}
+
+
+def is_sign(low: str) -> bool:
+    """Whether a word is made of signs only."""
+    return not any(c.isalnum() for c in low)
+
+
+def _in_order(signs: Sequence[str], text: str) -> bool:
+    at = 0
+    for sign in signs:
+        at = text.find("-" if sign == "−" else sign, at) + len(sign)
+        if at < len(sign):
+            return False
+    return True
 
 
 def _named_activity(table: _Table) -> None:
@@ -843,8 +900,9 @@ def _unknown(table: _Table) -> None:
                     covered[k] = True
     for i, word in enumerate(table.words):
         if not covered[i] and (word.quoted or word.low not in lexicon.DETERMINERS):  # of no value, nor a value
-            silent = word.low in lexicon.SILENT and not any(c.isalnum() for c in word.low)
-            table.put("FILL" if silent else "UNK", i, i + 1, word.raw)
+            sign = not word.quoted and is_sign(word.low)
+            silent = sign and word.low in lexicon.SILENT
+            table.put("FILL" if silent else "SIGN" if sign else "UNK", i, i + 1, word.raw)
 
 
 def _without_last_fillers(table: _Table) -> int:

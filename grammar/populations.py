@@ -59,6 +59,8 @@ def population_of(ctx: Context, tree: Tree) -> Condition:
         return population_of(ctx, tree.trees()[0])
     opening = tree.tree("opening")
     win = opening.edge("WIN") if opening is not None else None
+    if opening is not None and opening.has("EVER"):
+        _not_history(ctx, tree, opening)
     if opening is None or win is None:
         return _populated(ctx, tree, opening)
     ctx = replace(ctx, head=Head(ctx.window(win)))
@@ -66,6 +68,15 @@ def population_of(ctx: Context, tree: Tree) -> Condition:
     if not ctx.head.used:
         raise refusal(opening, f'"{ctx.text(opening)}" has no verb to belong to.')
     return found
+
+
+def _not_history(ctx: Context, tree: Tree, opening: Tree) -> None:
+    """ "previously gold members": of attributes only what holds now is known, and a time before is of an event."""
+    np = tree.tree("np")
+    contacts = np.part("nphead").children[0] if np is not None else None
+    said = isinstance(contacts, Edge) and contacts.category not in ("BUYERS", "AGENT")
+    if (said and not opening.has("COMMA")) or tree.name == "value_population":
+        raise refusal(opening, f'"{ctx.text(opening)}": what a contact was before is not known.', "unsupported")
 
 
 def _populated(ctx: Context, tree: Tree, opening: Tree | None) -> Condition:
@@ -146,9 +157,12 @@ def _two_subjects(ctx: Context, tree: Tree) -> Condition | None:
         before = tuple(c for c in tree.children[:at] if not _either(c))
         own = [c for c in before if c is not opening and c is not first]
         left, right = Tree(tree.name, before), Tree("population", (*shared, *unit.trees(), *after))
-        reach = after and not own and not tree.has("EITHER") and ctx.choose((True, False), words)
+        said = (*(t for t in unit.trees() if t is not np), *after)
+        if len(said) > len(after) and not _of_one_attribute(population_of(ctx, left), noun_phrase(ctx, np, [])):
+            said = after  # but "women and men from Pune"
+        reach = said and not own and not tree.has("EITHER") and ctx.choose((True, False), words)
         if reach:
-            left = Tree(tree.name, (*before, *after))
+            left = Tree(tree.name, (*before, *said))
         one, two = population_of(ctx, left), population_of(ctx, right)
         ctx.head.used.append(None)  # each of the two takes it for itself
         if link == "or_" or _of_one_attribute(one, two):

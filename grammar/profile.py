@@ -33,6 +33,7 @@ from grammar.values import (
     key_test,
     key_values,
     negates,
+    one_by_one,
     said_text,
     signup_key,
     unknown,
@@ -49,18 +50,48 @@ def attribute_keys(edge: Edge) -> list[Key]:
 
 
 def attribute_list(ctx: Context, vlist: Tree) -> Condition:
-    """Values by themselves, as attributes: any of the list, or all of it where a list attribute holds them."""
-    alternatives = attribute_alternatives(ctx, vlist)
+    """Values by themselves, as attributes. Of one attribute they are any of the list ("gold and silver members"), or
+    all of it where it is a list; of several attributes, "and" asks each."""
+    shared, alternatives = _listed(ctx, vlist)
+    if vlist.has("OR") or not all(isinstance(c, Attribute) for c in alternatives):
+        return all_of(*shared, any_of(*alternatives))
     lists = {k.name for k in ctx.names.attributes if "list" in k.holds}
-    if not vlist.has("OR") and all(isinstance(c, Attribute) and set(c.names) & lists for c in alternatives):
-        return all_of(*alternatives)
-    return any_of(*alternatives)  # one value cannot be two: "gold and silver members" are either
+    asked: dict[tuple[str, ...], list[Condition]] = {}
+    for one in alternatives:
+        asked.setdefault(_asks(one), []).append(one)
+    joined = [all_of(*of) if set(names) & lists else any_of(*of) for names, of in asked.items()]
+    if len(joined) > 1 and any(_is_noun(ctx, group) for group in vlist.trees("vgroup")[:-1]):
+        return ctx.choose([all_of(*joined), any_of(*joined)], ctx.text(vlist))  # "teachers and gold members"
+    return all_of(*shared, *joined)
 
 
 def attribute_alternatives(ctx: Context, vlist: Tree) -> list[Condition]:
     """The conditions of a list of values by themselves, one a member."""
+    shared, alternatives = _listed(ctx, vlist)
+    return [all_of(*shared, one) for one in alternatives]
+
+
+def _listed(ctx: Context, vlist: Tree) -> tuple[list[Condition], list[Condition]]:
+    """What is said of all members of a list of values, and the members. Before the first or behind the last of values
+    of one attribute it is said of all: "Porto gold or silver members"."""
     groups, _ = vlist_groups(vlist)
-    return [all_of(*(attribute_value(ctx, edge) for edge in group)) for group in groups]
+    said = [[attribute_value(ctx, edge) for edge in group] for group in groups]
+    before, behind = said[0][:-1], said[-1][1:]
+    if len(said) > 1 and bool(before) != bool(behind):
+        inner = [said[0][-1], *(c for one in said[1:-1] for c in one), said[-1][0]]
+        if len(inner) == len(said) and len({_asks(one) for one in inner}) == 1:
+            return [*before, *behind], inner
+    return [], [all_of(*one) for one in said]
+
+
+def _asks(condition: Condition) -> tuple[str, ...]:
+    return condition.names if isinstance(condition, Attribute) else ()
+
+
+def _is_noun(ctx: Context, group: Tree) -> bool:
+    """Whether the last word of some values is a plural, and so may name contacts by itself."""
+    word = ctx.text(group).casefold().split()[-1]
+    return singular(word) != word
 
 
 def attribute_value(ctx: Context, edge: Edge) -> Condition:
@@ -131,6 +162,8 @@ def attribute_bound(ctx: Context, key: Edge, attribute: Key, bound: Bound) -> Co
 def attribute_keyed(ctx: Context, key: Edge, attribute: Key, cond: Tree, there: bool = False) -> Condition:
     """What stands beside an attribute's key: a value, a bound, a text, a time. `there`: it is said that there is one
     ("with a tier other than gold")."""
+    if cond.name == "bounds":
+        return all_of(*(attribute_keyed(ctx, key, attribute, one, there) for one in one_by_one(ctx.names, cond)))
     _not_compared(ctx, cond, there)
     if attribute.name.lower() in lexicon.AGE_KEYS and cond.name in ("bound", "number"):
         edge = cond.leaf("BOUND", "NUM")

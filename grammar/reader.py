@@ -13,7 +13,7 @@ from grammar.describe import describe
 from grammar.draft import Refused, Tree
 from grammar.english import trees
 from grammar.errors import Ambiguous, NotUnderstood, Reading
-from grammar.mentions import Lattice, lattice, tokens
+from grammar.mentions import Edge, Lattice, lattice, tokens
 from grammar.proposal import Proposal, Rejected, Restated, Sheet, Veiled, is_foreign, restated, sheet
 from grammar.query import Attribute, Condition, Events, Favourite, Filter, Query, Term, Text, Users, nodes
 from grammar.resolve import Resolved, resolve
@@ -333,6 +333,11 @@ def _one(words: Lattice, vocabulary: Vocabulary, before: Condition | None = None
     ordinary = _ordinary(words)
     for tree in candidates:
         rank = _rank(tree, ordinary)
+        adjective = _ordinary_value(words, tree, ordinary) if rank[1] else None
+        if adjective is not None:
+            reason = f'Is "{words.text(adjective.first, adjective.end)}" meant as a name? Then it is written in quotes.'
+            failures.append((rank, Refused("vague", adjective.first, adjective.end, reason)))
+            continue
         try:
             for one in resolve(tree, names, before):
                 if one.query not in resolved or rank < resolved[one.query][0]:
@@ -427,6 +432,25 @@ def _rank(tree: Tree, ordinary: frozenset[int]) -> tuple[int, ...]:
     return (unknown, closed, names, phrases)
 
 
+def _ordinary_value(words: Lattice, tree: Tree, ordinary: frozenset[int]) -> Edge | None:
+    """A word of counting in small letters that is taken for a value without its key: "3 first saddles", where a coupon
+    is called FIRST."""
+    for child in tree.children:
+        if isinstance(child, Tree):
+            found = _ordinary_value(words, child, ordinary) if child.name not in _WITH_KEY else None
+            if found is not None:
+                return found
+        elif child.category == "VALUE" and ordinary.issuperset(range(child.first, child.end)):
+            senses = {category for edges in words.at[child.first : child.end] for category in edges}
+            if senses & _COUNTING and words.text(child.first, child.end).islower():
+                return child
+    return None
+
+
+_WITH_KEY = frozenset({"keyed", "whose_key", "key_cond"})
+_COUNTING = frozenset({"FIRST", "LASTEV", "NONE", "SINGLE", "ANOTHER", "AGAIN", "ONLY", "DISTINCT", "TIMES", "REPEAT"})
+
+
 def _capital(words: Lattice, ordinary: frozenset[int]) -> bool:
     """Whether some ordinary word inside the question that a name begins with has a capital."""
     return not words.question.isupper() and any(
@@ -471,8 +495,8 @@ def _misplaced(words: Lattice, nothing: NoTree, vocabulary: Vocabulary) -> NotUn
         return _unknown_words(words, vague, vocabulary)
     ends = [end for category, found in words.at[at].items() if category in _WHOLE for end in found]
     first = at
-    while first and words.at[first - 1] and words.at[first - 1].keys() <= {"GENV", "HAVE", "DO"}:
-        first -= 1  # a light verb without its noun is part of the trouble
+    while first and words.at[first - 1] and words.at[first - 1].keys() <= {"GENV", "HAVE", "DO", "CMP"}:
+        first -= 1  # a light verb without its noun is part of the trouble, and a comparison without its number
     text = words.text(first, max(ends, default=at + 1))
     if nothing.position >= len(words.words):
         return NotUnderstood(

@@ -12,8 +12,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from grammar.context import Choices, Context
+from grammar.contradiction import contradiction
 from grammar.draft import Refused, Tree
-from grammar.mentions import Lattice
+from grammar.mentions import Edge, Lattice, ValueHit
 from grammar.outputs import query_of
 from grammar.query import Condition, Query
 from grammar.values import Names
@@ -42,6 +43,7 @@ def resolve(tree: Tree, names: Names, before: Condition | None) -> list[Resolved
             current = tree.fresh()
             query = query_of(context, current)
             _account(current, names.lattice)
+            _possible(query, current, names)
             found.setdefault(query, Resolved(query, tuple(dict.fromkeys(context.warnings)), tuple(choices.words)))
         except Refused as refused:
             failure = failure if failure and failure.first > refused.first else refused
@@ -53,6 +55,25 @@ def resolve(tree: Tree, names: Names, before: Condition | None) -> list[Resolved
         assert failure is not None
         raise failure
     return list(found.values())
+
+
+def _possible(query: Query, tree: Tree, names: Names) -> None:
+    """The reading contradicts nothing that it says itself. A refusal quotes the words of the values at odds."""
+    found = contradiction(query, names.vocabulary)
+    if found is not None:
+        leaves = list(tree.leaves())
+        said = [leaf for leaf in leaves if _says(names, leaf, found.texts)] or leaves[-1:]
+        first = said[-1].first
+        for leaf in reversed(said[:-1]):  # side by side they are quoted together, else the last
+            first = leaf.first if leaf.end == first else first
+        raise Refused("no place", first, said[-1].end, found.reason)
+
+
+def _says(names: Names, leaf: Edge, texts: tuple[str, ...]) -> bool:
+    """Whether a leaf stands for one of some texts of the data."""
+    if isinstance(leaf.meaning, ValueHit) and any(v.text.strip().casefold() in texts for v in leaf.meaning.values):
+        return True
+    return bool(texts) and (leaf.category == "GENDER" or names.text(leaf).casefold() in texts)
 
 
 # Leaves that say which rule it is and no more: the rule's meaning is theirs.

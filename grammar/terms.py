@@ -41,6 +41,6 @@ def runs_of(terms: Mapping[str, object], words: Sequence[str]) -> dict[tuple[int
     for i in range(len(words)):
         for length in lengths:
             run = fold(" ".join(words[i : i + length]))
-            if i + length <= len(words) and run in terms:
+            if i + length <= len(words) and run in terms and all(map(fold, words[i : i + length])):
                 found[i, i + length] = run
     return found

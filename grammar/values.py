@@ -309,6 +309,19 @@ def key_test(
     raise Refused("unsupported", cond.first, cond.end, "This comparison is not read.")
 
 
+def one_by_one(names: Names, cond: Tree) -> list[Tree]:
+    """ "over 25 and under 35" as its two comparisons, which must leave something between them; else what was said."""
+    if cond.name != "bounds":
+        return [cond]
+    cond.own("BE", "AND")
+    edges = cond.own("BOUND")
+    said = sorted((edge.meaning.bound for edge in edges), key=lambda bound: bound.value)
+    apart = said[0].value < said[1].value and [bound.comparison[0] for bound in said] == [">", "<"]
+    if not apart or any(negates(names, edge) for edge in edges):
+        raise Refused("no place", cond.first, cond.end, f'"{names.text(cond)}" is no range.')
+    return [Tree("bound", (edge,)) for edge in edges]
+
+
 def key_noun(key: Key) -> str:
     """The noun of a key's name, as a stem: doctor of family_doctor."""
     return stem(name_parts(key.name)[-1])
@@ -394,12 +407,23 @@ def key_values(names: Names, tree: Tree, keys: Sequence[Key]) -> tuple[tuple[str
             texts.extend(v.text for v in held)
         elif not any(h in ("text", "list") for k in keys for h in k.holds):
             raise unknown(names, group[0], keys[0].event, keys)
+        elif qualified := _qualified(names, group, keys):
+            reason = f'No {keys[0].name} is "{said}"; it has "{qualified}".'
+            raise Refused("unknown value", group[0].first, group[-1].end, reason, (qualified,))
         else:
             texts.append(said)
             near = names.vocabulary.near(said, list(keys), 1)
             hint = f' The nearest is "{near[0].text}".' if near else ""
             warnings.append(f'No {keys[0].name} is "{said}".{hint}')
     return canonical(texts), tuple(warnings)
+
+
+def _qualified(names: Names, group: Sequence[Edge], keys: Sequence[Key]) -> str | None:
+    """The value in "almost gold" or "gold currently": beside other small words, a value of these very keys is no part
+    of a name."""
+    plain = any(e.category == "UNK" and names.text(e).islower() for e in group)
+    held = (v for e in group if e.category == "VALUE" for v in e.meaning.values if v.key in keys)
+    return next((v.text.strip() for v in held), None) if plain else None
 
 
 def currency_filter(names: Names, event: str | None, edge: Edge) -> tuple[Filter | None, str | None]:
