@@ -41,7 +41,7 @@ HERE = Path(__file__).parent
 OTHERS = Path(os.environ.get("PERSONA_QUESTION_SETS", HERE.parent.parent / "shared" / "questions"))
 SETS = [folder for folder in (OTHERS / "shop", OTHERS / "saas") if folder.exists()]
 NUMBERS = lexicon.NUMBERS.keys() | lexicon.SCALES.keys()
-TRANSLATED = 0.9  # of a set's questions, at least
+TRANSLATED = {1: 0.9, 4: 0.8}  # of so many of a set's questions (every one, every fourth), at least
 
 
 class Loaded:
@@ -153,7 +153,7 @@ def test_the_perfect_model_of_another_language(loaded: Loaded, every: int) -> No
         else:
             wrong[question] = getattr(theirs, "understood", theirs)
     assert not wrong, shown(wrong)
-    assert right >= TRANSLATED * (right + len(refused)), shown(refused)
+    assert right >= TRANSLATED[every] * (right + len(refused)), shown(refused)
 
 
 # ── whatever a server returns ─────────────────────────────────────────────────────────────────────────────────────
