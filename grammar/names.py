@@ -398,7 +398,9 @@ def _forms(name: EventName, run: list[tuple[str, str]], matched: list[str], whol
         yield "noun"
         return
     assert verb_word is not None
-    agent = lexicon.is_agent(verb_word)
+    # "visitors" alone are contacts; "lounge visitors" are those who visited one
+    agent = lexicon.is_agent(verb_word) or (len(run) > 1 and verb_word in ("visitor", "visitors"))
+    agent = agent and verb_word not in words_of(name.event)
     if agent and (whole or len(name.stems) == 1 or len(run) < len(name.stems)):
         yield "agent"
     inflected = _is_participle(verb_word) or verb_word.endswith("ing")
@@ -407,7 +409,7 @@ def _forms(name: EventName, run: list[tuple[str, str]], matched: list[str], whol
     elif inflected and matched[-1] in name.verbs:
         yield "verb"  # the name as it is written: "ticket created"
     gerund = verb_word.endswith(("ing", "ings"))
-    if (whole and (len(run) > 1 or not inflected)) or gerund or (not inflected and not agent):
+    if (whole and not agent and (len(run) > 1 or not inflected)) or gerund or (not inflected and not agent):
         yield "noun"
 
 

@@ -18,7 +18,9 @@ OTHERS = Path(os.environ.get("PERSONA_QUESTION_SETS", HERE.parent.parent / "shar
 OURS = sorted(path.parent for path in HERE.glob("sets/*/questions.jsonl"))
 THEIRS = sorted(path.parent for path in OTHERS.glob("*/questions.jsonl"))
 LEAST_RIGHT = 0.97  # of the questions of a set
-STILL_REFUSED = {"telecom": 0.93, "clinic": 0.95, "insurance": 0.92, "food": 0.92}  # the newest: what they refuse is still to be mended
+# The newest: what they refuse is still to be mended.
+STILL_REFUSED = {"telecom": 0.93, "clinic": 0.95, "insurance": 0.92, "food": 0.92}
+FEW = 0.03  # by so much the share in a part of the questions may be lower
 
 
 def check(folder: Path, every: int = 1) -> None:
@@ -27,7 +29,8 @@ def check(folder: Path, every: int = 1) -> None:
     assert not mistakes, mistakes
     counts = Counter(judged.verdict for judged in verdicts)
     refused = [(judged.question, judged.said) for judged in verdicts if judged.verdict == "refused"]
-    assert counts["right"] >= STILL_REFUSED.get(folder.name, LEAST_RIGHT) * len(verdicts), (counts, refused)
+    least = STILL_REFUSED.get(folder.name, LEAST_RIGHT) - (FEW if every > 1 else 0)
+    assert counts["right"] >= least * len(verdicts), (counts, refused)
 
 
 @pytest.mark.parametrize("folder", OURS, ids=lambda folder: folder.name)
