@@ -166,7 +166,7 @@ class _Keeper:
         self._lock = threading.Lock()
         self._came: dict[int, int] = {}
         self._asked: dict[int, Counter[tuple[str, str]]] = {}
-        self._settling = False
+        self._settling = False  # whether it is to be done, and has not begun
 
     def came(self, row: PhonebookRow, events: int) -> None:
         """Told how many events came into a phonebook. Looks at the store only once in so many."""
@@ -200,12 +200,11 @@ class _Keeper:
             logging.getLogger(__name__).warning("The phonebook %r was not compacted: %s", row.name, error)
 
     def _settle(self) -> None:
+        self._settling = False  # what comes from here on may need another time
         try:
             self._backend.settle()
         except StorageError as error:  # they are on disk; who looks next, or the next call, tries again
             logging.getLogger(__name__).warning("The inbox was not settled: %s", error)
-        finally:
-            self._settling = False
 
 
 class Book:
