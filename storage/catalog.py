@@ -443,12 +443,17 @@ def _record_keys(tx: Session, schema: str, types: Mapping[str, int], seen: SeenK
     tx.put("seen_keys", table_of(_KEY_ROW, rows))
     same = "k.type = s.type AND k.level = s.level AND k.path = s.path"
     known = {
-        (kind, level, path): {*json_types, *holds}
+        (kind, level, path): (set(json_types), set(holds))
         for kind, level, path, json_types, holds in tx.rows(
             f"SELECT type, level, path, json_types, holds FROM {schema}.event_key k SEMI JOIN seen_keys s ON {same}"
         )
     }
-    grown = any({*row[4], *row[5]} - known.get((row[0], row[1], row[3]), set()) for row in rows)
+    nothing: tuple[set[str], set[str]] = (set(), set())
+    grown = any(
+        not (json_types.issuperset(row[4]) and holds.issuperset(row[5]))
+        for row in rows
+        for json_types, holds in [known.get((row[0], row[1], row[3]), nothing)]
+    )
     kinds = (
         ", json_types = list_sort(list_distinct(k.json_types || s.json_types)), "
         "holds = list_sort(list_distinct(k.holds || s.holds))"
