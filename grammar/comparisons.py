@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Literal
 
 from grammar import lexicon
 from grammar.context import Context
 from grammar.draft import EventDraft, Refused, Tree, refusal
-from grammar.event_drafts import event_draft, head_draft, same_event, take_args, take_pre
+from grammar.event_drafts import enp_draft, event_draft, head_draft, plain, same_event, take_args, take_pre
 from grammar.measures import MEASURES, in_currency, in_unit, measure_of, money_of, need_orders, rank_measure
 from grammar.mentions import Edge, EventHit
 from grammar.names import Candidate
@@ -93,6 +94,20 @@ def measure_share(ctx: Context, tree: Tree) -> Condition:
         raise refusal(edge, "One share is compared.")
     window = ctx.late(tree.trees("late"))
     return Versus(measure_of(ctx, trees[0], window), bound.comparison, measure_of(ctx, trees[1], window), bound.value)
+
+
+def event_share(ctx: Context, tree: Tree) -> Condition:
+    """ "an order at least 150% of their average order": the largest one is (of at most, the smallest)."""
+    edge = tree.leaf("SHAREOF")
+    bound: Bound = edge.meaning.bound
+    window = ctx.late(tree.trees("late"))
+    tree.own("WITH", "HAVE")
+    events = ctx.events(plain(ctx.names, enp_draft(ctx.names, tree.part("enp", "enp_another"))), window)
+    if events.event != ORDER or bound.upper is not None or bound.comparison == "=":
+        raise refusal(edge, "An order that is more or less than a share of a measure is read.", "unsupported")
+    how: Literal["highest", "lowest"] = "highest" if bound.comparison in (">", ">=") else "lowest"
+    other = measure_of(ctx, tree.part(*MEASURES), window)
+    return Versus(Aggregate(how, events, ORDER_VALUE), bound.comparison, other, bound.value)
 
 
 def measure_than(ctx: Context, tree: Tree) -> Condition:

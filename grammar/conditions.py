@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from grammar.comparisons import (
+    event_share,
     lasted,
     measure_average,
     measure_bound,
@@ -141,6 +142,8 @@ def condition_of(ctx: Context, core: Tree) -> Condition:
             return measure_average(ctx, core)
         case "measure_share":
             return measure_share(ctx, core)
+        case "event_share":
+            return event_share(ctx, core)
         case "measure_than":
             return measure_than(ctx, core)
         case "measure_than_all":

@@ -45,7 +45,7 @@ NMODS = frozenset(
     age age_bare tagged named has_key lacks_key bound_key measure_bound measure_average with_event
     without_event inactive active basket boolean boolean_not keyed keyed_bound birth when of_object lapsed favourite
     whose_extreme versus_nouns neither_mods value_key_is signed_up in_segment has_keys lacks_keys measure_share
-    measure_than measure_than_all""".split()
+    measure_than measure_than_all event_share""".split()
 )
 _RANKS_OF = frozenset({"rank_by", "rank_most", "rank_most_spent", "rank_most_of", "rank_highest"})
 _DONE = frozenset("made placed done performed taken".split())  # say no more than the noun before them
