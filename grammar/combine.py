@@ -89,7 +89,7 @@ def _lead_up_to_again(ctx: Context, clauses: list[Clause]) -> None:
             continue
         if before.negation is not None or clause.link.kind not in ("and", "but", "loose") or draft.time.within_of:
             continue
-        if not _may_be(draft) & _may_be(first):
+        if not draft.may_be() & first.may_be():
             continue
         if first.said() - {"window", "again", "another"}:
             raise refusal(clause, f'"{ctx.text(clause)}": again after which?', "vague")
@@ -138,11 +138,6 @@ def _count_from_dates(ctx: Context, clauses: list[Clause]) -> None:
         if ordered:
             clause.link = replace(clause.link, kind="and")
         draft.time = replace(draft.time, withins=(), same_day=None, near=(*draft.time.near, near))
-
-
-def _may_be(draft: EventDraft) -> set[str]:
-    """The event types that the words may name."""
-    return {c.event for c in draft.hit.candidates} if draft.hit is not None else set()
 
 
 def _chain_from(ctx: Context, clauses: list[Clause], i: int) -> list[Clause]:
@@ -213,11 +208,10 @@ def _sequence(ctx: Context, chain: list[Clause], mentions: list[tuple[Clause, Me
         draft = clause.event
         assert draft is not None
         if mentions and (draft.another or any(t.name == "another" for t in draft.objects)) and draft.hit is not None:
-            best = [c for c in draft.hit.candidates if c.tier == draft.hit.candidates[0].tier]
-            before = [c for c in best if c.event == mentions[-1][1].event]
+            before = [c for c in draft.hit.best() if c.event == mentions[-1][1].event]
             draft.hit = EventHit(tuple(before)) if before else draft.hit  # another is one more of the same
         if draft.again:
-            others = set[str]().union(*(_may_be(c.event) for c in chain if c is not clause and c.event is not None))
+            others = set[str]().union(*(c.event.may_be() for c in chain if c is not clause and c.event is not None))
             same_type(draft, others, refusal(draft, f'"{ctx.text(draft)}": again after what?', "vague"))
         mention = ctx.mention(draft, references=True)
         mention = _referred(ctx, mention, mentions, draft)
@@ -276,7 +270,7 @@ def _sequence(ctx: Context, chain: list[Clause], mentions: list[tuple[Clause, Me
 
 def _settles(draft: EventDraft) -> bool:
     """Whether an event's time is settled by its own words."""
-    return bool(draft.time.windows) or draft.time.ever or draft.time.prior is not None or bool(draft.time.near)
+    return draft.time.settled or draft.time.prior is not None
 
 
 def _led_up(
@@ -454,7 +448,7 @@ def _again(
     if draft.time.near or draft.said() - {"again", "window", "gap"} or len(draft.time.withins) > (gap is not None):
         raise refusal(clause, f'Not all of "{ctx.text(clause)}" is read of doing it again.', "unsupported")
     given = ctx.before.of if isinstance(ctx.before, All) else (ctx.before,)
-    known = [part for part in given if not _may_be(draft).isdisjoint(event_types(part))]
+    known = [part for part in given if not draft.may_be().isdisjoint(event_types(part))]
     if known:
         same_type(draft, event_types(known[0]), vague)
     mention = _referred(ctx, ctx.mention(draft, references=True), mentions, draft)

@@ -292,15 +292,10 @@ def ranking(ctx: Context, tree: Tree, among: Condition) -> Rank:
         case "rank_most_spent":
             need_orders(ctx, tree)
             measure = Spend(Events(ORDER, (), ctx.late(tree.trees("late"))))
-        case "rank_most":
-            verb = tree.leaf("EV")
-            draft = EventDraft(verb.first, tree.end, verb.meaning)
-            take_args(ctx.names, draft, [t for t in tree.trees() if t.first > verb.first])
-            measure = Count(ctx.events(draft, ctx.draft_window(draft), "window"))
-        case "rank_most_of":
-            noun = tree.leaf("EN")
-            draft = EventDraft(noun.first, tree.end, noun.meaning, noun=True)
-            take_args(ctx.names, draft, [t for t in tree.trees() if t.first > noun.first])
+        case "rank_most" | "rank_most_of":
+            word = tree.leaf("EV", "EN")
+            draft = EventDraft(word.first, tree.end, word.meaning, noun=word.category == "EN")
+            take_args(ctx.names, draft, [t for t in tree.trees() if t.first > word.first])
             measure = Count(ctx.events(draft, ctx.draft_window(draft), "window"))
         case "rank_highest":
             measure = measure_of(ctx, tree.part(*MEASURES), ctx.late(tree.trees("late")))

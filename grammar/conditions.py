@@ -126,14 +126,10 @@ def condition_of(ctx: Context, core: Tree) -> Condition:
             return value_key_is(ctx, core)
         case "stopped":
             return stopped(ctx, core)
-        case "has_keys":
-            tree_keys = core.own("KEY")
-            core.edge("BOTH")
-            return all_of(*(attribute_condition(ctx, Tree("has_key", (key,))) for key in tree_keys))
-        case "lacks_keys":
-            tree_keys = core.own("KEY")
-            core.edge("NONE")
-            return all_of(*(attribute_condition(ctx, Tree("lacks_key", (key,))) for key in tree_keys))
+        case "has_keys" | "lacks_keys":
+            core.own("BOTH", "NONE")
+            each = core.name.removesuffix("s")
+            return all_of(*(attribute_condition(ctx, Tree(each, (key,))) for key in core.own("KEY")))
         case "has_key" | "lacks_key" | "key_cond" | "bound_key":
             return attribute_condition(ctx, core)
         case "measure_bound":

@@ -90,6 +90,10 @@ class Context:
         """A window, or the last so much that a length of time stands for."""
         return self.window(edge) if edge.category == "WIN" else Window(Rolling(edge.meaning.span))
 
+    def each_window(self, edge: Edge) -> list[Window]:
+        """The several windows of "in June or July"."""
+        return [self.choose(readings, self.text(edge)) for readings in edge.meaning]
+
     def two_windows(self, edges: Sequence[Edge]) -> tuple[Window, Window]:
         """Two windows that are compared: "the previous 90 days" beside others are those just before them."""
         one, other = (self.window(edge) for edge in edges)

@@ -86,7 +86,7 @@ def _keyed_clause(ctx: Context, clause: Clause, event: Clause | None) -> Conditi
     key = tree.leaf("KEY", "PKEY")
     attribute = attribute_keys(key)
     draft = event.event if event is not None else None
-    bare = draft is not None and not (draft.objects or draft.pre or draft.tails or draft.noun or draft.said())
+    bare = draft is not None and not (draft.noun or draft.says_more())
     if bare and clause.link.kind == "and" and not clause.who and not attribute:
         raise refusal(clause, f'"{ctx.text(clause)}" is joined to nothing that is said of the event.')
     possible = draft is not None and (
@@ -132,10 +132,9 @@ def _find_verbs(ctx: Context, clauses: list[Clause]) -> None:
         found: tuple[Candidate, ...] = ()
         said: set[str] = set()
         if model is not None and model.hit is not None:
-            said = {c.event for c in model.hit.candidates if c.tier == model.hit.candidates[0].tier}
+            said = {c.event for c in model.hit.best()}
             found = tuple(c for c in draft.hit.candidates if c.event in said)
-        said_more = draft.pre or draft.objects or draft.tails or draft.said()
-        if found and (said_more or {c.event for c in found} != said):
+        if found and (draft.says_more() or {c.event for c in found} != said):
             draft.hit = EventHit(found)
         elif draft.quant is None and clause.link.kind not in (*_ORDERED, "start"):
             raise refusal(clause, f'"{ctx.text(clause)}" has no verb.')
@@ -149,7 +148,7 @@ def _spread_none(ctx: Context, clauses: list[Clause]) -> None:
         listed: list[Clause] = []
         for clause in clauses[i + 1 :]:
             more = clause.verbless and clause.event is not None and clause.event.quant is None
-            more = more and ctx.names.lattice.words[clause.first - 1].low not in ("a", "an")  # "no order or a booking"
+            more = more and not ctx.names.lattice.behind_article(clause.first)  # "no order or a booking"
             if (
                 not more
                 or clause.link.kind not in ("and", "or", "comma")
@@ -266,8 +265,7 @@ def _count_twice(ctx: Context, clauses: list[Clause]) -> None:
         if not noun or not counted or before.negation is not None or len(one.objects) > 1 or one.said() - {"window"}:
             raise refusal(number, f'"{ctx.text(number)}": is it how many, or how much each?', "vague")
         two.hit = EventHit(noun)
-        again = replace(two, objects=list(two.objects), pre=list(two.pre), tails=list(two.tails))
-        before.event = replace(again, first=one.first, end=one.end, quant=Quant(edge.meaning), time=one.time)
+        before.event = replace(two.copy(), first=one.first, end=one.end, quant=Quant(edge.meaning), time=one.time)
 
 
 _PREPS = ("VIA", "WITH", "ON", "TO", "FROM", "IN", "FOR")
@@ -321,7 +319,7 @@ def _either_times(ctx: Context, clauses: list[Clause]) -> None:
             raise refusal(edge, f'"{ctx.text(edge)}": in either, or in both together?', "vague")
         copies: list[Clause] = []
         for n, readings in enumerate(edge.meaning):
-            again = replace(draft, objects=list(draft.objects), pre=list(draft.pre), tails=list(draft.tails))
+            again = draft.copy()
             again.time = replace(draft.time, either=None, after=(replace(edge, category="WIN", meaning=readings),))
             link = clause.link if not n else Link("or" if clause.negation is None else "and")
             who, either = clause.who and not n, clause.negation is None and not n
@@ -347,7 +345,7 @@ def _other_times(clauses: list[Clause]) -> None:
         ):
             raise refusal(clause, "Or at this time: it is not clear which verb is meant.", "unsupported")
         edge = Edge("WIN", clause.first, clause.end, (clause.window,))
-        again = replace(draft, objects=list(draft.objects), pre=list(draft.pre), tails=list(draft.tails))
+        again = draft.copy()
         again.time = replace(draft.time, before=(), after=(edge,))
         before.either = before not in times
         clause.event, clause.window = again, None
@@ -515,8 +513,7 @@ def _share_objects(ctx: Context, clauses: list[Clause]) -> None:
 
 def _lacks_object(draft: EventDraft) -> bool:
     """Whether a verb that never stands without an object has none: "viewed on mobile"."""
-    candidates = draft.hit.candidates if draft.hit is not None else ()
-    said = {c.event for c in candidates if c.tier == candidates[0].tier}
+    said = {c.event for c in draft.hit.best()} if draft.hit is not None else set()
     return (
         bool(said)
         and said <= lexicon.NEED_OBJECT
@@ -598,10 +595,8 @@ def _own(clause: Clause) -> bool:
     draft = clause.event
     assert draft is not None
     return (
-        bool(draft.time.windows)
-        or bool(draft.time.near)
+        draft.time.settled
         or draft.time.either is not None
-        or draft.time.ever
         or (draft.regular is not None and draft.regular.meaning.how == "blocks")
     )
 
@@ -673,7 +668,7 @@ def _reach(ctx: Context, run: list[Clause]) -> None:
         first, second = run[i], run[i + 1]
         edges = _after(first)
         negation = second.negation
-        if not edges or not _bare(second) or _own(second) or id(second) in given or _chained(second):
+        if not edges or not _denies(second) or _own(second) or id(second) in given or _chained(second):
             continue
         if second.link.kind in ("and", "but", "loose") and ctx.choose((True, False), ctx.text(edges[0])):
             given[id(second)] = edges
@@ -689,7 +684,7 @@ def _reach(ctx: Context, run: list[Clause]) -> None:
             clause.window = ctx.windows(edges)
 
 
-def _bare(clause: Clause) -> bool:
+def _denies(clause: Clause) -> bool:
     """Whether it says that there was none, and no never: "did not buy", "without a review", "bought no helmet"."""
     if clause.negation is not None:
         return not clause.negation.never

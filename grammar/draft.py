@@ -3,7 +3,7 @@ and the events and clauses that combine and resolve take out of them. Both reade
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from typing import Literal, TypeAlias
 
@@ -166,6 +166,11 @@ class Timing:
         """All windows, in order."""
         return (*self.before, *self.after)
 
+    @property
+    def settled(self) -> bool:
+        """Whether these words say by themselves when it was."""
+        return bool(self.windows) or self.ever or bool(self.near)
+
     def at(self, *edges: Edge) -> Timing:
         """With windows after the verb."""
         return replace(self, after=(*self.after, *edges))
@@ -201,6 +206,19 @@ class EventDraft:
     again: bool = False
     time: Timing = Timing()
 
+    def copy(self, objects: Iterable[Tree] | None = None) -> EventDraft:
+        """The same event once more, with lists of its own; of other objects, if some are given."""
+        objects = self.objects if objects is None else objects
+        return replace(self, objects=list(objects), pre=list(self.pre), tails=list(self.tails))
+
+    def may_be(self) -> set[str]:
+        """The event types that the words may name."""
+        return {c.event for c in self.hit.candidates} if self.hit is not None else set()
+
+    def says_more(self) -> bool:
+        """Whether more is said than which event it is."""
+        return bool(self.pre or self.objects or self.tails or self.said())
+
     def none(self) -> bool:
         """Whether it is said that there was none of it."""
         return self.quant is not None and self.quant.none
@@ -220,7 +238,7 @@ class EventDraft:
             "another": self.another,
             "again": self.again,
             "none": self.none_of is not None,
-            "window": bool(self.time.windows) or self.time.ever or bool(self.time.near),
+            "window": self.time.settled,
             "following": self.time.following is not None,
             "either": self.time.either is not None,
             "same day": self.time.same_day is not None,

@@ -12,7 +12,7 @@ from grammar.draft import EventDraft, Quant, Refused, Tree, refusal
 from grammar.mentions import Edge, EventHit, ValueHit, past_fillers
 from grammar.numbers import Amount
 from grammar.query import Ahead, Property
-from grammar.values import Names, from_date, quant_bound, value_options
+from grammar.values import Names, from_date, is_sum, quant_bound, value_options
 from grammar.vocabulary import singular
 
 OBJECTS = ("obj", "ref", "same", "another", "text_object", "distinct_key", "distinct_thing")
@@ -118,7 +118,7 @@ def take_args(names: Names, draft: EventDraft, args: Sequence[Tree]) -> None:
                 draft.objects.append(Tree("obj", arg.children[1:]))
             case name if name in _PARTS:
                 draft.objects.append(arg)
-                if name == "amount" and _is_sum(names, arg):
+                if name == "amount" and is_sum(names, arg):
                     noun = [i for part in (own, *(range(t.first, t.end) for t in draft.tails)) for i in part]
                     draft.summed = any(singular(names.lattice.words[i].low) != names.lattice.words[i].low for i in noun)
             case "flagged_tail":  # "booked a refundable flight"
@@ -226,12 +226,6 @@ def _of_many(names: Names, draft: EventDraft, amount: Tree) -> bool:
         and is_of_a_number(names, amount)
         and not amount.leaf("BOUND").meaning.currency
     )
-
-
-def _is_sum(names: Names, amount: Tree) -> bool:
-    """Whether an amount is that of several things together: "premiums totalling over 500"."""
-    word = amount.edge("PRICED")
-    return word is not None and names.text(word).casefold() in lexicon.SUMS
 
 
 def is_of_a_number(names: Names, amount: Tree) -> bool:
@@ -428,10 +422,6 @@ def _shares_head(names: Names, draft: EventDraft, groups: Sequence[Tree]) -> boo
     return len(last.children) > 1 and alike
 
 
-def _part(draft: EventDraft, objects: Sequence[Tree]) -> EventDraft:
-    return replace(draft, objects=list(objects), pre=list(draft.pre), tails=list(draft.tails))
-
-
 def _filters_apart(names: Names, draft: EventDraft, n: int, at: int) -> Alternatives:
     """ "bought helmets from Corvino or saddles from Brisk": what comes before the second object is of the first."""
     tree = draft.objects[n]
@@ -441,8 +431,8 @@ def _filters_apart(names: Names, draft: EventDraft, n: int, at: int) -> Alternat
     said = vlist.has("AND", "OR")
     if len(joints) > 1 or draft.pre or draft.said() - {"window"} or (at > 1 and not said):
         raise vague
-    one = _part(draft, [*draft.objects[:n], Tree("prepared", (tree.part("prep"), _listed(vlist, groups[:at])))])
-    two = _part(draft, [Tree("obj", (_listed(vlist, groups[at:]),)), *draft.objects[n + 1 :]])
+    one = draft.copy([*draft.objects[:n], Tree("prepared", (tree.part("prep"), _listed(vlist, groups[:at])))])
+    two = draft.copy([Tree("obj", (_listed(vlist, groups[at:]),)), *draft.objects[n + 1 :]])
     more = objects_apart(names, two) or [((two,),)]
     either = "or" in joints if said or len(more[0]) == 1 == len(more[0][0]) else len(more[0]) > 1
     if len(more) > 1 or (len(more[0][0]) > 1 if either else len(more[0]) > 1) or objects_apart(names, one):
@@ -469,8 +459,8 @@ def _last_alone(draft: EventDraft, n: int, joints: Sequence[str], alone: Sequenc
         raise refusal(alone[0], "Is this said of all of them, or of the last?", "vague")
     rest = draft.objects[n + 1 :]
     bare = [t for t in rest if t not in alone]
-    both = [_part(draft, [*draft.objects[:n], one, *rest]) for one in listed]
-    last = [_part(draft, [*draft.objects[:n], one, *(rest if one is listed[-1] else bare)]) for one in listed]
+    both = [draft.copy([*draft.objects[:n], one, *rest]) for one in listed]
+    last = [draft.copy([*draft.objects[:n], one, *(rest if one is listed[-1] else bare)]) for one in listed]
     return [tuple((p,) for p in parts) if joints[0] == "or" else (tuple(parts),) for parts in (both, last)]
 
 
@@ -489,7 +479,7 @@ def _number_apart(draft: EventDraft, n: int, joints: Sequence[str], anew: Sequen
         raise refusal(tree, "Which of these is so many?", "vague")
     first, *others = vlist.trees("vgroup")
     objects = [(tree.part("quant"), Tree("vlist", (first,))), *((Tree("vlist", (group,)),) for group in others)]
-    parts = [_part(draft, [*draft.objects[:n], Tree("obj", o), *draft.objects[n + 1 :]]) for o in objects]
+    parts = [draft.copy([*draft.objects[:n], Tree("obj", o), *draft.objects[n + 1 :]]) for o in objects]
     return tuple((part,) for part in parts) if joints[0] == "or" else (tuple(parts),)
 
 
@@ -510,7 +500,7 @@ def _mixed(draft: EventDraft, n: int, joints: Sequence[str], anew: Sequence[bool
             same = tuple(listed if child is vlist else child for child in tree.children)
             if start and joints[start - 1] == "or":
                 found.append([])
-            found[-1].append(_part(draft, [*draft.objects[:n], Tree(tree.name, same), *draft.objects[n + 1 :]]))
+            found[-1].append(draft.copy([*draft.objects[:n], Tree(tree.name, same), *draft.objects[n + 1 :]]))
         return tuple(tuple(together) for together in found)
 
     if len(tree.children) > 1 + (tree.name == "prepared") or draft.said() - {"window"}:

@@ -11,7 +11,6 @@ from itertools import product as combinations
 from typing import Any
 
 from grammar import lexicon
-from grammar.closed import CLOSED
 from grammar.contradiction import contradiction
 from grammar.draft import EventDraft, Refused, Tree, refusal
 from grammar.mentions import Edge, past_fillers
@@ -44,11 +43,13 @@ from grammar.values import (
     BASKETS,
     ORDER_EVENTS,
     Names,
+    asks_sum,
     beside_its_key,
     canonical,
     converted,
     currency_filter,
     duration_keys,
+    is_sum,
     key_noun,
     key_test,
     key_values,
@@ -709,11 +710,10 @@ class _Parts:
         edge = tree.leaf("BOUND")
         amount: Amount = edge.meaning
         noun = tree.edge("MONEYNOUN")
-        senses = CLOSED.get(self.names.text(noun).casefold(), []) if noun is not None else []
-        if noun is not None and any(category == "TOTALLY" for category, _ in senses):
+        if noun is not None and asks_sum(self.names, noun):
             raise self.refuse(noun, f'"{self.names.text(noun)}" asks for a sum: the total of a number.')
-        priced = tree.edge("PRICED")
-        if product and priced is not None and self.names.text(priced).casefold() in lexicon.SUMS:
+        if product and is_sum(self.names, tree):
+            priced = tree.leaf("PRICED")
             raise self.refuse(priced, f'"{self.names.text(priced)}": each of them, or all together?', "vague")
         if product and self.has("item", "price"):
             scores = [k.name for k in self.names.keys(self.event or "", "event") if k.name in SCORES]

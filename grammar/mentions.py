@@ -65,6 +65,10 @@ class Lattice:
             return ""
         return self.question[self.words[first].start : self.words[end - 1].end]
 
+    def behind_article(self, i: int) -> bool:
+        """Whether "a" or "an" stands right before word i."""
+        return i > 0 and self.words[i - 1].low in ("a", "an")
+
 
 def past_fillers(lattice: Lattice, i: int) -> int:
     """The first word from i on that is no filler."""
@@ -174,6 +178,10 @@ class EventHit:
     """A run of words that names events, the better candidates first."""
 
     candidates: tuple[Candidate, ...]
+
+    def best(self) -> tuple[Candidate, ...]:
+        """Those that are as good as the first."""
+        return tuple(c for c in self.candidates if c.tier == self.candidates[0].tier)
 
 
 def everyday(event: str) -> EventHit:
@@ -701,7 +709,7 @@ def _either_windows(table: _Table, i: int) -> None:
     """ "in June or July", "on Monday, Tuesday or Friday", "in June or July 2025": one of several times; a year at the
     end is that of all."""
     lows = table.lows
-    if lows[i] not in _OR_OF_TIMES:
+    if lows[i] not in _OR_OF_TIMES or "or" not in lows[i:]:
         return
     times: list[list[str]] = []
     at, joined = i + 1, False

@@ -105,8 +105,7 @@ def _for_each(ctx: Context, tree: Tree, population: Condition, output: Output) -
     if tree.name == "per_time":
         return per_time(ctx, tree, population, output)
     key = tree.leaf("KEY", "PKEY")
-    words = ctx.names.lattice.words
-    if key.first and words[key.first - 1].low in ("a", "an"):
+    if ctx.names.lattice.behind_article(key.first):
         raise refusal(tree, f'"{ctx.text(tree)}" names one of them.')  # "were called by an agent"
     if _by_which_way(ctx, tree, key, population, output):
         raise refusal(tree, f'"{ctx.text(tree)}": how it was done, or for each {ctx.text(key)}?', "vague")

@@ -297,8 +297,7 @@ def _timed_rank(rank: Tree, nmods: list[Tree]) -> tuple[Tree, list[Tree]]:
 def _named_so(ctx: Context, word: Edge, events: EventDraft) -> Tree | None:
     """A word before an agent noun as a value of its event, if there is one so called."""
     value = ctx.names.lattice.at[word.first].get("VALUE", {}).get(word.end)
-    types = {c.event for c in events.hit.candidates} if events.hit is not None else set()
-    if value is None or types.isdisjoint(v.key.event for v in value.meaning.values):
+    if value is None or events.may_be().isdisjoint(v.key.event for v in value.meaning.values):
         return None
     return Tree("vlist", (Tree("vgroup", (value,)),)).fresh()
 
@@ -426,7 +425,7 @@ def _values_before(ctx: Context, vlists: list[Tree], events: EventDraft | None) 
 
 def _named_product(ctx: Context, vlist: Tree, events: EventDraft) -> bool:
     """Whether values before an agent noun name what is bought ("Red Shirt buyers"), whatever else is called so."""
-    named = {c.event for c in events.hit.candidates} if events.hit is not None else set()
+    named = events.may_be()
     groups, _ = vlist_groups(vlist)
     return all(
         any(v.key.level == "item" and v.key.event in named for edge in group for v in _held(edge)) for group in groups
@@ -593,7 +592,7 @@ def _attaches(ctx: Context, before: Clause, tree: Tree) -> None:
     if tree.name == "without_event" and before.negation is not None:
         raise refusal(tree, f'"{ctx.text(tree)}" is a second negation.')
     draft = before.event
-    bare = draft is not None and not (draft.noun or draft.objects or draft.pre or draft.tails or draft.said())
+    bare = draft is not None and not (draft.noun or draft.says_more())
     word = tree.edge("WHO") if tree.name == "who" else None
     said = ctx.text(word).casefold() if word is not None and before.end == tree.first else ""
     thing = said in ("that", "which") and (bare or (draft is not None and _befalls(ctx, before, tree)))

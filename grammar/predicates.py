@@ -293,8 +293,7 @@ def whose_extreme(ctx: Context, tree: Tree) -> Condition:
     either = about.time.either
     about.time = replace(about.time, either=None)
     if either is not None and not plain(ctx.names, about).objects and be is not None and be.category != "NEG":
-        windows = [ctx.choose(readings, ctx.text(either)) for readings in either.meaning]
-        return any_of(*(Extreme(which, events, window) for window in windows))
+        return any_of(*(Extreme(which, events, window) for window in ctx.each_window(either)))
     about.time = replace(about.time, either=either)
     window = ctx.draft_window(plain(ctx.names, about, "window", "gap"), rolling=True)
     has: tuple[EventFilter, ...] = ()
@@ -326,16 +325,15 @@ def fate(ctx: Context, tree: Tree) -> Condition:
     if negation is not None and negation.meaning[0] != "be":
         raise refusal(negation, f'"{ctx.text(negation)}" has no part here.')
     draft = enp_draft(ctx.names, enp)
-    candidates = draft.hit.candidates if draft.hit is not None else ()
-    named = {c.event for c in candidates if c.tier == candidates[0].tier}
+    named = {c.event for c in draft.hit.best()} if draft.hit is not None else set()
     if tree.name != "whose_fate" and any(c.event in named for c in verb.meaning.candidates):
         raise refusal(tree, "It is not said when the first or last one was.", "incomplete")  # "filed their first claim"
     events = ctx.events(draft, ALWAYS)
     noun = stem(ctx.names.lattice.words[enp.end - 1].low)
     found = [
         Shares(Property(name), c.event, negation is not None)
-        for c in verb.meaning.candidates
-        if c.event != events.event and c.tier == verb.meaning.candidates[0].tier
+        for c in verb.meaning.best()
+        if c.event != events.event
         for name in _ids_of(ctx, events.event or "", noun, c.event)
     ]
     if not found:

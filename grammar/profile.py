@@ -346,7 +346,6 @@ def signed_up(ctx: Context, core: Tree) -> Condition:
         raise refusal(core, "Neither a sign-up date nor a sign-up event is known.", "unknown key")
     either = core.edge("EITHERWIN")
     if either is not None:
-        windows = [ctx.choose(readings, ctx.text(either)) for readings in either.meaning]
-        return any_of(*(Attribute((key.name,), During(window)) for window in windows))
+        return any_of(*(Attribute((key.name,), During(window)) for window in ctx.each_window(either)))
     window = ctx.late(core.trees("late"))
     return Attribute((key.name,), Known(True) if window == ALWAYS else During(window))

@@ -60,7 +60,7 @@ class Names:
     def counts(self, number: Edge, noun: Edge | None = None) -> None:
         """Refused where a number may be no count: "a 420 pizza", "over 500 premium" of an event that has money."""
         words = self.lattice.words
-        article = number.first > 0 and words[number.first - 1].low in ("a", "an") and words[number.first].low.isdigit()
+        article = self.lattice.behind_article(number.first) and words[number.first].low.isdigit()
         named = [c.event for c in noun.meaning.candidates] if noun is not None else []
         one = noun is not None and all(singular(w.low) == w.low for w in words[noun.first : noun.end])
         much = (
@@ -248,7 +248,7 @@ def key_test(
             if "number" not in holds:
                 raise Refused("wrong key", edge.first, edge.end, f'"{key}" holds no numbers to compare.')
             noun = cond.edge("MONEYNOUN")
-            if noun is not None and any(c == "TOTALLY" for c, _ in CLOSED.get(names.text(noun).casefold(), ())):
+            if noun is not None and asks_sum(names, noun):
                 raise Refused("vague", noun.first, noun.end, f'"{names.text(noun)}": of each, or all together?')
             return Numeric(edge.meaning.bound), ()
         case "number":
@@ -454,6 +454,17 @@ def currency_filter(names: Names, event: str | None, edge: Edge) -> tuple[Filter
 def _bound_words(words: str) -> str:
     """The words of comparison at the start of an amount."""
     return next((c for c in sorted(lexicon.COMPARISONS, key=len, reverse=True) if words.startswith(c + " ")), "")
+
+
+def asks_sum(names: Names, noun: Edge) -> bool:
+    """Whether a word behind an amount asks for all of them together: "over 500 in total"."""
+    return any(category == "TOTALLY" for category, _ in CLOSED.get(names.text(noun).casefold(), ()))
+
+
+def is_sum(names: Names, amount: Tree) -> bool:
+    """Whether an amount is that of several things together: "premiums totalling over 500"."""
+    word = amount.edge("PRICED")
+    return word is not None and names.text(word).casefold() in lexicon.SUMS
 
 
 def negates(names: Names, bound: Edge) -> bool:
