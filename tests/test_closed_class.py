@@ -113,12 +113,12 @@ EMPTY = {
         to toward towards upon via with within over""".split(),
         "a preposition that the frame implies",
     ),
-    **dict.fromkeys("overall altogether together total exactly then later afterwards next after".split(), "said of a number or an order that is so anyway"),
+    **dict.fromkeys("overall altogether together total exactly then later eventually afterwards next after".split(), "said of a number or an order that is so anyway"),
 }  # fmt: skip
 # Generic verbs take an event's name as object (section 3), "booked workshop" too.
 GENERIC = frozenset(word for word, senses in CLOSED.items() if any(category == "GENV" for category, _ in senses))
 # Where a word is the nursery's own: the key beside its value.
-KEYS = {"place": "Ghent place"}
+KEYS = {"place": ("Ghent place", "place Ghent")}
 ASKED = (
     "users who bought seeds last week",
     "women from Sweden with more than 2 orders",
@@ -212,7 +212,7 @@ def read_over(asked: tuple[str, ...], inserted_words: list[str]) -> dict[str, li
             if word in FILLERS or word in EMPTY:
                 continue
             for changed in inserted(question, word):
-                if (word in GENERIC and f"{word} booked" in changed) or KEYS.get(word, "\0") in changed:
+                if (word in GENERIC and f"{word} booked" in changed) or any(pair in changed for pair in KEYS.get(word, ())):
                     continue
                 if same(outcome(changed), understood()[question]):
                     found.setdefault(word, []).append(changed)
