@@ -562,10 +562,13 @@ def _spent(ctx: Context, clause: Clause) -> Condition:
     """ "spent over 500 (on Nike) (in March)"; with an object that names another event, that event's money."""
     tree = clause.spent
     assert tree is not None
-    edge = tree.edge("BOUND", "NUM")
+    edge = tree.edge("BOUND", "NUM", "NOTHING")
     if edge is None:
         raise refusal(tree, "It is not said how much was spent.", "incomplete")
-    bound = sum_bound(edge)
+    nothing = edge.category == "NOTHING"
+    if nothing and clause.negation is not None:
+        raise refusal(edge, "Two negations in one clause.")
+    bound = Bound("=", 0) if nothing else sum_bound(edge)
     window = clause.window
     items: tuple[EventFilter, ...] = ()
     near = tuple(from_date(ctx.names, arg) for arg in tree.trees("near_date"))
@@ -600,7 +603,7 @@ def _spent(ctx: Context, clause: Clause) -> Condition:
     if window is None:
         window = ALWAYS if ever else ctx.default_window()
     events = Events("order-completed", filters(*items, *near), window)
-    measure = in_currency(ctx, Spend(events), edge)
+    measure = Spend(events) if nothing else in_currency(ctx, Spend(events), edge)
     condition: Condition = Has(measure, bound)
     return negated(condition) if clause.negation is not None else condition
 

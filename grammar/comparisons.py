@@ -8,7 +8,7 @@ from typing import Literal
 from grammar import lexicon
 from grammar.context import Context
 from grammar.draft import EventDraft, Refused, Tree, refusal
-from grammar.event_drafts import enp_draft, event_draft, head_draft, plain, same_event, take_args, take_pre
+from grammar.event_drafts import done_to, enp_draft, event_draft, head_draft, plain, same_event, same_type, take_args, take_pre
 from grammar.measures import MEASURES, in_currency, in_unit, measure_of, money_of, need_orders, rank_measure
 from grammar.mentions import Edge, EventHit
 from grammar.names import Candidate
@@ -214,9 +214,10 @@ def versus_nouns(ctx: Context, core: Tree) -> Condition:
     """ "did more searches than product views", "booked more hotels than flights"."""
     more = core.leaf("MORE")
     nouns = core.own("EN", "TAIL")
-    verb = core.edge("EV")
+    verb, general = core.edge("EV"), core.edge("GENV")
     window = ctx.late(core.trees("late"))
     sides: list[Measure] = []
+    said = {t.end: t for t in core.trees("vlist")}
     for noun in nouns:
         found = [
             c
@@ -226,9 +227,31 @@ def versus_nouns(ctx: Context, core: Tree) -> Condition:
         best = [c for c in found if c.tier == found[0].tier]
         if not best:
             raise refusal(noun, f'"{ctx.text(noun)}" is no event of that verb.')
-        event = ctx.choose(sorted({c.event for c in best}), ctx.text(noun))
-        sides.append(Count(Events(event, (), window)))
+        draft = EventDraft(noun.first, noun.end, EventHit(tuple(best)), noun=True)
+        if general is not None:
+            draft = done_to(ctx.names, general, draft)
+        if noun.first in said:  # "more theft claims than crash claims"
+            draft.pre.append(said[noun.first])
+        sides.append(Count(ctx.events(draft, window)))
     return Versus(sides[0], more.meaning, sides[1])
+
+
+def versus_values(ctx: Context, core: Tree) -> Condition:
+    """ "bought more helmets than saddles", "ordered more on mobile than on desktop": the events of each."""
+    core.own("THING", "OFTEN")
+    tails = core.own("TAIL")
+    window = ctx.late(core.trees("late"))
+    preps = {t.end: t for t in core.trees("prep")}
+    sides: list[Count] = []
+    for vlist in core.trees("vlist"):
+        draft = head_draft(ctx.names, core.part("evhead"))
+        draft.tails.extend(tails)
+        if sides:
+            same_type(draft, {sides[0].events.event}, refusal(vlist, "Of another event than the one before it."))
+        prep = preps.get(vlist.first)
+        draft.objects.append(Tree("obj", (vlist,)) if prep is None else Tree("prepared", (prep, vlist)))
+        sides.append(Count(ctx.events(draft, window)))
+    return Versus(sides[0], core.leaf("MORE").meaning, sides[1])
 
 
 def spent_event(ctx: Context, core: Tree) -> Condition:

@@ -19,10 +19,12 @@ from grammar.comparisons import (
     versus_distinct,
     versus_events,
     versus_nouns,
+    versus_values,
     versus_windows,
 )
 from grammar.context import Context
 from grammar.draft import EventDraft, Tree, refusal
+from grammar.event_drafts import done_to
 from grammar.measures import money_of, need_orders
 from grammar.predicates import (
     abandoned,
@@ -72,9 +74,12 @@ def condition_of(ctx: Context, core: Tree) -> Condition:
             return versus_events(ctx, core)
         case "versus_noun_windows":
             more, noun = core.leaf("MORE"), core.leaf("EN")
-            events = ctx.events(EventDraft(noun.first, noun.end, noun.meaning, noun=True), ALWAYS)
+            draft = EventDraft(noun.first, noun.end, noun.meaning, noun=True)
+            events = ctx.events(done_to(ctx.names, core.leaf("GENV"), draft), ALWAYS)
             one, two = (Count(replace(events, window=w)) for w in ctx.two_windows(core.own("WIN")))
             return Versus(one, more.meaning, two)
+        case "versus_values":
+            return versus_values(ctx, core)
         case "versus_average":
             return versus_average(ctx, core)
         case "versus_distinct":

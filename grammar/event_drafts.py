@@ -196,7 +196,7 @@ def take_args(names: Names, draft: EventDraft, args: Sequence[Tree]) -> None:
     if totally is not None:
         counted = any(t.tree("quant") is not None for t in draft.objects)  # such are counted over all events anyway
         if not counted and draft.times is None and draft.quant is None:
-            draft.summed = any(t.name in ("keyed_bound", "amount") for t in draft.objects)
+            draft.summed = any(t.name in ("keyed_bound", "amount", "duration_arg") for t in draft.objects)
             if not draft.summed:
                 raise refusal(totally, f'"{names.text(totally)}" has no number beside it.')
 

@@ -104,6 +104,8 @@ VERB_STEMS = frozenset(
     approv reject accept declin deliver ship pick drop track win los earn spend level log regist enrol borrow lend stream
     listen rent rid charg block unblock lock unlock hir donat vot post repl publish bid reach unlock pass take make""".split()
 )
+# Verbs that leave the action to their noun: who gave a tip tipped.
+LIGHT_STEMS = frozenset("give make do perform submit send post plac write leave".split())
 
 # Plain synonyms of the verb in an event's name, as stems: what the name has → what may be said.
 SYNONYM_STEMS: dict[str, tuple[str, ...]] = {

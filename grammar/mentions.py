@@ -280,6 +280,7 @@ def _lattice(
         _value_runs(table, i, question, runs, values)
     _cut_lead(table)
     _brackets(table)
+    _all_but(table)
     _labels(table)
     _value_signs(table)
     _split_verbs(table, occurring)
@@ -389,9 +390,6 @@ def _cut_lead(table: _Table) -> None:
             stop += 1
         if stop > first:
             at[first]["LEAD"] = {stop: Edge("LEAD", first, stop)}
-    for first in (0, *at[0].get("LEAD", ())) if at else ():
-        if lows[first : first + 1] == ["before"]:
-            at[first].pop("EVER", None)  # "before", of no limit, stands behind its verb
 
 
 def _numbers(table: _Table, i: int) -> None:
@@ -927,12 +925,26 @@ def _without_last_fillers(table: _Table) -> int:
 
 
 def _brackets(table: _Table) -> None:
-    """ "lapsed customers (90 days)": a length of time in brackets is the last so much."""
+    """ "lapsed customers (90 days)": a length of time in brackets is the last so much, and one behind the lapsed."""
     lows = table.lows
     for i, low in enumerate(lows):
         span = when.span_at(lows, i + 1) if low == "(" else None
         if span and lows[span[0] : span[0] + 1] == [")"]:
             table.put("WIN", i, span[0] + 1, (Window(Rolling(span[1])),))
+        for lapsed in table.at[i].get("LAPSED", ()):
+            for end in {**table.at[lapsed].get("CONTACT", {}), **table.at[lapsed].get("BUYERS", {})}:
+                span = when.span_at(lows, end + (lows[end : end + 1] == ["for"]))
+                if span:
+                    table.put("WIN", end, span[0], (Window(Rolling(span[1])),))
+
+
+def _all_but(table: _Table) -> None:
+    """ "everyone but gold members": those are excepted."""
+    lows = table.lows
+    for i in range(1, len(lows)):
+        all_of_them = lows[i - 1] in ("everyone", "everybody") or (i > 1 and lows[i - 2] == "all")
+        if lows[i] == "but" and all_of_them and "CONTACT" in table.at[i - 1]:
+            table.put("EXCEPT", i, i + 1)
 
 
 def _not_paths(values: tuple[Value, ...]) -> tuple[Value, ...]:

@@ -391,8 +391,9 @@ def _forms(name: EventName, run: list[tuple[str, str]], matched: list[str], whol
         return  # a name begins and ends with a word of content
     if not verb:
         if any(_is_participle(word) for _, word in run):
-            if len(run) == 1 and run[0][0] in lexicon.VERB_STEMS:
-                yield "verb"  # "purchased" of purchase-made
+            denominal = len(name.stems) == 2 and name.verbs <= lexicon.LIGHT_STEMS
+            if len(run) == 1 and (denominal or run[0][0] in lexicon.VERB_STEMS):
+                yield "verb"  # "purchased" of purchase-made, "tipped" of tip-given
             return
         yield "tail"
         yield "noun"

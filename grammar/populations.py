@@ -72,6 +72,8 @@ def population_of(ctx: Context, tree: Tree) -> Condition:
 
 def _not_history(ctx: Context, tree: Tree, opening: Tree) -> None:
     """ "previously gold members": of attributes only what holds now is known, and a time before is of an event."""
+    if ctx.text(opening.leaf("EVER")).casefold() == "before" and not opening.has("COMMA"):
+        raise refusal(opening, "Before what?", "incomplete")
     np = tree.tree("np")
     contacts = np.part("nphead").children[0] if np is not None else None
     said = isinstance(contacts, Edge) and contacts.category not in ("BUYERS", "AGENT")
@@ -672,6 +674,10 @@ def _clauses(ctx: Context, tree: Tree, link: Link, who: bool) -> list[Clause]:
             return _clauses(ctx, tree.trees()[0], replace(link, kind="then"), False)
         case "whose_":
             return _whose(ctx, tree.trees()[0], link)
+        case "befell":  # "after a claim was rejected"
+            if link.kind not in ("after", "before", "then"):
+                raise refusal(tree, f'"{ctx.text(tree)}": whose?', "vague")
+            return _whose(ctx, Tree("whose_passive", tree.children), link)
         case "vp" | "vp_be" | "vp_either" | "vp_neither" | "vp_both":
             return _verb_phrase(ctx, tree, link, who)
         case "gap":

@@ -160,7 +160,7 @@ def _in_total(draft: EventDraft, mention: Mention, window: Window) -> Condition:
         e.category == "NUM" or e.meaning.bare
         for t in draft.objects
         for e in t.leaves()
-        if e.category in ("NUM", "BOUND")
+        if e.category in ("NUM", "BOUND", "DURATION")
     )
     bound = replace(number.test.bound, comparison=">=") if bare else number.test.bound  # as for what was spent
     events = Events(mention.event, tuple(f for f in where if f is not number), window)

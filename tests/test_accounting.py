@@ -43,6 +43,7 @@ SHARED = {
     "users with a phone number without an email": "but = and before a negation",
     "users who logged in between 9am 5pm": "a span between two clocks",
     "users who bought seeds or tools": "either … or = or",
+    "users whose order is over 400": "an order over 400 is its total (section 5)",
     "who booked a in Ghent": "a part of an event's name is enough where one event has the verb (section 3)",
     "who watched a about repotting twice": "the same",
     "users who watched for more than 30 minutes": "the same",
@@ -139,6 +140,20 @@ SAME: dict[tuple[str, str], str] = {
 REDUNDANT = {
     "bought whose order total is over 400": "whoever has such an order bought",
     "users bought order total is over 400": "the same",
+    "bought who stopped buying for 60 days": "the same",
+    "bought who have ordered but haven't opened a ticket": "the same",
+    "users who meet at least two of: ordered in 2026, from Belgium, or balcony": "one attribute holds the value",
+    **dict.fromkeys(
+        (
+            "top different customers by spend",
+            "bottom different customers by number of orders",
+            "different subscribers",
+            "different users excluding wholesale",
+            "different customers from Sweden bought seeds on desktop",
+            "different evergreen customers with at least 4 orders since January",
+        ),
+        "a contact is counted once anyway, and the first 10 are listed where no number is said",
+    ),
 }
 
 # ── what was wrong once ───────────────────────────────────────────────────────────────────────────────────────────
