@@ -8,7 +8,17 @@ from typing import Literal
 from grammar import lexicon
 from grammar.context import Context
 from grammar.draft import EventDraft, Refused, Tree, refusal
-from grammar.event_drafts import done_to, enp_draft, event_draft, head_draft, plain, same_event, same_type, take_args, take_pre
+from grammar.event_drafts import (
+    done_to,
+    enp_draft,
+    event_draft,
+    head_draft,
+    plain,
+    same_event,
+    same_type,
+    take_args,
+    take_pre,
+)
 from grammar.measures import MEASURES, in_currency, in_unit, measure_of, money_of, need_orders, rank_measure
 from grammar.mentions import Edge, EventHit
 from grammar.names import Candidate

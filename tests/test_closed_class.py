@@ -212,7 +212,9 @@ def read_over(asked: tuple[str, ...], inserted_words: list[str]) -> dict[str, li
             if word in FILLERS or word in EMPTY:
                 continue
             for changed in inserted(question, word):
-                if (word in GENERIC and f"{word} booked" in changed) or any(pair in changed for pair in KEYS.get(word, ())):
+                if (word in GENERIC and f"{word} booked" in changed) or any(
+                    pair in changed for pair in KEYS.get(word, ())
+                ):
                     continue
                 if same(outcome(changed), understood()[question]):
                     found.setdefault(word, []).append(changed)
