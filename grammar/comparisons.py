@@ -257,7 +257,7 @@ def versus_values(ctx: Context, core: Tree) -> Condition:
         draft = head_draft(ctx.names, core.part("evhead"))
         draft.tails.extend(tails)
         if sides:
-            same_type(draft, {sides[0].events.event}, refusal(vlist, "Of another event than the one before it."))
+            same_type(draft, {sides[0].events.event or ""}, refusal(vlist, "Of another event than the one before it."))
         prep = preps.get(vlist.first)
         draft.objects.append(Tree("obj", (vlist,)) if prep is None else Tree("prepared", (prep, vlist)))
         sides.append(Count(ctx.events(draft, window)))
