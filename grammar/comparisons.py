@@ -20,7 +20,7 @@ from grammar.event_drafts import (
     take_pre,
 )
 from grammar.measures import MEASURES, in_currency, in_unit, measure_of, money_of, need_orders, rank_measure
-from grammar.mentions import Edge, EventHit
+from grammar.mentions import Edge, EventHit, ValueHit
 from grammar.names import Candidate
 from grammar.numbers import Top
 from grammar.query import (
@@ -248,12 +248,16 @@ def versus_nouns(ctx: Context, core: Tree) -> Condition:
 
 def versus_values(ctx: Context, core: Tree) -> Condition:
     """ "bought more helmets than saddles", "ordered more on mobile than on desktop": the events of each."""
-    core.own("THING", "OFTEN")
+    core.own("OFTEN")
+    things = {e.first for e in core.own("THING")}
     tails = core.own("TAIL")
     window = ctx.late(core.trees("late"))
     preps = {t.end: t for t in core.trees("prep")}
     sides: list[Count] = []
-    for vlist in core.trees("vlist"):
+    vlists = core.trees("vlist")
+    for vlist, other in zip(vlists, reversed(vlists), strict=True):
+        if vlist.end not in things and _lacks_noun(vlist, other):
+            raise refusal(vlist, f'"{ctx.text(vlist)}" what? Say it of both.', "vague")
         draft = head_draft(ctx.names, core.part("evhead"))
         draft.tails.extend(tails)
         if sides:
@@ -262,6 +266,18 @@ def versus_values(ctx: Context, core: Tree) -> Condition:
         draft.objects.append(Tree("obj", (vlist,)) if prep is None else Tree("prepared", (prep, vlist)))
         sides.append(Count(ctx.events(draft, window)))
     return Versus(sides[0], core.leaf("MORE").meaning, sides[1])
+
+
+def _lacks_noun(vlist: Tree, other: Tree) -> bool:
+    """Whether a list ends with what stands before the noun of the other: "red" beside "black helmets"."""
+    last, (*before, noun) = _keys_held(vlist)[-1], _keys_held(other)
+    return last.isdisjoint(noun) and any(not last.isdisjoint(keys) for keys in before)
+
+
+def _keys_held(vlist: Tree) -> list[set[str]]:
+    """The names of the keys that each word of a list may be a value of; of a word that is none, no name."""
+    words = [e for e in vlist.leaves() if e.category in ("VALUE", "QUOTED", "UNK")]
+    return [{v.key.name for v in e.meaning.values} if isinstance(e.meaning, ValueHit) else set() for e in words]
 
 
 def spent_event(ctx: Context, core: Tree) -> Condition:

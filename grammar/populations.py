@@ -72,7 +72,7 @@ def population_of(ctx: Context, tree: Tree) -> Condition:
 
 def _not_history(ctx: Context, tree: Tree, opening: Tree) -> None:
     """ "previously gold members": of attributes only what holds now is known, and a time before is of an event."""
-    if ctx.text(opening.leaf("EVER")).casefold() == "before" and not opening.has("COMMA"):
+    if ctx.text(opening.leaf("EVER")).casefold() == "before":  # of no limit it stands behind its verb
         raise refusal(opening, "Before what?", "incomplete")
     np = tree.tree("np")
     contacts = np.part("nphead").children[0] if np is not None else None
