@@ -229,15 +229,12 @@ def versus_nouns(ctx: Context, core: Tree) -> Condition:
     sides: list[Measure] = []
     said = {t.end: t for t in core.trees("vlist")}
     for noun in nouns:
-        found = [
-            c
-            for c in noun.meaning.candidates
-            if verb is None or any(v.event == c.event for v in verb.meaning.candidates)
-        ]
-        best = [c for c in found if c.tier == found[0].tier]
-        if not best:
-            raise refusal(noun, f'"{ctx.text(noun)}" is no event of that verb.')
-        draft = EventDraft(noun.first, noun.end, EventHit(tuple(best)), noun=True)
+        draft = EventDraft(noun.first, noun.end, noun.meaning, noun=True)
+        if verb is not None:
+            done = {c.event for c in verb.meaning.candidates}
+            same_type(draft, done, refusal(noun, f'"{ctx.text(noun)}" is no event of that verb.'))
+        assert draft.hit is not None
+        draft.hit = EventHit(draft.hit.best())
         if general is not None:
             draft = done_to(ctx.names, general, draft)
         if noun.first in said:  # "more theft claims than crash claims"
@@ -261,7 +258,7 @@ def versus_values(ctx: Context, core: Tree) -> Condition:
         draft = head_draft(ctx.names, core.part("evhead"))
         draft.tails.extend(tails)
         if sides:
-            same_type(draft, {sides[0].events.event or ""}, refusal(vlist, "Of another event than the one before it."))
+            same_type(draft, {sides[0].events.event}, refusal(vlist, "Of another event than the one before it."))
         prep = preps.get(vlist.first)
         draft.objects.append(Tree("obj", (vlist,)) if prep is None else Tree("prepared", (prep, vlist)))
         sides.append(Count(ctx.events(draft, window)))

@@ -301,7 +301,7 @@ def same_event(names: Names, verb: Edge, draft: EventDraft) -> None:
     draft.hit = EventHit(tuple(c for c in draft.hit.candidates if c.event in {k.event for k in kept}))
 
 
-def same_type(draft: EventDraft, types: Collection[str], otherwise: Refused) -> None:
+def same_type(draft: EventDraft, types: Collection[str | None], otherwise: Refused) -> None:
     """The draft keeps the candidates that are of one of the types; where it has none, it is refused."""
     kept = tuple(c for c in draft.hit.candidates if c.event in types) if draft.hit is not None else ()
     if not kept:

@@ -280,6 +280,7 @@ def _lattice(
         _value_runs(table, i, question, runs, values)
     _cut_lead(table)
     _brackets(table)
+    _lapses(table)
     _all_but(table)
     _labels(table)
     _value_signs(table)
@@ -925,12 +926,18 @@ def _without_last_fillers(table: _Table) -> int:
 
 
 def _brackets(table: _Table) -> None:
-    """ "lapsed customers (90 days)": a length of time in brackets is the last so much, and one behind the lapsed."""
+    """ "lapsed customers (90 days)": a length of time in brackets is the last so much."""
     lows = table.lows
     for i, low in enumerate(lows):
         span = when.span_at(lows, i + 1) if low == "(" else None
         if span and lows[span[0] : span[0] + 1] == [")"]:
             table.put("WIN", i, span[0] + 1, (Window(Rolling(span[1])),))
+
+
+def _lapses(table: _Table) -> None:
+    """ "lapsed customers 90 days": a length of time behind those who lapsed is the last so much."""
+    lows = table.lows
+    for i in range(len(lows)):
         for lapsed in table.at[i].get("LAPSED", ()):
             for end in {**table.at[lapsed].get("CONTACT", {}), **table.at[lapsed].get("BUYERS", {})}:
                 span = when.span_at(lows, end + (lows[end : end + 1] == ["for"]))

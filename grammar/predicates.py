@@ -266,7 +266,7 @@ def _within_of(ctx: Context, draft: EventDraft, window: Window, negation: Negati
     one = ctx.events(anchor, window, "which")
     if draft.again:
         vague = refusal(draft, f'"{ctx.text(draft)}": again after what?', "vague")
-        same_type(draft, {one.event} if one.event is not None else set(), vague)
+        same_type(draft, {one.event}, vague)
     two = ctx.events(draft, window, "gap", "window", "again")
     chain = Chain((Step(one), Step(two)), within=gap.meaning.span, from_first=first)
     return negated(chain) if negation is not None else chain
