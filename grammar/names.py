@@ -390,10 +390,16 @@ def _forms(name: EventName, run: list[tuple[str, str]], matched: list[str], whol
     if run[0][1] in _SMALL or (run[-1][1] in _SMALL and not whole):
         return  # a name begins and ends with a word of content
     if not verb:
+        denominal = len(name.stems) == 2 and name.verbs <= lexicon.LIGHT_STEMS
+        acts = len(run) == 1 and (denominal or run[0][0] in lexicon.VERB_STEMS)
         if any(_is_participle(word) for _, word in run):
-            denominal = len(name.stems) == 2 and name.verbs <= lexicon.LIGHT_STEMS
-            if len(run) == 1 and (denominal or run[0][0] in lexicon.VERB_STEMS):
+            if acts:
                 yield "verb"  # "purchased" of purchase-made, "tipped" of tip-given
+            return
+        own = {singular(word) for word in words_of(_apart(name.event))}
+        if any(lexicon.is_agent(word) and singular(word) not in own for _, word in run):
+            if acts:
+                yield "agent"  # "wishlisters" did it, and are none of it
             return
         yield "tail"
         yield "noun"
