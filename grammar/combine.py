@@ -157,14 +157,14 @@ def _chain_from(ctx: Context, clauses: list[Clause], i: int) -> list[Clause]:
         j += 1
     if len(chain) > 1:
         return chain
-    # "A, B and C within N days", "A but not B within N days": the last one's gap makes the list a sequence
+    # "A, B and C within N days", "A without B within N days": the last one's gap makes the list a sequence
     j = i + 1
     listed = [clauses[i]]
     while (
         j < len(clauses)
         and clauses[j].event is not None
         and not clauses[j].who
-        and clauses[j].link.kind in ("and", "but")
+        and (clauses[j].link.kind in ("and", "but") or _is_without(clauses[j]))
     ):
         listed.append(clauses[j])
         draft = clauses[j].event
@@ -177,6 +177,11 @@ def _chain_from(ctx: Context, clauses: list[Clause], i: int) -> list[Clause]:
             break
         j += 1
     return chain
+
+
+def _is_without(clause: Clause) -> bool:
+    """Whether it is "without B", right behind what it is said of."""
+    return clause.link.kind == "loose" and clause.negation is not None and clause.negation.tense == "bare"
 
 
 def _sequence(ctx: Context, chain: list[Clause], mentions: list[tuple[Clause, Mention]]) -> Condition:

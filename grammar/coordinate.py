@@ -7,7 +7,7 @@ clauses ── keyed conditions to their event ── gaps ── negation over 
 from __future__ import annotations
 
 from dataclasses import replace
-from itertools import pairwise
+from itertools import pairwise, zip_longest
 
 from grammar import lexicon
 from grammar.context import Context
@@ -53,6 +53,8 @@ def attach_windows(ctx: Context, clauses: list[Clause]) -> None:
     _check_forms(ctx, clauses)
     _spread_negation(ctx, clauses)
     _share_objects(ctx, clauses)
+    _share_same(clauses)
+    _reach_order(ctx, clauses)
     _settle_commas(clauses)
     _place_prior(ctx, clauses)
     _reach_sign_ups(ctx, clauses)
@@ -221,8 +223,10 @@ def _fill_gaps(ctx: Context, clauses: list[Clause]) -> None:
             lists = [t for t in (*model.objects, *model.pre) for v in (t, *t.trees("vlist")) if v.name == "vlist"]
             if any(leaf.category == "AND" for t in lists for leaf in t.leaves()):
                 raise refusal(clause, f'"{ctx.text(clause)}": neither of them, or not both?', "vague")
-            same = bool(model.objects or model.pre) and ctx.choose((False, True), ctx.text(clause))
-            copied.objects = [*model.objects, beside] if same else [beside]
+            others = [t for t in model.objects if t.name != "prepared" or not _led_by(t, prep)]
+            other_way = len(others) < len(model.objects)  # "on mobile but not on desktop"
+            same = other_way or (bool(model.objects or model.pre) and ctx.choose((False, True), ctx.text(clause)))
+            copied.objects = [*others, beside] if same else [beside]
             copied.pre = list(model.pre) if same else []
         else:
             copied.objects = [Tree("obj", (vlist,))]
@@ -241,6 +245,11 @@ def _fill_gaps(ctx: Context, clauses: list[Clause]) -> None:
             either=None if timed else model.time.either,
         )
         clause.event, clause.gap = copied, None
+
+
+def _led_by(tree: Tree, prep: Edge) -> bool:
+    """Whether a preposition is the one that leads to something."""
+    return next(tree.part("prep").leaves()).category == prep.category
 
 
 def _recounted(tree: Tree, quant: Tree | None) -> Tree:
@@ -511,6 +520,49 @@ def _share_objects(ctx: Context, clauses: list[Clause]) -> None:
             draft.objects, draft.tails = [*draft.objects, *shared], [*draft.tails, *tails]
 
 
+def _share_same(clauses: list[Clause]) -> None:
+    """ "viewed, carted and bought the same product": all three of one."""
+    for before, here, after in reversed(list(zip(clauses, clauses[1:], clauses[2:], strict=False))):
+        listed = here.link.kind in JOINTS and after.link.kind in JOINTS and not (here.who or after.who)
+        if not listed or before.event is None or here.event is None or after.event is None:
+            continue
+        same = [t for t in after.event.objects if t.name == "same"]
+        if same and not here.event.noun and not here.event.says_more():
+            here.event.objects.extend(same)
+
+
+def _reach_order(ctx: Context, clauses: list[Clause]) -> None:
+    """ "neither viewed nor bought after a refund", "viewed and bought a helmet after a ride": of verbs that share an
+    object or a negation, the order in time is said of each; of others it may be of the last alone."""
+    found: list[Clause] = []
+    for clause, after in zip_longest(clauses, clauses[1:]):
+        single = after is None or after.link.kind not in _ORDERED
+        last = found[-1].event if found else None
+        if clause.event is None or last is None or clause.link.kind not in ("after", "before") or not single:
+            found.append(clause)
+            continue
+        first = len(found) - 1
+        while first and _goes_on(found[first]) and found[first - 1].event is not None and not _own(found[first - 1]):
+            first -= 1
+        run, behind = found[first:-1], found[-1]
+        theirs = [t for c in run if c.event is not None for t in (*c.event.objects, *c.event.tails)]
+        shared = all(any(t is o for o in (*last.objects, *last.tails)) for t in theirs)
+        shared = shared and not any(c.event.noun or _own_nouns(ctx, c.event) for c in run if c.event is not None)
+        denied = behind.negation is not None and all(c.negation is behind.negation for c in run)
+        if run and (shared or denied or ctx.choose((True, False), ctx.text(clause))):
+            pairs = [(c, replace(clause, event=clause.event.copy())) for c in run]
+            found[first:] = [*(c for pair in pairs for c in pair), behind]
+        found.append(clause)
+    clauses[:] = found
+
+
+def _goes_on(clause: Clause) -> bool:
+    """Whether a clause is one more verb of a coordination, and opens nothing new."""
+    link = clause.link
+    plain = link.kind == "comma" or (link.kind in ("and", "or", "nor") and not link.comma)
+    return plain and not (clause.who or link.also or clause.contrast or clause.either)
+
+
 def _lacks_object(draft: EventDraft) -> bool:
     """Whether a verb that never stands without an object has none: "viewed on mobile"."""
     said = {c.event for c in draft.hit.best()} if draft.hit is not None else set()
@@ -628,6 +680,13 @@ def _chained(clause: Clause) -> bool:
         and bool(clause.event.time.withins)
         and isinstance(clause.event.time.withins[0].meaning, Within)
     )
+
+
+def reach_over_list(ctx: Context, clauses: list[Clause]) -> None:
+    """ "at least two of: A, B, C in 2026": a time at the end is that of all that have none."""
+    timed = [clause for clause in clauses if clause.event is not None or clause.spent is not None]
+    if timed:
+        _reach(ctx, timed)
 
 
 def _reach(ctx: Context, run: list[Clause]) -> None:

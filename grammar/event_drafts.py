@@ -18,7 +18,7 @@ from grammar.vocabulary import singular
 OBJECTS = ("obj", "ref", "same", "another", "text_object", "distinct_key", "distinct_thing")
 _PARTS = frozenset(  # of a mention; see events
     """prepared keyed keyed_bound amount has_property value_key named_thing dated only_items in_key counted_tail
-    duration_arg flagged other_things measured""".split()
+    duration_arg flagged other_things measured that_is""".split()
 ).union(OBJECTS)
 
 
@@ -104,11 +104,14 @@ def take_args(names: Names, draft: EventDraft, args: Sequence[Tree]) -> None:
     for n, arg in enumerate(args):
         if arg.name == "amount" and _of_many(names, draft, arg):  # "orders >= 4"
             alone = not draft.noun and draft.end - draft.first == 1
-            if alone or names.lattice.words[arg.first].low not in _SIGNS:
+            if alone or not _is_sign(names, arg):
                 raise refusal(arg, f'"{names.text(arg)}": is it how many, or how much each?', "vague")
             draft.quant = Quant(quant_bound(arg.leaf("BOUND")))
             draft.end = arg.end
             continue
+        article = names.lattice.behind_article(draft.first)  # "an order > 500"
+        if arg.name == "amount" and arg.first == draft.end and n == 0 and not article and _is_sign(names, arg):
+            raise refusal(arg, f'"{names.text(arg)}": is it how many, or how much each?', "vague")  # "Logged In > 10"
         draft.end = max(draft.end, arg.end)
         leaf = arg.child()
         edge = leaf if isinstance(leaf, Edge) else None
@@ -116,6 +119,15 @@ def take_args(names: Names, draft: EventDraft, args: Sequence[Tree]) -> None:
             case "only_items" if not draft.noun and not arg.has("WITH", "OF"):  # "bought only Nike"
                 draft.only = "only"
                 draft.objects.append(Tree("obj", arg.children[1:]))
+            case "other_things" if (tail := arg.edge("TAIL")) is not None:  # "watched any lesson except Brake Basics"
+                quant = arg.tree("quant")
+                if quant is None:
+                    draft.tails.append(tail)
+                else:
+                    draft.objects.append(Tree("counted_tail", (quant, tail)))
+                draft.objects.append(Tree("other_things", tuple(c for c in arg.children if c not in (quant, tail))))
+            case "other_things" if n and args[n - 1].name == "has_property" and args[n - 1].end == arg.first:
+                raise refusal(arg, f'"{names.text(arg)}" is said of what stands before it.')
             case name if name in _PARTS:
                 draft.objects.append(arg)
                 if name == "amount" and is_sum(names, arg):
@@ -228,6 +240,10 @@ def _of_many(names: Names, draft: EventDraft, amount: Tree) -> bool:
     )
 
 
+def _is_sign(names: Names, amount: Tree) -> bool:
+    return names.lattice.words[amount.first].low in _SIGNS and not amount.leaf("BOUND").meaning.currency
+
+
 def is_of_a_number(names: Names, amount: Tree) -> bool:
     """Whether a comparison is in words that tell how many ("over" tells how much)."""
     return names.lattice.words[amount.first].low in _SIGNS | _OF_A_NUMBER and not amount.has("PRICED", "MONEYNOUN")
@@ -288,7 +304,10 @@ def _take_again(names: Names, draft: EventDraft, part: Tree | Edge) -> None:
 def _take_times(names: Names, draft: EventDraft, edge: Edge) -> None:
     if draft.times is not None or draft.quant is not None:
         raise refusal(edge, "Two numbers count the same thing.")
-    draft.times = Amount(edge.meaning)
+    draft.times = Amount(edge.meaning, bare=names.text(edge).casefold() in _ONCE)
+
+
+_ONCE = ("once", "a single time", "one single time")  # behind a negation: not at all
 
 
 def same_event(names: Names, verb: Edge, draft: EventDraft) -> None:
@@ -313,6 +332,8 @@ def done_to(names: Names, general: Edge, draft: EventDraft) -> EventDraft:
     """A noun beside a general verb that is also the verb of one of its events ("raised a ticket"): that event. A verb
     that is not quite general needs a noun that tells what was done ("placed a booking", but no "left a webinar")."""
     assert draft.hit is not None
+    if any(word.low == "all" for word in names.lattice.words[general.end : draft.first]):  # "placed all orders"
+        raise refusal(Tree("all", (general,)), f'"{names.text(general)} all" of them, or any?', "vague")
     verbs = [e for e in names.lattice.at[general.first].get("EV", {}).values() if e.end == general.end]
     done = {c.event for verb in verbs for c in verb.meaning.candidates}
     kept = tuple(c for c in draft.hit.candidates if c.event in done)

@@ -13,7 +13,7 @@ from typing import Any
 from grammar import lexicon
 from grammar.contradiction import contradiction
 from grammar.draft import EventDraft, Refused, Tree, refusal
-from grammar.mentions import Edge, past_fillers
+from grammar.mentions import Edge, ValueHit, past_fillers
 from grammar.names import Candidate, name_stems, stem
 from grammar.numbers import Amount
 from grammar.query import (
@@ -42,6 +42,7 @@ from grammar.query import (
 from grammar.values import (
     BASKETS,
     ORDER_EVENTS,
+    SEARCH_KEYS,
     Names,
     asks_sum,
     beside_its_key,
@@ -60,6 +61,7 @@ from grammar.values import (
     properties,
     quant_bound,
     said_text,
+    search_key,
     unknown,
     value_options,
     vlist_groups,
@@ -307,6 +309,8 @@ class _Parts:
                 self.other_things(tree)
             case "measured":
                 self.measured(tree)
+            case "that_is":
+                self.that_is(tree)
             case "only_items":
                 self.only_items(tree)
             case "in_key":
@@ -370,12 +374,30 @@ class _Parts:
             raise self.refuse(edge, "An amount of money is no count.")
 
     def other_things(self, tree: Tree) -> None:
-        """ "something other than the Red Shirt": an item that has the property with another value."""
-        thing, word, vlist = tree.leaf("THING"), tree.leaf("EXCEPT"), tree.part("vlist")
+        """ "something other than the Red Shirt": one that has the property with another value."""
+        word, vlist = tree.leaf("EXCEPT"), tree.part("vlist")
         if self.names.text(word).casefold() not in _OTHER:
-            raise self.refuse(word, f'"{self.names.text(word)}" has no place behind "{self.names.text(thing)}".')
-        if tree.tree("quant") is not None:
+            raise self.refuse(word, f'"{self.names.text(word)}" has no place behind what was done.')
+        if tree.has("THING") and tree.tree("quant") is not None:
             self.object(Tree("obj", tuple(c for c in tree.children if c not in (word, vlist))))
+        self.another_value(vlist)
+
+    def that_is(self, tree: Tree) -> None:
+        """ "jobs that are remote", "videos which are not in HD": what is said of the thing itself."""
+        who, be, negation, vlist = tree.leaf("WHO"), tree.edge("BE"), tree.edge("NEG"), tree.part("vlist")
+        if self.names.text(who).casefold() not in ("that", "which"):
+            raise self.refuse(who, "A person stands between an event and what it is.")
+        if be is None and (negation is None or negation.meaning[0] != "be"):
+            raise self.refuse(tree, f'"{self.names.text(tree)}" has no verb.')
+        if negation is not None and negation.meaning[1] == "never":
+            raise self.refuse(negation, f'"{self.names.text(negation)}" has no part here.')
+        if negation is None:
+            self.values(vlist, None)
+        else:
+            self.another_value(vlist)
+
+    def another_value(self, vlist: Tree) -> None:
+        """Some property with another value than these."""
         others = _Parts(self.names, self.event, self.windows)
         others.values(vlist, None)
         readings = others.options[0] if others.options else [v[0] for v in others.variants if len(v) == 1]
@@ -477,16 +499,27 @@ class _Parts:
             self.same = "product"
 
     def text(self, tree: Tree) -> None:
-        if not self.has("event", "query") and self.event != "product-searched":
+        tree.edge("FOR")
+        if search_key(self.names, self.event) is None:
             raise self.refuse(tree, f"{self.event} has no search text.")
         self.options.append([_merged_or([(self.searched(str(edge.meaning)),) for edge in tree.own("TEXT")]) or ()])
 
+    def is_searched(self, edge: Edge) -> bool:
+        """Whether a word is the text of a search, and not a value of another key alone."""
+        name = search_key(self.names, self.event)
+        if self.event == "product-searched" or name is None or edge.category in ("UNK", "QUOTED"):
+            return name is not None
+        keys = [k for k in self.names.keys(self.event or "", "event") if k.name == name]
+        text = said_text(self.names, [edge]).strip().casefold()
+        return self.names.vocabulary.contains(keys, text) or not value_options(self.names, self.event, edge, None)
+
     def searched(self, text: str) -> Filter:
         """A search whose text contains this."""
-        keys = [k for k in self.names.keys(self.event or "") if k.name == "query"]
+        name = search_key(self.names, self.event)
+        keys = [k for k in self.names.keys(self.event or "") if k.name == name]
         if not self.names.vocabulary.contains(keys, text):
             self.warnings.append(f'No search contains "{text}".')
-        return Filter((Property("query"),), Text("contains", (text,)))
+        return Filter((Property(name or SEARCH_KEYS[0]),), Text("contains", (text,)))
 
     def product_named(self, text: Tree) -> None:
         self.options.append([(self.named_product(list(text.edges())),)])
@@ -519,8 +552,11 @@ class _Parts:
         readings: list[list[tuple[EventFilter, ...]]] = []
         for group in groups:
             per_edge: list[list[Filter]] = []
-            for edge in group:
+            for n, edge in enumerate(group):
                 per_edge.append(self.value(edge, prep))
+                levels = {p.level for option in per_edge[-1] for p in option.properties}
+                if n and levels == {"context"} and self.is_own_noun(edge):
+                    raise self.refuse(edge, f'"{self.names.text(edge)}" is the noun of {self.event}.')
             readings.append([tuple(choice) for choice in combinations(*per_edge)])
         for n, extra in enumerate(shared):
             if extra:
@@ -546,6 +582,11 @@ class _Parts:
         self.joint = joint
         self.variants = together
 
+    def is_own_noun(self, edge: Edge) -> bool:
+        """Whether words are those of the event's own name, as in "the Green newsletter" of newsletter-opened."""
+        said = {stem(word) for word in self.names.text(edge).casefold().split()}
+        return said <= set(name_stems(self.event or ""))
+
     def in_lists(self, readings: list[list[tuple[EventFilter, ...]]]) -> bool:
         """Whether all of these are said of properties that hold several values at once."""
         lists = {k.name for k in self.names.keys(self.event or "", "event") if "list" in k.holds}
@@ -567,7 +608,7 @@ class _Parts:
         return extra
 
     def value(self, edge: Edge, prep: str | None) -> list[Filter]:
-        if self.event == "product-searched" and prep in (None, "FOR"):  # "searched for X": the query contains X
+        if prep in (None, "FOR") and self.is_searched(edge):  # "searched for X": the query contains X
             return [self.searched(said_text(self.names, [edge]).strip().casefold())]
         if edge.category == "UNK":
             raise unknown(self.names, edge, self.event)
@@ -651,7 +692,7 @@ class _Parts:
         for one in one_by_one(self.names, cond):
             test, warnings = key_test(self.names, one, keys, self.windows)
             self.warnings.extend(warnings)
-            found.append(self.tested(keys, test))
+            found.extend(self.lacking(keys) if test == Known(False) else (self.tested(keys, test),))
         self.options.append([tuple(found)])
 
     def product_is(self, vlist: Tree, negated: bool) -> None:
@@ -785,13 +826,23 @@ class _Parts:
             if none is not None and self.names.text(none).casefold() in ("0", "zero"):
                 raise self.refuse(none, "A number stands beside its key.")
             zero = Filter(properties(keys), Numeric(Bound("=", 0)))
-            self.options.append([(Filter(properties(keys), Known(False)),), (zero,)])
+            self.options.append([self.lacking(keys), (zero,)])
             return
         if lacks and boolean:  # without = false or missing
             either = (Filter(properties(keys), test) for test in (Truth(False), Known(False)))
             self.options.append([(AnyFilter(tuple(sorted(either, key=repr))),)])
             return
-        self.options.append([(Filter(properties(keys), Truth(True) if boolean else Known(not lacks)),)])
+        if lacks:
+            self.options.append([self.lacking(keys)])
+        else:
+            self.options.append([(Filter(properties(keys), Truth(True) if boolean else Known(True)),)])
+
+    def lacking(self, keys: Sequence[Key]) -> tuple[EventFilter, ...]:
+        """The key is missing; of several that are called alike, all are: neither the order nor an item has a coupon."""
+        missing = [Filter((prop,), Known(False)) for prop in properties(keys)]
+        if len(missing) < 2:
+            return tuple(missing)
+        return filters(*(EveryItem((f,)) if f.properties[0].level == "item" else f for f in missing))
 
     def value_key(self, tree: Tree) -> None:
         """ "in xlsx format", "the Foo plan": a value with its key behind it."""
@@ -808,6 +859,9 @@ class _Parts:
         if strange is not None and "number" in {h for k in keys for h in k.holds}:
             raise unknown(self.names, strange, self.event, keys)
         texts, warnings = key_values(self.names, vlist, keys)
+        for edge in vlist.leaves() if warnings else ():
+            if isinstance(edge.meaning, ValueHit) and any(v.key.event == self.event for v in edge.meaning.values):
+                raise unknown(self.names, edge, self.event, keys)  # "a remote role", where remote is the mode of work
         self.warnings.extend(warnings)
         self.options.append([(Filter(properties(keys), Text("is", texts)),)])
 

@@ -541,10 +541,14 @@ def _texts(table: _Table, question: str) -> None:
     """After a verb of searching, the words up to the next link or window are the text that was searched."""
     words, at = table.words, table.at
     for edges in list(at):
-        verbs = [e for e in edges.get("EV", {}).values() if any("search" in c.event for c in e.meaning.candidates)]
-        if not verbs:
+        searches = [e for e in edges.get("EV", {}).values() if _is_search(e)]
+        nouns = (e for e in edges.get("EN", {}).values() if _is_search(e) and e.end < len(words))
+        searches.extend(e for e in nouns if words[e.end].low == "for")
+        if not searches:
             continue
-        first = max(e.end for e in verbs)
+        first = max(e.end for e in searches)
+        if first < len(words) and not _PREPOSITIONS.isdisjoint(at[first]) and words[first].low != "for":
+            continue  # "searched on mobile"
         if first < len(words) and at[first].get("THING"):
             continue  # "searched for something"
         if first < len(words) and any("CONTAINS" in at[end] for end in at[first].get("KEY", ()) if end < len(words)):
@@ -554,6 +558,8 @@ def _texts(table: _Table, question: str) -> None:
         while first < len(words):
             end = first
             while end < len(words) and not words[end].quoted and _SEARCH_ENDS.isdisjoint(at[end]):
+                if end > first and _leads_to_context(at, end):
+                    break
                 end += 1
             stop = _without_fillers(at, first, end)
             if stop > first:
@@ -562,6 +568,17 @@ def _texts(table: _Table, question: str) -> None:
             first = max(at[end].get("OR", {len(words): None})) if stop > first and end < len(words) else len(words)
             if first < len(words) and ("THING" in at[first] or _ends_text(at[first])):
                 break  # "searched for moss or bought it"
+
+
+def _leads_to_context(at: list[dict[str, dict[int, Edge]]], i: int) -> bool:
+    """Whether a preposition stands at word i, before a value of the context: "on mobile"."""
+    here = at[i].keys() & _PREPOSITIONS
+    follows = at[i + 1].get("VALUE", {}).values() if here and i + 1 < len(at) else ()
+    return any(v.key.level == "context" for edge in follows for v in edge.meaning.values)
+
+
+def _is_search(edge: Edge) -> bool:
+    return any("search" in c.event for c in edge.meaning.candidates)
 
 
 def _without_fillers(at: list[dict[str, dict[int, Edge]]], first: int, end: int) -> int:
@@ -578,7 +595,7 @@ def _written(table: _Table) -> None:
             for first in edges.get(category, {}):
                 if first < len(words) and any(c == "NEG" for c, _ in CLOSED.get(words[first].low, ())):
                     continue  # "whose name is not Otto"
-                if category == "NAMED" and first < len(words) and words[first].low == "by":
+                if category == "NAMED" and first < len(words) and words[first].low in ("by", "after", "for"):
                     continue  # "called by an agent"
                 while first < len(words) and words[first].low in ("the", "a", "an", "word"):
                     first += 1
@@ -601,6 +618,7 @@ def _name_end(table: _Table, first: int, end: int) -> int:
 _SEARCH_ENDS = frozenset(
     "WIN WITHIN EVER AND OR BUT COMMA THEN WHO WHOSE TIMES REG NEG LP RP PER PRIOR".split()
 )  # a search may hold prepositions
+_PREPOSITIONS = frozenset("IN FROM WITH ON TO BY VIA AT WITHOUT".split())
 _LINKS = _SEARCH_ENDS | frozenset("IN FROM WITH ON TO BY FOR VIA AT WITHOUT SORT BE HAVE".split())
 
 
@@ -939,7 +957,8 @@ def _lapses(table: _Table) -> None:
     lows = table.lows
     for i in range(len(lows)):
         for lapsed in table.at[i].get("LAPSED", ()):
-            for end in {**table.at[lapsed].get("CONTACT", {}), **table.at[lapsed].get("BUYERS", {})}:
+            here = table.at[lapsed] if lapsed < len(lows) else {}
+            for end in {**here.get("CONTACT", {}), **here.get("BUYERS", {})}:
                 span = when.span_at(lows, end + (lows[end : end + 1] == ["for"]))
                 if span:
                     table.put("WIN", end, span[0], (Window(Rolling(span[1])),))

@@ -194,6 +194,12 @@ def times_at(words: Sequence[str], i: int) -> tuple[int, Bound] | None:
     for repeatedly in (["multiple", "times"], ["repeatedly"], ["more", "than", "once"], ["again", "and", "again"]):
         if list(words[i : i + len(repeatedly)]) == repeatedly:
             return i + len(repeatedly), Bound(">=", 2)
+    if list(words[i : i + 2]) == ["not", "even"]:
+        even = times_at(words, i + 1)
+        return (even[0], Bound("=", 0)) if even is not None and even[1] == Bound(">=", 1) else None
+    if list(words[i : i + 1]) == ["even"]:
+        once_at_all = times_at(words, i + 1)
+        return (once_at_all[0], Bound(">=", 1)) if once_at_all is not None and once_at_all[1] == Bound("=", 1) else None
     for once in (["a", "single", "time"], ["one", "single", "time"], ["just", "one", "time"]):
         if list(words[i : i + len(once)]) == once:
             return i + len(once), Bound("=", 1)

@@ -26,6 +26,7 @@ from grammar.measures import (
     rank_measure,
 )
 from grammar.mentions import Edge, ValueHit
+from grammar.names import name_stems, stem
 from grammar.populations import NMODS, POPULATIONS, RELATIVES, RESTS, VPS, combined, noun_phrase, population_of
 from grammar.profile import attribute_keys, attribute_list, known_attribute
 from grammar.query import (
@@ -105,11 +106,23 @@ def _for_each(ctx: Context, tree: Tree, population: Condition, output: Output) -
     if tree.name == "per_time":
         return per_time(ctx, tree, population, output)
     key = tree.leaf("KEY", "PKEY")
+    if isinstance(output, Users) and output.limit is not None:
+        return population, replace(output, order=_in_order_of(ctx, tree, key))
     if ctx.names.lattice.behind_article(key.first):
         raise refusal(tree, f'"{ctx.text(tree)}" names one of them.')  # "were called by an agent"
     if _by_which_way(ctx, tree, key, population, output):
         raise refusal(tree, f'"{ctx.text(tree)}": how it was done, or for each {ctx.text(key)}?', "vague")
     return per_value(ctx, tree, population, output)
+
+
+def _in_order_of(ctx: Context, tree: Tree, key: Edge) -> Order:
+    """ "the first 10 members by name": in that order."""
+    if tree.edge("BY") is None or key.meaning == "product":
+        raise refusal(tree, f'"{ctx.text(tree)}": in what order are the first of them taken?', "vague")
+    attribute = known_attribute(ctx, key)
+    if "number" in attribute.holds:
+        raise refusal(tree, f'"{ctx.text(tree)}": the highest or the lowest?', "vague")
+    return Order(AttributeColumn(attribute.name), False)
 
 
 def _asked(ctx: Context, tree: Tree) -> tuple[Condition, Output]:
@@ -335,7 +348,20 @@ def _whom_counted(ctx: Context, tree: Tree) -> Condition:
     word = ctx.names.lattice.words[first.end - 1 if first.category == "EN" else first.first].low
     if first.category in ("EV", "EN") and word.endswith("s") and "EN" in ctx.names.lattice.at[first.first]:
         raise refusal(first, f'"{ctx.text(first)}" are no contacts: how many users with them?')
+    if first.category == "CONTACT" and _are_done(ctx, first):
+        raise refusal(first, f'Is "{ctx.text(first)}" who they are, or what was done?', "vague")
     return population_of(replace(ctx, counting=True), population)
+
+
+def _are_done(ctx: Context, noun: Edge) -> bool:
+    """Whether a word for contacts is the noun of the event behind it: "profiles were created" of profile-created."""
+    lattice = ctx.names.lattice
+    at = noun.end
+    while at < len(lattice.at) and lattice.at[at].keys() & {"BE", "HAVE"}:
+        at += 1
+    verbs = lattice.at[at].get("EV", {}).values() if noun.end < at < len(lattice.at) else ()
+    named = {stem(lattice.words[noun.end - 1].low)}
+    return any(named <= set(name_stems(c.event)) for verb in verbs for c in verb.meaning.candidates)
 
 
 def _counts_of(ctx: Context, tree: Tree) -> tuple[Condition, Output]:

@@ -10,11 +10,11 @@ from grammar.combine import join_clauses
 from grammar.comparisons import ranking
 from grammar.conditions import condition_of
 from grammar.context import Context, Head
-from grammar.coordinate import attach_windows
+from grammar.coordinate import attach_windows, reach_over_list
 from grammar.draft import Clause, EventDraft, Link, Negation, Quant, Refused, Tree, refusal
 from grammar.event_drafts import event_draft, said_event, take_args, take_pre
 from grammar.mentions import Edge, EventHit, ValueHit, everyday
-from grammar.names import Candidate
+from grammar.names import Candidate, stem
 from grammar.numbers import Amount
 from grammar.predicates import abandoned, activity, event_condition, first_doers, lapsed_buyers, newcomers
 from grammar.profile import age, age_bare, attribute_alternatives, attribute_list, boolean, gender, value_key_is
@@ -31,7 +31,17 @@ from grammar.query import (
     any_of,
     negated,
 )
-from grammar.values import ORDER, negates, place_condition, quant_bound, signup_event, signup_key, vlist_groups
+from grammar.values import (
+    ORDER,
+    key_noun,
+    negates,
+    place_condition,
+    place_keys,
+    quant_bound,
+    signup_event,
+    signup_key,
+    vlist_groups,
+)
 from grammar.vocabulary import Value, singular
 
 VPS = frozenset({"vp", "vp_be", "vp_either", "vp_neither", "vp_both"})
@@ -417,12 +427,32 @@ def _values_before(ctx: Context, vlists: list[Tree], events: EventDraft | None) 
             events.pre.append(vlist)
             continue
         try:
-            conditions.append(attribute_list(ctx, vlist))
+            said = attribute_list(ctx, vlist)
         except Refused:
             if events is None:
                 raise
             events.pre.append(vlist)
+            continue
+        if events is not None and _of_what_was_done(ctx, vlist, events):
+            events.pre.append(vlist)
+        else:
+            conditions.append(said)
     return conditions
+
+
+def _of_what_was_done(ctx: Context, vlist: Tree, events: EventDraft) -> bool:
+    """Whether values of an attribute before an agent noun are those of its event, where that has them too: "Gold
+    membership cancellers", or what "Gold cancellers" leaves open. A place is the contact's."""
+    held = [_held(edge) for group in vlist_groups(vlist)[0] for edge in group]
+    places = {k.name for k in place_keys(ctx.names)}
+    if any(v.key.level == "attribute" and v.key.name in places for values in held for v in values):
+        return False
+    done = events.may_be()
+    keys = [{v.key for v in values if v.key.level == "event" and v.key.event in done} for values in held]
+    if not all(keys):
+        return False
+    noun = {stem(word.low) for word in ctx.names.lattice.words[events.first : events.end]}
+    return all(any(key_noun(k) in noun for k in found) for found in keys) or ctx.choose((True, False), ctx.text(vlist))
 
 
 def _named_product(ctx: Context, vlist: Tree, events: EventDraft) -> bool:
@@ -465,6 +495,8 @@ def combined(ctx: Context, first: list[Tree], rest: list[Tree], about: Sequence[
         _says_of(ctx, last, tree)
         more = _linked(ctx, tree)
         before = found[-1] if found else None
+        if before is not None:
+            _excepts(ctx, before, tree)
         if before is not None and tree.name == "loose":
             _attaches(ctx, before, tree.trees()[0])
         found.extend(more)
@@ -583,6 +615,18 @@ def _says_of(ctx: Context, before: Tree, tree: Tree) -> None:
         raise refusal(unit, f'Of whom or what is "{ctx.text(unit)}" said?')
 
 
+def _excepts(ctx: Context, before: Clause, tree: Tree) -> None:
+    """Refused where a value that is excepted is one of what was done: "viewed Eagle Hut but not Fern Hut"."""
+    exception, draft = _exception(tree), before.event
+    vlist = exception.tree("vlist") if exception is not None else None
+    if vlist is None or draft is None:
+        return
+    done = draft.may_be()
+    said = [v.key.event for e in vlist.leaves() if isinstance(e.meaning, ValueHit) for v in e.meaning.values]
+    if not done.isdisjoint(said):
+        raise refusal(vlist, f'"{ctx.text(vlist)}" is said of what they did.')
+
+
 def _has_some(tree: Tree) -> bool:
     """Whether a phrase ends with having a key, of any value."""
     return tree.name == "has_key" or (bool(tree.trees()) and _has_some(tree.trees()[-1]))
@@ -684,7 +728,7 @@ def _clauses(ctx: Context, tree: Tree, link: Link, who: bool) -> list[Clause]:
             negation = Negation("simple", False) if tree.has("NOTHING") else _negation(tree.edge("NEG"))
             return [Clause(link, tree.first, tree.end, who, negation, gap=tree)]
         case "except":
-            condition = negated(_excepted(ctx, tree))
+            condition = negated(_excepted(replace(ctx, counting=False), tree))
             return [Clause(link, tree.first, tree.end, who, condition=condition, excluded=True)]
         case "group":
             return [Clause(link, tree.first, tree.end, who, condition=population_of(ctx, tree.trees()[0]))]
@@ -950,16 +994,20 @@ def _whose(ctx: Context, tree: Tree, link: Link) -> list[Clause]:
 
 
 def _several(ctx: Context, tree: Tree) -> Condition:
+    """ "at least two of: A, B, C": each for itself, but for a window at the end, which reaches them all."""
     edge = tree.leaf("NOFALL", "SEVERAL")
-    conditions: list[Condition] = []
+    listed: list[list[Clause]] = []
     for unit in tree.trees("unit", "vgroup"):
         inner = unit.trees()
         if unit.name == "vgroup":
-            conditions.append(attribute_list(ctx, Tree("vlist", (unit,))))
+            listed.append([_whole(unit, Link("start"), False, attribute_list(ctx, Tree("vlist", (unit,))))])
         elif inner[0].name == "np":
-            conditions.append(noun_phrase(ctx, inner[0], inner[1:]))
+            listed.append([_whole(unit, Link("start"), False, noun_phrase(ctx, inner[0], inner[1:]))])
         else:
-            conditions.append(combined(ctx, [inner[0]], []))
+            listed.append(_clauses(ctx, inner[0], Link("start"), False))
+            attach_windows(ctx, listed[-1])
+    reach_over_list(ctx, [clause for found in listed for clause in found])
+    conditions = [join_clauses(ctx, found) for found in listed]
     if edge.category == "SEVERAL":
         bound: Bound = edge.meaning
         return Several(bound, tuple(sorted(dict.fromkeys(conditions), key=repr)))

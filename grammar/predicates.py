@@ -93,7 +93,8 @@ def event_condition(
     if draft.times is not None:
         if mention.bound != AT_LEAST_ONCE or mention.measure != "count":
             raise refusal(draft, "Two numbers count the same thing.")
-        bound = draft.times.bound
+        not_once = negation is not None and draft.times.bare
+        bound = AT_LEAST_ONCE if not_once else draft.times.bound
     if mention.another:
         raise refusal(draft, '"another" needs an event before it.')
     if draft.summed:

@@ -181,7 +181,7 @@ def attribute_keyed(ctx: Context, key: Edge, attribute: Key, cond: Tree, there: 
         return falls if neg is None else Not(falls)
     test, warnings = key_test(ctx.names, cond, [attribute], ctx.window, attribute=True)
     ctx.warnings.extend(warnings)
-    condition = Attribute((attribute.name,), test)
+    condition: Condition = Attribute((attribute.name,), test)
     negative = cond.name == "is_not" or (
         cond.has("NEG") and cond.name in ("is_", "number", "bound", "contains", "starts", "ends")
     )
@@ -190,12 +190,17 @@ def attribute_keyed(ctx: Context, key: Edge, attribute: Key, cond: Tree, there: 
             raise refusal(cond, f'Is there another one, or is it none of them: "{ctx.text(cond)}"?', "vague")
         return all_of(Attribute((attribute.name,), Known(True)), Not(condition))
     if isinstance(test, Text) and cond.name in ("is_", "includes"):
-        vlist = cond.part("vlist")
-        _, joint = vlist_groups(vlist)
-        if joint == "and" and "list" in attribute.holds:
-            each = [Attribute((attribute.name,), Text("is", (value,))) for value in test.values]
-            return negated(all_of(*each)) if negative else all_of(*each)
-    return Not(condition) if negative else condition
+        condition = _holding(attribute, cond.part("vlist"), test)
+    return negated(condition) if negative else condition
+
+
+def _holding(attribute: Key, vlist: Tree, test: Text) -> Condition:
+    """An attribute of these values: any of them, or all where it is a list and they are joined by and."""
+    _, joint = vlist_groups(vlist)
+    if joint == "and" and "list" in attribute.holds:
+        vlist.has("BOTH")
+        return all_of(*(Attribute((attribute.name,), Text("is", (value,))) for value in test.values))
+    return Attribute((attribute.name,), test)
 
 
 def _not_compared(ctx: Context, cond: Tree, there: bool) -> None:
@@ -220,7 +225,7 @@ def value_key_is(ctx: Context, tree: Tree) -> Condition:
         reason = f'"{partial[0]}" is no whole {attribute.name}: say what it contains or ends with.'
         raise refusal(vlist, reason, "unknown value")
     ctx.warnings.extend(warnings)
-    return Attribute((attribute.name,), Text("is", texts))
+    return _holding(attribute, vlist, Text("is", texts))
 
 
 def gender(ctx: Context, edge: Edge) -> Condition:
@@ -318,6 +323,8 @@ def named(ctx: Context, tree: Tree) -> Condition:
     if not keys:
         raise refusal(tree, "The phonebook has no names.", "unknown key")
     said = said_text(ctx.names, list(text.edges())).strip().casefold()
+    if not ctx.names.vocabulary.contains([k for k in ctx.names.attributes if k.name in keys], said):
+        ctx.warnings.append(f'No name has "{said}".')
     is_named = Attribute(tuple(sorted(keys)), Text("has word" if " " not in said else "is", (said,)))
     events = _called(ctx, tree, text)
     return is_named if events is None else ctx.choose((is_named, did(events)), ctx.text(tree))

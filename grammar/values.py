@@ -235,7 +235,9 @@ def key_test(
             texts, warnings = key_values(names, tree, keys)
             return Text("is", texts, negated and not attribute), warnings
         case "is_not":
-            tree = cond.part("vlist")
+            tree, word = cond.part("vlist"), cond.leaf("EXCEPT")
+            if not cond.has("BE") and names.text(word).casefold() == "but not":  # "a Pro plan but not Basic"
+                raise refusal(cond, f'"{names.text(cond)}" is another one.')
             texts, warnings = key_values(names, tree, keys)
             return Text("is", texts, not attribute), warnings
         case "bound":
@@ -490,6 +492,17 @@ def sum_bound(edge: Edge) -> Bound:
     if edge.meaning.bare and bound.value == 0:
         raise Refused("vague", edge.first, edge.end, "Exactly 0, or at least 0?")
     return replace(bound, comparison=">=") if edge.meaning.bare else bound
+
+
+SEARCH_KEYS = ("query", "search_query", "search_term", "search_text", "term", "keyword", "keywords")
+
+
+def search_key(names: Names, event: str | None) -> str | None:
+    """The key of a search's own text; None where an event is no search."""
+    if event is None or "search" not in event:
+        return None
+    held = {k.name for k in names.keys(event, "event")}
+    return next((name for name in SEARCH_KEYS if name in held), "query" if event == "product-searched" else None)
 
 
 def money_keys(names: Names, event: str) -> list[Property]:

@@ -1157,7 +1157,8 @@ def _one_sided(words: Words, i: int) -> _Found:
         if not _is_listed(words, end):
             yield end, Window(Between(None, stop))
         for start_end, start in _sides(words, _past(words, end, "and|but|,|, and|, but"), "start"):
-            yield start_end, Window(Between(start, stop))
+            if not _is_apart(stop.period, start.period):
+                yield start_end, Window(Between(start, stop))
     if words[i] == "since":
         for noun in _nouns(words, i + 1):
             if noun.sort == "rolling":
@@ -1165,6 +1166,17 @@ def _one_sided(words: Words, i: int) -> _Found:
         span = span_at(words, i + 1)
         if span is not None and _word(words, span[0]) not in _AGO and not _is_cut(words, span[0]):
             yield span[0], Window(Rolling(span[1]))
+
+
+def _is_apart(until: Period, since: Period) -> bool:
+    """Whether "before X and after Y" are two times, since Y is not before X."""
+    match until, since:
+        case Named(unit, before), Named(other, after):
+            return unit == other and after >= before
+        case Dates(before), Dates(_, after):
+            return after >= before - timedelta(days=1)
+        case _:
+            return until == since
 
 
 _JOINTS = {"between": "and|to|till|until|-|&", "from": _TO}
