@@ -143,13 +143,17 @@ def by_key(ctx: Context, key: Edge, population: Condition, output: Output, limit
 
 
 def _contacts_by(ctx: Context, key: Edge, population: Condition, limit: int | None) -> Output:
-    attributes = _attributes(key)
-    if attributes:
-        return AttributeBreakdown(ctx.choose(attributes, ctx.text(key)), limit is not None, limit)
-    for events in mentioned(population):
-        found = _properties(ctx, key, events)
-        if found:
-            return EventBreakdown(ctx.choose(found, ctx.text(key)), events, limit is not None, limit)
+    ranked = limit is not None
+    options: list[Output] = [AttributeBreakdown(name, ranked, limit) for name in _attributes(key)]
+    said = ctx.text(key).casefold()
+    if not any(k.name.casefold() == said for k in attribute_keys(key)):
+        for events in mentioned(population):
+            found = _properties(ctx, key, events)
+            if found and (not options or any(of.name.casefold() == said for of in found)):  # the attribute is "devices"
+                options.extend(EventBreakdown(of, events, ranked, limit) for of in found)
+                break
+    if options:
+        return ctx.choose(options, ctx.text(key))
     raise refusal(key, f'"{ctx.text(key)}" is no attribute, and no event in the question has it.', "unknown key")
 
 

@@ -166,6 +166,8 @@ def _chain_from(ctx: Context, clauses: list[Clause], i: int) -> list[Clause]:
         and not clauses[j].who
         and (clauses[j].link.kind in ("and", "but") or _is_without(clauses[j]))
     ):
+        if clauses[j].negation is not None and clauses[j].negation is clauses[i].negation:
+            break  # neither of them
         listed.append(clauses[j])
         draft = clauses[j].event
         assert draft is not None

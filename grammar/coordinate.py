@@ -27,6 +27,7 @@ from grammar.query import (
     Known,
     Named,
     Preceding,
+    Rolling,
     Window,
     any_of,
     negated,
@@ -41,6 +42,7 @@ JOINTS = ("and", "or", "but", "comma")
 
 def attach_windows(ctx: Context, clauses: list[Clause]) -> None:
     """Everything that moves words from one clause to another, windows last."""
+    _last_so_much(ctx, clauses)
     _attach_keyed(ctx, clauses)
     _count_twice(ctx, clauses)
     _spread_none(ctx, clauses)
@@ -60,6 +62,22 @@ def attach_windows(ctx: Context, clauses: list[Clause]) -> None:
     _reach_sign_ups(ctx, clauses)
     for run in _runs(clauses):
         _reach(ctx, run)
+
+
+def _last_so_much(ctx: Context, clauses: list[Clause]) -> None:
+    """ "signed up but haven't viewed or bought in 30 days" = in the last 30 days; "within" may count from before."""
+    perfect = False
+    for clause in clauses:
+        goes_on = clause.link.kind in ("or", "comma", "nor") and not clause.who
+        if clause.negation is not None or not goes_on:
+            perfect = clause.negation is not None and clause.negation.tense == "perfect"
+        draft = clause.event
+        if not perfect or draft is None:
+            continue
+        spans = [e for e in draft.time.withins if ctx.names.lattice.words[e.first].low == "in"]
+        spans = [e for e in spans if isinstance(e.meaning, Within)]
+        wins = [replace(e, category="WIN", meaning=(Window(Rolling(e.meaning.span)),)) for e in spans]
+        draft.time = replace(draft.time.at(*wins), withins=tuple(e for e in draft.time.withins if e not in spans))
 
 
 def _attach_keyed(ctx: Context, clauses: list[Clause]) -> None:
@@ -388,9 +406,13 @@ def _spread_negation(ctx: Context, clauses: list[Clause]) -> None:
             j += 1
         last = clauses[scope[-1]].link.kind
         if len(scope) > 1 and last in ("or", "nor"):
+            ends = clauses[scope[-1]].event
             for k in scope[1:]:
                 clauses[k].negation = head.negation
                 clauses[k].link = Link("and")
+            for one in (clauses[k].event for k in scope[:-1]):
+                if one is not None and ends is not None and not one.time.withins:  # "within 30 days" of neither
+                    one.time = replace(one.time, withins=ends.time.withins)
         elif len(scope) > 1:
             words = ctx.names.lattice.text(head.first, clauses[scope[-1]].end)
             chosen = ctx.choose(("neither", "not both", "only the first not"), words)
@@ -437,7 +459,7 @@ def _in_scope(ctx: Context, negation: Negation, clause: Clause) -> bool:
         or (clause.link.comma and clause.link.kind == "and")
     ):
         return False
-    if clause.event.time.withins:
+    if clause.event.time.withins and clause.link.kind == "and":
         return False
     if negation.tense != "simple" or negation.never:
         return True
@@ -538,7 +560,10 @@ def _reach_order(ctx: Context, clauses: list[Clause]) -> None:
     for clause, after in zip_longest(clauses, clauses[1:]):
         single = after is None or after.link.kind not in _ORDERED
         last = found[-1].event if found else None
-        if clause.event is None or last is None or clause.link.kind not in ("after", "before") or not single:
+        ordered = clause.link.kind in ("after", "before") or (
+            clause.link.kind == "then" and bool(found) and found[-1].link.kind == "or"
+        )
+        if clause.event is None or last is None or not ordered or not single:
             found.append(clause)
             continue
         first = len(found) - 1
@@ -717,7 +742,7 @@ def _reach(ctx: Context, run: list[Clause]) -> None:
             if not set_off:
                 if link.also:
                     break
-                bound = link.comma and link.kind in ("and", "but") and len(run) == 2
+                bound = link.comma and link.kind in ("and", "but", "or") and len(run) == 2
                 if bound and not ctx.choose((True, False), ctx.text(edges[0])):
                     break
             if _needs_readings(here, run[k]) and not ctx.choose((True, False), ctx.text(edges[0])):

@@ -34,6 +34,10 @@ def event_draft(names: Names, core: Tree) -> EventDraft:
     for pre in before:
         take_pre(names, draft, pre)
     take_args(names, draft, [t for t in core.trees() if t.name not in ("evhead", "evpre", "vlist")])
+    more = next((e for e in core.children if isinstance(e, Edge) and e.category == "MORE"), None)
+    number = next((t for t in draft.objects if more is not None and t.name == "amount" and t.end == more.first), None)
+    if number is not None:  # "viewed at least 5 more products in May than in June"
+        raise refusal(number, f'By how much there were more ("{names.text(number)}") is not read.', "unsupported")
     for vlist in core.trees("vlist"):
         draft.objects.append(Tree("obj", (vlist,)))
     return draft
@@ -340,7 +344,12 @@ def done_to(names: Names, general: Edge, draft: EventDraft) -> EventDraft:
     if kept:
         draft.hit = EventHit(kept)
         return draft
-    told = general.meaning is None or (general.meaning == "act" and draft.hit.candidates[0].tier != "noun")
+    noun = draft.hit.candidates[0].tier == "noun"
+    if noun and general.meaning is None:  # "completed a profile" of profile-viewed
+        verbs_of = {e.event: e.verbs for e in names.index.events}
+        if all(verbs_of.get(c.event, frozenset()) & lexicon.NEVER_DONE_STEMS for c in draft.hit.candidates):
+            raise refusal(general, f'"{names.text(general)}" is not what was done there.')
+    told = general.meaning is None or (general.meaning == "act" and not noun)
     if not told:
         raise refusal(general, f'"{names.text(general)}" is not what {draft.hit.candidates[0].event} says was done.')
     return draft

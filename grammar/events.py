@@ -42,7 +42,6 @@ from grammar.query import (
 from grammar.values import (
     BASKETS,
     ORDER_EVENTS,
-    SEARCH_KEYS,
     Names,
     asks_sum,
     beside_its_key,
@@ -504,11 +503,15 @@ class _Parts:
             raise self.refuse(tree, f"{self.event} has no search text.")
         self.options.append([_merged_or([(self.searched(str(edge.meaning)),) for edge in tree.own("TEXT")]) or ()])
 
-    def is_searched(self, edge: Edge) -> bool:
+    def is_searched(self, edge: Edge, prep: str | None) -> bool:
         """Whether a word is the text of a search, and not a value of another key alone."""
         name = search_key(self.names, self.event)
-        if self.event == "product-searched" or name is None or edge.category in ("UNK", "QUOTED"):
+        if edge.category == "UNK" and self.names.text(edge).casefold() in lexicon.OFTEN:
+            return False
+        if self.event == "product-searched" or name is None or edge.category == "QUOTED":
             return name is not None
+        if edge.category == "UNK":
+            return prep == "FOR"
         keys = [k for k in self.names.keys(self.event or "", "event") if k.name == name]
         text = said_text(self.names, [edge]).strip().casefold()
         return self.names.vocabulary.contains(keys, text) or not value_options(self.names, self.event, edge, None)
@@ -519,7 +522,7 @@ class _Parts:
         keys = [k for k in self.names.keys(self.event or "") if k.name == name]
         if not self.names.vocabulary.contains(keys, text):
             self.warnings.append(f'No search contains "{text}".')
-        return Filter((Property(name or SEARCH_KEYS[0]),), Text("contains", (text,)))
+        return Filter((Property(name or lexicon.SEARCH_KEYS[0]),), Text("contains", (text,)))
 
     def product_named(self, text: Tree) -> None:
         self.options.append([(self.named_product(list(text.edges())),)])
@@ -608,7 +611,7 @@ class _Parts:
         return extra
 
     def value(self, edge: Edge, prep: str | None) -> list[Filter]:
-        if prep in (None, "FOR") and self.is_searched(edge):  # "searched for X": the query contains X
+        if prep in (None, "FOR") and self.is_searched(edge, prep):  # "searched for X": the query contains X
             return [self.searched(said_text(self.names, [edge]).strip().casefold())]
         if edge.category == "UNK":
             raise unknown(self.names, edge, self.event)
@@ -630,6 +633,8 @@ class _Parts:
     def prepared(self, tree: Tree) -> None:
         prep_tree, vlist = tree.part("prep"), tree.part("vlist")
         prep = next(prep_tree.edges()).category
+        if self.names.text(prep_tree).casefold() == "containing" and search_key(self.names, self.event):
+            prep = "FOR"  # "searched for something containing X"
         try:
             self.values(vlist, prep)
             odd = prep in ("VIA", "ABOUT")
@@ -692,6 +697,10 @@ class _Parts:
         for one in one_by_one(self.names, cond):
             test, warnings = key_test(self.names, one, keys, self.windows)
             self.warnings.extend(warnings)
+            listed = one.tree("vlist")
+            if listed is not None and isinstance(test, Text) and not test.negated and _all_of_a_list(listed, keys):
+                found.extend(Filter(properties(keys), replace(test, values=(value,))) for value in test.values)
+                continue
             found.extend(self.lacking(keys) if test == Known(False) else (self.tested(keys, test),))
         self.options.append([tuple(found)])
 
@@ -997,6 +1006,14 @@ class _Parts:
         levels = {part: {p.level for f in nodes(part) if isinstance(f, Filter) for p in f.properties} for part in where}
         product = not self.noun and any("item" in found for found in levels.values())
         return tuple(part for part, found in levels.items() if found <= ({"item"} if product else _OF_OBJECTS))
+
+
+def _all_of_a_list(vlist: Tree, keys: Sequence[Key]) -> bool:
+    """Whether values joined by and are asked of a list, which may hold all of them."""
+    if vlist_groups(vlist)[1] != "and" or not all("list" in k.holds for k in keys):
+        return False
+    vlist.has("BOTH")
+    return True
 
 
 def _merged_or(groups: Sequence[tuple[EventFilter, ...]]) -> tuple[EventFilter, ...] | None:

@@ -104,7 +104,12 @@ VERB_STEMS = frozenset(
     approv reject accept declin deliver ship pick drop track win los earn spend level log regist enrol borrow lend stream
     listen rent rid charg block unblock lock unlock hir donat vot post repl publish bid reach unlock pass take make""".split()
 )
+SEARCH_KEYS = ("query", "search_query", "search_term", "search_text", "term", "keyword", "keywords")
+OFTEN = frozenset(
+    "daily weekly monthly recently lately often frequently regularly occasionally rarely lot lots".split()
+)
 # Verbs that leave the action to their noun: who gave a tip tipped.
+GENERAL_STEMS = frozenset("do make perform".split())  # say nothing of what was done
 LIGHT_STEMS = frozenset("give make do perform submit send post plac write leave".split())
 
 # Plain synonyms of the verb in an event's name, as stems: what the name has → what may be said.
@@ -130,6 +135,10 @@ ALTERING_STEMS = frozenset(
     """chang updat edit modif renam replac mov switch delet remov cancel end expir clos lock unlock verif reject declin renew
     los""".split()
 )
+NEVER_DONE_STEMS = ALTERING_STEMS | frozenset(  # who views a hut has not made or completed one
+    "view see click visit brows inspect skip abandon receiv upgrad downgrad declin".split()
+)
+OF_WHICH = frozenset("old new current previous former different other another own certain particular specific".split())
 
 AGENT_ENDINGS = ("er", "ers", "or", "ors", "ant", "ants", "ee", "ees")
 NOT_AGENTS = frozenset(

@@ -549,7 +549,8 @@ def _texts(table: _Table, question: str) -> None:
         first = max(e.end for e in searches)
         if first < len(words) and not _PREPOSITIONS.isdisjoint(at[first]) and words[first].low != "for":
             continue  # "searched on mobile"
-        if first < len(words) and at[first].get("THING"):
+        sought = first + (first < len(words) and words[first].low == "for")
+        if sought < len(words) and at[sought].keys() & {"THING", "SAME"}:
             continue  # "searched for something"
         if first < len(words) and any("CONTAINS" in at[end] for end in at[first].get("KEY", ()) if end < len(words)):
             continue  # "the search query contains …"
@@ -558,10 +559,12 @@ def _texts(table: _Table, question: str) -> None:
         while first < len(words):
             end = first
             while end < len(words) and not words[end].quoted and _SEARCH_ENDS.isdisjoint(at[end]):
-                if end > first and _leads_to_context(at, end):
+                if end > first and _leads_elsewhere(at, end):
                     break
                 end += 1
             stop = _without_fillers(at, first, end)
+            while stop > first and words[stop - 1].low in lexicon.OFTEN:
+                stop -= 1  # "searched for a lamp recently"
             if stop > first:
                 said = question[words[first].start : words[stop - 1].end]
                 table.put("TEXT", first, stop, " ".join(said.casefold().split()))
@@ -570,11 +573,12 @@ def _texts(table: _Table, question: str) -> None:
                 break  # "searched for moss or bought it"
 
 
-def _leads_to_context(at: list[dict[str, dict[int, Edge]]], i: int) -> bool:
-    """Whether a preposition stands at word i, before a value of the context: "on mobile"."""
+def _leads_elsewhere(at: list[dict[str, dict[int, Edge]]], i: int) -> bool:
+    """Whether a preposition stands at word i, before a value of the search that is none of its text: "on mobile"."""
     here = at[i].keys() & _PREPOSITIONS
     follows = at[i + 1].get("VALUE", {}).values() if here and i + 1 < len(at) else ()
-    return any(v.key.level == "context" for edge in follows for v in edge.meaning.values)
+    found = [v.key for edge in follows for v in edge.meaning.values if "search" in (v.key.event or "")]
+    return bool(found) and not any(key.name in lexicon.SEARCH_KEYS for key in found)
 
 
 def _is_search(edge: Edge) -> bool:

@@ -402,7 +402,8 @@ def _forms(name: EventName, run: list[tuple[str, str]], matched: list[str], whol
                 yield "agent"  # "wishlisters" did it, and are none of it
             return
         yield "tail"
-        yield "noun"
+        if f" by {run[-1][0]}" not in f" {' '.join(map(stem, words_of(_apart(name.event))))}":
+            yield "noun"  # "companies" are no profile-viewed-by-company
         return
     assert verb_word is not None
     # "visitors" alone are contacts; "lounge visitors" are those who visited one
@@ -410,6 +411,8 @@ def _forms(name: EventName, run: list[tuple[str, str]], matched: list[str], whol
     agent = agent and verb_word not in words_of(name.event)
     if agent and (whole or len(name.stems) == 1 or len(run) < len(name.stems)):
         yield "agent"
+    if set(matched) <= lexicon.GENERAL_STEMS and not whole:
+        return  # whatever is done is made or performed
     inflected = _is_participle(verb_word) or verb_word.endswith("ing")
     if first_is_verb and not agent:
         yield "verb"
@@ -427,6 +430,10 @@ def _everyday(
     for phrase, form, event in lexicon.EVERYDAY.get(lows[i], ()):
         end = phrase_end(phrase, lows, i)
         if end is None:
+            continue
+        searches = () if event != "product-searched" or event in occurring else names.by_stem.get("search", ())
+        if searches:  # "looked for a flight": the phonebook's own searches
+            yield end, form, [Candidate(names.events[n].event, "everyday", frozenset()) for n in sorted(searches)]
             continue
         if event not in occurring and any(stem(w) in names.by_stem for w in phrase if w not in _PARTICLES and w != "_"):
             continue

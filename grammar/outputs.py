@@ -18,8 +18,8 @@ from grammar.breakdowns import (
     whom,
 )
 from grammar.context import Context
-from grammar.draft import Tree, refusal
-from grammar.event_drafts import done_to, enp_draft, first_or_last, plain, same_event, take_args
+from grammar.draft import Refused, Tree, refusal
+from grammar.event_drafts import done_to, enp_draft, event_draft, first_or_last, plain, same_event, take_args
 from grammar.measures import (
     measure_of,
     own_number,
@@ -27,7 +27,17 @@ from grammar.measures import (
 )
 from grammar.mentions import Edge, ValueHit
 from grammar.names import name_stems, stem
-from grammar.populations import NMODS, POPULATIONS, RELATIVES, RESTS, VPS, combined, noun_phrase, population_of
+from grammar.populations import (
+    NMODS,
+    POPULATIONS,
+    RELATIVES,
+    RESTS,
+    VPS,
+    combined,
+    is_finite,
+    noun_phrase,
+    population_of,
+)
 from grammar.profile import attribute_keys, attribute_list, known_attribute
 from grammar.query import (
     ALWAYS,
@@ -134,11 +144,14 @@ def _asked(ctx: Context, tree: Tree) -> tuple[Condition, Output]:
             if of_whom.tree("np") is None and of_whom.name != "value_population":
                 raise refusal(limit, "The first of whom? Only contacts are limited.")
             return population_of(ctx, of_whom), Users(limit=limit.meaning)
-        case "among":
-            return population_of(ctx, _among(tree)), Users()
-        case "count_among":
-            return population_of(ctx, _among(tree)), CountUsers()
+        case "among" | "count_among":
+            output = Users() if tree.name == "among" else CountUsers()
+            ranked = isinstance(tree.part("np").part("nphead").children[0], Tree)
+            return (_among_ranked(ctx, tree) if ranked else population_of(ctx, _among(tree))), output
         case "count_users":
+            done = _values_done(ctx, tree)
+            if done is not None and (_is_passive(tree) or ctx.choose((True, False), ctx.text(tree))):
+                return Everyone(), done
             return _whom_counted(ctx, tree), CountUsers()
         case "count_events":
             return _count_events(ctx, tree)
@@ -172,6 +185,14 @@ def _asked(ctx: Context, tree: Tree) -> tuple[Condition, Output]:
         case "everyone_by":
             return Everyone(), by_key(ctx, tree.leaf("KEY"), Everyone(), Users())
     raise refusal(tree, "Such a question is not read.", "unsupported")
+
+
+def _among_ranked(ctx: Context, tree: Tree) -> Condition:
+    """ "of the top 20 by spend, who bought a bell": those of them who did, not the top of those who did."""
+    rank, *parts = tree.trees()
+    of_rank = [t for t in parts if t.name in NMODS and not is_finite(ctx, t)]
+    clauses = [t for t in parts if t.name not in RESTS and t not in of_rank]
+    return all_of(noun_phrase(ctx, rank, of_rank), combined(ctx, clauses, [t for t in parts if t.name in RESTS]))
 
 
 def _among(tree: Tree) -> Tree:
@@ -341,6 +362,32 @@ def _rows_of(ctx: Context, tree: Tree) -> tuple[Condition, Output]:
     return Everyone(), Rows(tuple(rows))
 
 
+def _values_done(ctx: Context, tree: Tree) -> CountEvents | None:
+    """ "how many dramas were watched": the events of that value, where the value is one of the event's."""
+    population = tree.part(*POPULATIONS)
+    parts = population.trees()
+    if population.name != "value_population" or [t.name for t in parts] != ["vlist", "vp"]:
+        return None
+    vlist, core = parts[0], parts[1].trees()[-1]
+    if core.name != "event" or parts[1].edge("NEG") is not None or core.tree("evpre") is not None:
+        return None
+    draft = plain(ctx.names, event_draft(ctx.names, core), "window")
+    named = draft.noun or (draft.hit is not None and len(draft.hit.best()[0].stems) > 1)  # has its object already
+    if named or draft.tails or any(t.name != "prepared" for t in draft.objects):
+        return None
+    draft.objects.append(Tree("obj", (vlist,)))
+    try:
+        mention = ctx.mention(draft)
+    except Refused:
+        return None
+    return CountEvents(Events(mention.event, mention.variants[0], ctx.draft_window(draft)))
+
+
+def _is_passive(tree: Tree) -> bool:
+    """Whether "were" stands before the verb."""
+    return any(leaf.category == "BE" for leaf in tree.leaves())
+
+
 def _whom_counted(ctx: Context, tree: Tree) -> Condition:
     """The contacts that are counted. Refused where events are."""
     population = tree.part(*POPULATIONS)
@@ -350,6 +397,11 @@ def _whom_counted(ctx: Context, tree: Tree) -> Condition:
         raise refusal(first, f'"{ctx.text(first)}" are no contacts: how many users with them?')
     if first.category == "CONTACT" and _are_done(ctx, first):
         raise refusal(first, f'Is "{ctx.text(first)}" who they are, or what was done?', "vague")
+    np = population.tree("np")
+    head = np.part("nphead").children[0] if np is not None else None
+    said_more = [t for t in population.trees() if t.name in (*VPS, *RESTS) or is_finite(ctx, t)]
+    if isinstance(head, Tree) and said_more and population.tree("opening") is None:  # "how many of the top 20 bought"
+        return _among_ranked(ctx, Tree("count_among", population.children))
     return population_of(replace(ctx, counting=True), population)
 
 

@@ -693,10 +693,18 @@ def _linked(ctx: Context, tree: Tree) -> list[Clause]:
 
 def _is_bare(ctx: Context, phrase: Tree) -> bool:
     """Whether a phrase has no verb of its own: "in Porto"; not "lives in Porto"."""
-    first = ctx.names.lattice.words[phrase.first].low
-    finite = phrase.name == "signed_up" or first in ("live", "lives", "lived", "reside", "resides")
     negated = any(isinstance(c, Edge) and c.category == "NEG" for c in phrase.children)
-    return phrase.name in NMODS - _EVENT_NMODS - {"keyed", "keyed_bound", "when"} and not finite and not negated
+    return (
+        phrase.name in NMODS - _EVENT_NMODS - {"keyed", "keyed_bound", "when"}
+        and not is_finite(ctx, phrase)
+        and not negated
+    )
+
+
+def is_finite(ctx: Context, phrase: Tree) -> bool:
+    """Whether a phrase behind a noun begins with a verb: "live in Porto"."""
+    first = ctx.names.lattice.words[phrase.first].low
+    return phrase.name == "signed_up" or first in ("live", "lives", "lived", "reside", "resides")
 
 
 def _clauses(ctx: Context, tree: Tree, link: Link, who: bool) -> list[Clause]:

@@ -18,7 +18,7 @@ from grammar.proposal import Proposal, Rejected, Restated, Sheet, Veiled, is_for
 from grammar.query import Attribute, Condition, Events, Favourite, Filter, Query, Term, Text, Users, nodes
 from grammar.resolve import Resolved, resolve
 from grammar.terms import as_synonym
-from grammar.values import names_of
+from grammar.values import Names, names_of
 from grammar.vocabulary import Value, Vocabulary, fold
 
 if TYPE_CHECKING:
@@ -362,10 +362,17 @@ def _one(words: Lattice, vocabulary: Vocabulary, before: Condition | None = None
             chosen += [one for rank, one in resolved.values() if rank == min(other) and rank[0] == best[0]]
     corrected = tuple(f'"{wrong}" was read as "{right}".' for wrong, right in words.corrections)
     if len(chosen) == 1:
-        return Read(chosen[0].query, corrected + chosen[0].warnings, _grounding(chosen[0].query, words, vocabulary))
+        said_beside = (*corrected, *chosen[0].warnings, *_absent(chosen[0].query, names))
+        return Read(chosen[0].query, said_beside, _grounding(chosen[0].query, words, vocabulary))
     readings = [Reading(describe(one.query), one.query) for one in chosen]
     said = list(dict.fromkeys(word for one in chosen for word in one.chosen))
     raise Ambiguous(readings, said)
+
+
+def _absent(query: Query, names: Names) -> list[str]:
+    """That an event type of the query never occurred: then "bought nothing" is true of all."""
+    said = sorted(_named(query)[0] - names.types.keys())
+    return [f'No event "{event}" has been stored.' for event in said]
 
 
 def _grounding(query: Query, words: Lattice, vocabulary: Vocabulary) -> tuple[Grounded, ...]:

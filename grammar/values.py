@@ -208,6 +208,10 @@ def beside_its_key(names: Names, vlist: Tree, key: Edge) -> None:
     """Refused where a word stands between a value and the key behind it."""
     if vlist.end != key.first:
         raise Refused("no place", vlist.first, key.end, f'A word stands between "{names.text(vlist)}" and its key.')
+    for edge in vlist.leaves():
+        said = names.text(edge)
+        if edge.category == "UNK" and said.islower() and (said.endswith("ed") or said in lexicon.OF_WHICH):
+            raise unknown(names, edge, None)  # "changed plan", "the old plan": which of them it is
 
 
 def said_text(names: Names, edges: Sequence[Edge]) -> str:
@@ -494,15 +498,13 @@ def sum_bound(edge: Edge) -> Bound:
     return replace(bound, comparison=">=") if edge.meaning.bare else bound
 
 
-SEARCH_KEYS = ("query", "search_query", "search_term", "search_text", "term", "keyword", "keywords")
-
-
 def search_key(names: Names, event: str | None) -> str | None:
     """The key of a search's own text; None where an event is no search."""
     if event is None or "search" not in event:
         return None
     held = {k.name for k in names.keys(event, "event")}
-    return next((name for name in SEARCH_KEYS if name in held), "query" if event == "product-searched" else None)
+    found = next((name for name in lexicon.SEARCH_KEYS if name in held), None)
+    return found or ("query" if event == "product-searched" else None)
 
 
 def money_keys(names: Names, event: str) -> list[Property]:
