@@ -68,6 +68,8 @@ _ROWS: tuple[tuple[str, Any, str], ...] = (
     ("ACTIVES", "month", "mau|maus"),
     ("OUTSIDE", None, "outside|outside of"),
     ("THERE", None, "there"),
+    ("BORN", None, "born"),
+    ("AS", None, "as|as their"),
     ("EXCEPT", None, "except|excluding|other than|apart from|but not|except for|besides|leaving out|barring|minus|aside from|exclude"),
     ("LP", None, "("),
     ("RP", None, ")"),
@@ -233,7 +235,7 @@ LEADS = frozenset(
     my our know who's looking for what which are is was were do does don't also so ok okay now quickly quick
     create build set grab lookup look generate everyone's dear sir thanks thank help must should wanna
     gimme every i'd we'd i'm we're trying interested in those these any whole entire complete full down bring provide break down
-    hand over print them that 've send someone anyone somebody anybody""".split()
+    hand over split breakdown print them that 've send someone anyone somebody anybody""".split()
 )  # fmt: skip
 
 # Of these, a word of what could be is addressed to us ("could you", "I would like"), or it is said of the contacts.
@@ -243,7 +245,7 @@ ADDRESSED = frozenset("i we you u please pls plz kindly someone anyone somebody 
 # A preposition belongs to the opening words only behind one of its own verbs.
 LEAD_PAIRS: dict[str, frozenset[str]] = {
     "for": frozenset({"looking", "look"}),
-    "of": frozenset({"which", "any", "some", "all", "list", "set", "segment", "ids", "names", "full"}),
+    "of": frozenset({"which", "any", "some", "all", "list", "set", "segment", "ids", "names", "full", "breakdown"}),
     "over": frozenset({"hand", "give", "bring", "send"}),
     "out": frozenset({"print", "find", "pull", "give", "look"}),
     "up": frozenset({"pull", "look", "bring"}),

@@ -43,6 +43,7 @@ from grammar.profile import (
     attribute_condition,
     birthday,
     boolean,
+    born,
     named,
     signed_up,
     tagged,
@@ -154,6 +155,8 @@ def condition_of(ctx: Context, core: Tree) -> Condition:
         case "place":
             vlist = core.part("vlist")
             return place_condition(ctx.names, vlist)
+        case "born":
+            return born(ctx, core)
         case "lapsed":
             word, span = core.leaf("LAPSED"), core.leaf("WIN", "LASTING", "WITHIN")
             return lapsed(ctx, word, ctx.span_window(span))

@@ -10,6 +10,7 @@ from typing import Literal, TypeAlias
 from grammar import lexicon
 from grammar.draft import EventDraft, Quant, Refused, Tree, refusal
 from grammar.mentions import Edge, EventHit, ValueHit, past_fillers
+from grammar.names import stem
 from grammar.numbers import Amount
 from grammar.query import Ahead, Property
 from grammar.values import Names, from_date, is_sum, quant_bound, value_options
@@ -350,6 +351,13 @@ def done_to(names: Names, general: Edge, draft: EventDraft) -> EventDraft:
         if all(verbs_of.get(c.event, frozenset()) & lexicon.NEVER_DONE_STEMS for c in draft.hit.candidates):
             raise refusal(general, f'"{names.text(general)}" is not what was done there.')
     told = general.meaning is None or (general.meaning == "act" and not noun)
+    alike = next((s for s in lexicon.ALIKE_STEMS if stem(names.text(general).casefold()) in s), frozenset())
+    if alike and not told:  # "opened a chat" of chat-started, "got a message" of message-received
+        verbs_of = {e.event: e.verbs for e in names.index.events}
+        given = {c.event for c in draft.hit.candidates if verbs_of.get(c.event, frozenset()) & alike}
+        first = draft.hit.candidates[0].event
+        same_type(draft, given, refusal(general, f'"{names.text(general)}" is not what {first} says was done.'))
+        return draft
     if not told:
         raise refusal(general, f'"{names.text(general)}" is not what {draft.hit.candidates[0].event} says was done.')
     return draft

@@ -943,6 +943,7 @@ class _Parts:
     def counted_tail(self, tree: Tree) -> None:
         """ "booked 3 flights": the number of such events, by the noun of the event's own name."""
         quant, tail = tree.part("quant"), tree.leaf("TAIL")
+        tree.own("TO", "FOR")
         if all(c.event != self.event for c in tail.meaning.candidates):
             raise self.refuse(tail, f'"{self.names.text(tail)}" is no part of {self.event}.')
         if self.quant is not None:
@@ -979,7 +980,7 @@ class _Parts:
         for choice in combinations(*self.options) if self.options else [()]:
             base = tuple(f for part in choice for f in part)
             for variant in self.variants:
-                sets = tuple(filters(*base, *v) for v in variant)
+                sets = tuple(filters(*_telling(base, v), *v) for v in variant)
                 if any(contradiction(Events(self.event, where), self.names.vocabulary) for where in sets):
                     continue
                 found.append(
@@ -1006,6 +1007,12 @@ class _Parts:
         levels = {part: {p.level for f in nodes(part) if isinstance(f, Filter) for p in f.properties} for part in where}
         product = not self.noun and any("item" in found for found in levels.values())
         return tuple(part for part, found in levels.items() if found <= ({"item"} if product else _OF_OBJECTS))
+
+
+def _telling(base: tuple[EventFilter, ...], more: tuple[EventFilter, ...]) -> tuple[EventFilter, ...]:
+    """Without "it is known", where something else is said of the same property."""
+    said = {f.properties for f in (*base, *more) if isinstance(f, Filter) and not isinstance(f.test, Known)}
+    return tuple(f for f in base if not isinstance(f, Filter) or f.test != Known(True) or f.properties not in said)
 
 
 def _all_of_a_list(vlist: Tree, keys: Sequence[Key]) -> bool:

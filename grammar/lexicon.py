@@ -138,6 +138,11 @@ ALTERING_STEMS = frozenset(
 NEVER_DONE_STEMS = ALTERING_STEMS | frozenset(  # who views a hut has not made or completed one
     "view see click visit brows inspect skip abandon receiv upgrad downgrad declin".split()
 )
+# What is done to a thing in the same words: who opened a chat started one, who got an offer received it.
+ALIKE_STEMS = (
+    frozenset("open start begin creat rais log fil lodg initi".split()),
+    frozenset("got get receiv".split()),
+)
 OF_WHICH = frozenset("old new current previous former different other another own certain particular specific".split())
 
 AGENT_ENDINGS = ("er", "ers", "or", "ors", "ant", "ants", "ee", "ees")
@@ -356,9 +361,9 @@ PLACE_KEYS = (
     "country",
     "location",
     "county",
-    "home_city",
-    "home_country",
 )
+# Before one of them: where somebody is, and not what they prefer or where they pay.
+DWELLING = frozenset("current home residence residential present living permanent base primary address profile".split())
 SIGNUP_KEYS = (
     "signup_date", "signed_up", "signed_up_at", "signed_up_on", "sign_up_date", "joined", "joined_on", "joined_at", "join_date", "created",
     "created_at", "created_on", "registered", "registered_at", "registered_on", "registration_date", "member_since", "customer_since",

@@ -533,7 +533,7 @@ def _names(table: _Table, i: int, names: Index, occurring: frozenset[str]) -> No
     boolean = find_booleans(names, lows, i)
     if boolean:
         table.put("BOOL", i, boolean[0], boolean[1])
-        if boolean[0] == i + 1 and lows[i].endswith("s"):
+        if lows[boolean[0] - 1].endswith("s"):  # "beta testers"
             table.put("BOOLNOUN", i, boolean[0], boolean[1])
 
 

@@ -188,13 +188,16 @@ def index(event_types: tuple[EventType, ...], attributes: tuple[Key, ...]) -> In
         said = " ".join(words)
         if words not in keys and said not in CLOSED and said not in lexicon.DURATION_SUFFIXES:
             keys[words] = named
+    called = [k for k in attributes if k.name.lower() in lexicon.NAME_KEYS]
+    if len(called) == 1:  # "sorted by name", where that is full_name
+        keys.setdefault(("name",), {}).setdefault(called[0])
     return Index(
         events,
         {part: tuple(found) for part, found in by_stem.items()},
         {words: tuple(found) for words, found in keys.items()},
         frozenset(words[0] for words in keys),
         _dates(keys),
-        {_boolean_stems(key.name): (key,) for key in attributes if "boolean" in key.holds},
+        {boolean_stems(key.name): (key,) for key in attributes if "boolean" in key.holds},
         _nouns(keys),
     )
 
@@ -459,10 +462,7 @@ def find_booleans(names: Index, lows: Sequence[str], i: int) -> tuple[int, tuple
     best: tuple[int, tuple[Key, ...]] | None = None
     run: list[str] = []
     for j in range(i, min(len(lows), i + 7)):
-        if j > i and (
-            lows[j] in lexicon.DETERMINERS
-            or (lows[j] in ("to", "for", "with", "in", "into") and not _particle_here(run, lows[j]))
-        ):
+        if j > i and (lows[j] in lexicon.DETERMINERS or (lows[j] in _BETWEEN and not _particle_here(run, lows[j]))):
             continue
         parts = words_of(lows[j])
         if not parts:
@@ -478,10 +478,15 @@ def find_booleans(names: Index, lows: Sequence[str], i: int) -> tuple[int, tuple
     return best
 
 
+_BETWEEN = ("to", "for", "with", "in", "into")  # "open to relocate", "opted in to marketing"
+
+
 def _particle_here(run: Sequence[str], word: str) -> bool:
     return bool(run) and run[-1] + word in _JOINED
 
 
-def _boolean_stems(name: str) -> tuple[str, ...]:
+def boolean_stems(name: str) -> tuple[str, ...]:
+    """The words of a boolean's name, by which it is found in any order."""
     words = [w for w in words_of(_apart(name)) if w not in ("is", "has", "was", "are", "flag", "status")]
-    return tuple(sorted(_with_particles([stem(w) for w in words])))
+    stems = _with_particles([stem(w) for w in words])
+    return tuple(sorted(s for s in stems if s not in _BETWEEN or len(stems) == 1))

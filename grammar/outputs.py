@@ -247,6 +247,8 @@ def _count_events(ctx: Context, tree: Tree) -> tuple[Condition, Output]:
             if rest:
                 raise refusal(rest[0], "A further condition after the verb is not read here.")
             population = noun_phrase(ctx, np, [t for t in done.trees() if t.name in NMODS])
+            clauses = [t for t in done.trees() if t.name in RELATIVES]
+            population = all_of(population, combined(ctx, clauses, [])) if clauses else population
     mention = ctx.mention(plain(ctx.names, draft, "window"))
     if mention.measure == "distinct" or len(mention.variants) != 1:
         raise refusal(tree, "Only events of one kind are counted.")
@@ -300,6 +302,9 @@ def _value_of(ctx: Context, tree: Tree) -> tuple[Condition, Output]:
             raise refusal(population_tree, f'For each "{ctx.text(first)}", or of whom?', "vague")
         if first.category == "EV" and "EN" in ctx.names.lattice.at[first.first]:
             raise refusal(first, f'"{ctx.text(first)}" are events here.')
+        led = isinstance(link, Edge) and link.category in ("IN", "FROM", "WITH")
+        if led and population_tree.name == "value_population":
+            _not_of_event(ctx, measure_tree, population_tree)
         opening = population_tree.tree("opening")
         if opening is not None and edge is None and opening.edge("WIN") is not None:
             window = ctx.window(next(e for e in opening.edges() if e.category == "WIN"))
@@ -312,6 +317,14 @@ def _value_of(ctx: Context, tree: Tree) -> tuple[Condition, Output]:
             population_tree = Tree(population_tree.name, population_tree.children[:-1])
         population = population_of(ctx, population_tree)
     return population, number_of(ctx, measure_tree, window)
+
+
+def _not_of_event(ctx: Context, measure: Tree, tree: Tree) -> None:
+    """Refused where a value behind the events of a number is theirs: "average score of tests taken in French"."""
+    done = {c.event for e in measure.leaves() if e.category in ("EN", "EV") for c in e.meaning.candidates}
+    values = [v for e in tree.leaves() if isinstance(e.meaning, ValueHit) for v in e.meaning.values]
+    if any(v.key.event in done for v in values):
+        raise refusal(tree, f'"{ctx.text(tree)}" is said of what they did.')
 
 
 def _value_of_events(ctx: Context, measure: Tree, tree: Tree, window: Window) -> tuple[Condition, Output]:
@@ -391,6 +404,8 @@ def _is_passive(tree: Tree) -> bool:
 def _whom_counted(ctx: Context, tree: Tree) -> Condition:
     """The contacts that are counted. Refused where events are."""
     population = tree.part(*POPULATIONS)
+    if population.tree("befell") is not None:
+        raise refusal(population, f'"{ctx.text(population)}" counts the events.')  # "how many huts were booked"
     first = next(population.leaves())
     word = ctx.names.lattice.words[first.end - 1 if first.category == "EN" else first.first].low
     if first.category in ("EV", "EN") and word.endswith("s") and "EN" in ctx.names.lattice.at[first.first]:

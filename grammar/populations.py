@@ -54,7 +54,7 @@ NMODS = frozenset(
     """place place_aged place_outside
     age age_bare tagged named has_key lacks_key bound_key measure_bound measure_average with_event
     without_event inactive active basket boolean boolean_not keyed keyed_bound birth when of_object lapsed favourite
-    whose_extreme versus_nouns neither_mods value_key_is signed_up in_segment has_keys lacks_keys measure_share
+    whose_extreme versus_nouns born neither_mods value_key_is signed_up in_segment has_keys lacks_keys measure_share
     measure_than measure_than_all event_share""".split()
 )
 _RANKS_OF = frozenset({"rank_by", "rank_most", "rank_most_spent", "rank_most_of", "rank_highest"})
@@ -108,7 +108,7 @@ def _populated(ctx: Context, tree: Tree, opening: Tree | None) -> Condition:
         vlist = next(t for t in parts if t.name in ("vlist", "vkey"))
         np = Tree("np", (Tree("npre", (vlist,)), Tree("nphead", (Edge("CONTACT", vlist.end, vlist.end),))))
         tree = Tree("population", tuple(np if child is vlist else child for child in tree.children))
-    relatives = [t for t in parts if t.name in (*RELATIVES, "bare")]
+    relatives = [t for t in parts if t.name in (*RELATIVES, "bare", "befell")]
     _all_used(ctx, tree, [*nmods, *first, *rest, *relatives, opening, np, several])
     for earlier, later in pairwise(nmods):
         if later.name == "place" and earlier.name in _EVENT_NMODS:
@@ -582,6 +582,8 @@ def _excepted(ctx: Context, tree: Tree) -> Condition:
             return noun_phrase(ctx, body[0], body[1:])
         if body[0].name == "vlist":
             return any_of(*attribute_alternatives(ctx, body[0]))
+        if body[0].name == "vkey":
+            return value_key_is(ctx, body[0])
         return combined(ctx, [body[0]], [])
     linked = [t for t in run if t.name == "linked"]
     verbs = [t for t in linked if t.trees()[1].trees()[0].name != "np"]
@@ -727,7 +729,7 @@ def _clauses(ctx: Context, tree: Tree, link: Link, who: bool) -> list[Clause]:
         case "whose_":
             return _whose(ctx, tree.trees()[0], link)
         case "befell":  # "after a claim was rejected"
-            if link.kind not in ("after", "before", "then"):
+            if link.kind not in ("after", "before", "then", "start"):
                 raise refusal(tree, f'"{ctx.text(tree)}": whose?', "vague")
             return _whose(ctx, Tree("whose_passive", tree.children), link)
         case "vp" | "vp_be" | "vp_either" | "vp_neither" | "vp_both":

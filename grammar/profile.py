@@ -6,6 +6,7 @@ from grammar import lexicon
 from grammar.context import Context
 from grammar.draft import EventDraft, Refused, Tree, refusal
 from grammar.mentions import Edge
+from grammar.names import boolean_stems
 from grammar.query import (
     ALWAYS,
     Age,
@@ -18,6 +19,7 @@ from grammar.query import (
     During,
     Events,
     Known,
+    Named,
     Not,
     Numeric,
     Text,
@@ -164,6 +166,9 @@ def attribute_keyed(ctx: Context, key: Edge, attribute: Key, cond: Tree, there: 
     ("with a tier other than gold")."""
     if cond.name == "bounds":
         return all_of(*(attribute_keyed(ctx, key, attribute, one, there) for one in one_by_one(ctx.names, cond)))
+    flag = _flag_of(ctx, key, cond)
+    if flag is not None:
+        return Not(flag) if cond.has("NEG") else flag
     _not_compared(ctx, cond, there)
     if attribute.name.lower() in lexicon.AGE_KEYS and cond.name in ("bound", "number"):
         edge = cond.leaf("BOUND", "NUM")
@@ -194,6 +199,20 @@ def attribute_keyed(ctx: Context, key: Edge, attribute: Key, cond: Tree, there: 
     return negated(condition) if negative else condition
 
 
+def _flag_of(ctx: Context, key: Edge, cond: Tree) -> Attribute | None:
+    """ "whose email is verified", where that is a boolean of its own: email_verified."""
+    vlist = cond.tree("vlist")
+    said = list(vlist.leaves()) if vlist is not None else []
+    if cond.name != "is_" or len(said) != 1 or said[0].category != "UNK":
+        return None
+    found = ctx.names.index.booleans.get(boolean_stems(f"{ctx.text(key)} {ctx.text(said[0])}"))
+    if not found:
+        return None
+    cond.own("BE", "EQ")
+    said[0].used.append(None)
+    return Attribute((found[0].name,), Truth(True))
+
+
 def _holding(attribute: Key, vlist: Tree, test: Text) -> Condition:
     """An attribute of these values: any of them, or all where it is a list and they are joined by and."""
     _, joint = vlist_groups(vlist)
@@ -218,7 +237,8 @@ def value_key_is(ctx: Context, tree: Tree) -> Condition:
     """ "on the pro plan": an attribute with its value before it."""
     key, vlist = tree.leaf("KEY"), tree.part("vlist")
     attribute = known_attribute(ctx, key)
-    beside_its_key(ctx.names, vlist, key)
+    if tree.edge("AS") is None:  # "have gold as their tier"
+        beside_its_key(ctx.names, vlist, key)
     texts, warnings = key_values(ctx.names, vlist, [attribute])
     partial = [text for text in texts if "@" not in text] if "email" in attribute.name.lower() else []
     if partial and warnings:
@@ -282,6 +302,18 @@ def birthday(ctx: Context, tree: Tree) -> Condition:
     if window.period is None or window.weekdays or window.hours:
         raise refusal(edge, "A birthday falls into days, months or a stretch of them.")
     return Birthday(keys[0], window.period)
+
+
+def born(ctx: Context, tree: Tree) -> Condition:
+    """ "born in 1990", "born after March 1985"; a month or a day without a year is that of each year."""
+    edge = tree.leaf("WIN")
+    window = ctx.window(edge)
+    if isinstance(window.period, Named):
+        return birthday(ctx, tree)
+    keys = [k.name for k in ctx.names.attributes if k.name.lower() in lexicon.BIRTH_KEYS]
+    if not keys:
+        raise refusal(tree, "The phonebook has no birth dates.", "unknown key")
+    return Attribute((keys[0],), During(window))
 
 
 def tagged(ctx: Context, tree: Tree) -> Condition:

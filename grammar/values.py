@@ -27,7 +27,7 @@ from grammar.query import (
     Truth,
     Window,
 )
-from grammar.vocabulary import EventType, Key, Value, Vocabulary, fold, singular
+from grammar.vocabulary import EventType, Key, Value, Vocabulary, fold, singular, words_of
 
 ORDER = "order-completed"
 ORDER_EVENTS = frozenset({"order-completed", "order-updated", "order-cancelled", "order-refunded"})
@@ -193,6 +193,9 @@ def unknown(names: Names, edge: Edge, event: str | None, keys: Sequence[Key] | N
             return Refused(
                 "wrong key", edge.first, edge.end, f'"{text}" is a {held.name} of {event}, no {keys[0].name}.'
             )
+        if keys and held.event is None:
+            reason = f'No {" or ".join(k.name for k in keys[:3])} is "{text}"; it is a {held.name}.'
+            return Refused("unknown value", edge.first, edge.end, reason)
         place = f"the {held.name} of {held.event}" if held.event else f"the attribute {held.name}"
         return Refused(
             "unknown value", edge.first, edge.end, f'No {what}{on} holds "{text}"; it is a value of {place}.'
@@ -521,7 +524,12 @@ def money_keys(names: Names, event: str) -> list[Property]:
 
 def place_keys(names: Names) -> list[Key]:
     """The attributes of place that the phonebook has."""
-    return [k for k in names.attributes if k.name.lower().rsplit(".", 1)[-1] in lexicon.PLACE_KEYS]
+    return [k for k in names.attributes if _is_place(k.name)]
+
+
+def _is_place(name: str) -> bool:
+    *before, last = words_of(name.lower().rsplit(".", 1)[-1])
+    return last in lexicon.PLACE_KEYS and lexicon.DWELLING.issuperset(before)
 
 
 def place_condition(names: Names, vlist: Tree) -> Condition:
@@ -554,6 +562,8 @@ def attribute_conditions(names: Names, edge: Edge) -> list[Condition]:
     for v in hit.values:
         if v.key.level == "attribute" and v.key.name.lower() not in lexicon.NAME_KEYS:
             found.setdefault("?place" if v.key.name in places else v.key.name, []).append(v)
+    if "?place" in found:  # "Pune members": where they are, not what they prefer
+        found = {"?place": found["?place"]}
     conditions: list[Condition] = []
     for name, values in found.items():
         keys = tuple(sorted(places)) if name == "?place" else (name,)
