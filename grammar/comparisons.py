@@ -154,12 +154,22 @@ def versus_windows(ctx: Context, core: Tree) -> Condition:
     wins = ctx.two_windows(core.own("WIN"))
     draft = event_draft(ctx.names, core)
     draft.tails.extend(core.own("TAIL"))
+    _is_led(ctx, core, draft, more)
     noun = core.edge("EN")
     if noun is not None:
         same_event(ctx.names, noun, draft)
     events = ctx.events(draft, ALWAYS)
     left, right = (Count(replace(events, window=w)) for w in wins)
     return Versus(left, more.meaning, right)
+
+
+def _is_led(ctx: Context, core: Tree, draft: EventDraft, more: Edge) -> None:
+    """ "applied for more jobs": the verb's own preposition. Refused where it has its noun already: "viewed jobs at more
+    companies" compares companies."""
+    led = [e for e in core.own("TO", "FOR", "ON", "AT", "IN") if e.end <= more.first]
+    full = draft.hit is not None and draft.hit.candidates[0].tier == "full"
+    if led and (full or draft.tails or draft.objects):
+        raise refusal(led[0], f'"{ctx.text(led[0])}" more of what? Only events are compared.', "unsupported")
 
 
 def versus_events(ctx: Context, core: Tree) -> Condition:
@@ -177,6 +187,7 @@ def versus_events(ctx: Context, core: Tree) -> Condition:
         elif isinstance(child, Tree) and child.name == "vlist":
             first.objects.append(Tree("obj", (child,)))
     take_args(ctx.names, second, [t for t in core.trees() if t.name not in ("evhead", "evpre", "vlist")])
+    _is_led(ctx, core, first, more)
     shared = ctx.draft_window(second)
     own = ctx.draft_window(first, use_default=False)
     left = Count(ctx.events(first, own if own != ALWAYS else shared, "window"))

@@ -45,6 +45,7 @@ from grammar.profile import (
     boolean,
     born,
     named,
+    on_plan,
     signed_up,
     tagged,
     value_key_is,
@@ -155,6 +156,8 @@ def condition_of(ctx: Context, core: Tree) -> Condition:
         case "place":
             vlist = core.part("vlist")
             return place_condition(ctx.names, vlist)
+        case "on_plan":
+            return on_plan(ctx, core)
         case "born":
             return born(ctx, core)
         case "lapsed":

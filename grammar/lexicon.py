@@ -143,6 +143,7 @@ ALIKE_STEMS = (
     frozenset("open start begin creat rais log fil lodg initi".split()),
     frozenset("got get receiv".split()),
 )
+PLAN_WORDS = frozenset("plan tier package subscription membership".split())  # what somebody is on
 OF_WHICH = frozenset("old new current previous former different other another own certain particular specific".split())
 
 AGENT_ENDINGS = ("er", "ers", "or", "ors", "ant", "ants", "ee", "ees")

@@ -550,7 +550,7 @@ def _texts(table: _Table, question: str) -> None:
         if first < len(words) and not _PREPOSITIONS.isdisjoint(at[first]) and words[first].low != "for":
             continue  # "searched on mobile"
         sought = first + (first < len(words) and words[first].low == "for")
-        if sought < len(words) and at[sought].keys() & {"THING", "SAME"}:
+        if sought < len(words) and at[sought].keys() & {"THING", "SAME", "NOTHING", "AGAIN"}:
             continue  # "searched for something"
         if first < len(words) and any("CONTAINS" in at[end] for end in at[first].get("KEY", ()) if end < len(words)):
             continue  # "the search query contains …"

@@ -468,6 +468,8 @@ def find_booleans(names: Index, lows: Sequence[str], i: int) -> tuple[int, tuple
         if not parts:
             break
         for part in parts:
+            if len(parts) > 1 and part in _BETWEEN and not _particle_here(run, part):
+                continue
             if run and part in _PARTICLES and run[-1] + part in _JOINED:
                 run[-1] += part
             else:

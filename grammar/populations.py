@@ -27,12 +27,14 @@ from grammar.query import (
     Rank,
     Several,
     Term,
+    Text,
     all_of,
     any_of,
     negated,
 )
 from grammar.values import (
     ORDER,
+    canonical,
     key_noun,
     negates,
     place_condition,
@@ -54,8 +56,8 @@ NMODS = frozenset(
     """place place_aged place_outside
     age age_bare tagged named has_key lacks_key bound_key measure_bound measure_average with_event
     without_event inactive active basket boolean boolean_not keyed keyed_bound birth when of_object lapsed favourite
-    whose_extreme versus_nouns born neither_mods value_key_is signed_up in_segment has_keys lacks_keys measure_share
-    measure_than measure_than_all event_share""".split()
+    whose_extreme versus_nouns born on_plan neither_mods value_key_is signed_up in_segment has_keys lacks_keys
+    measure_share measure_than measure_than_all event_share""".split()
 )
 _RANKS_OF = frozenset({"rank_by", "rank_most", "rank_most_spent", "rank_most_of", "rank_highest"})
 _DONE = frozenset("made placed done performed taken".split())  # say no more than the noun before them
@@ -169,6 +171,14 @@ def _two_subjects(ctx: Context, tree: Tree) -> Condition | None:
         before = tuple(c for c in tree.children[:at] if not _either(c))
         own = [c for c in before if c is not opening and c is not first]
         left, right = Tree(tree.name, before), Tree("population", (*shared, *unit.trees(), *after))
+        bare = np.tree("agebare")
+        if bare is not None and first.name == "np" and first.tree("agebare") is None:  # "women or men over 30"
+            alone = noun_phrase(ctx, Tree("np", tuple(c for c in np.children if c is not bare)), [])
+            alike = _of_one_attribute(noun_phrase(ctx, first, []), alone)
+            if alike or ctx.choose((True, False), words):
+                aged = Tree("np", (*first.children, bare.fresh()))
+                before = tuple(aged if c is first else c for c in before)
+                left = Tree(tree.name, before)
         said = (*(t for t in unit.trees() if t is not np), *after)
         if len(said) > len(after) and not _of_one_attribute(population_of(ctx, left), noun_phrase(ctx, np, [])):
             said = after  # but "women and men from Pune"
@@ -497,6 +507,9 @@ def combined(ctx: Context, first: list[Tree], rest: list[Tree], about: Sequence[
         before = found[-1] if found else None
         if before is not None:
             _excepts(ctx, before, tree)
+            same = _of_same_attribute(before, tree)
+            if same is not None:
+                more[0].condition = negated(same)
         if before is not None and tree.name == "loose":
             _attaches(ctx, before, tree.trees()[0])
         found.extend(more)
@@ -620,13 +633,28 @@ def _says_of(ctx: Context, before: Tree, tree: Tree) -> None:
 def _excepts(ctx: Context, before: Clause, tree: Tree) -> None:
     """Refused where a value that is excepted is one of what was done: "viewed Eagle Hut but not Fern Hut"."""
     exception, draft = _exception(tree), before.event
-    vlist = exception.tree("vlist") if exception is not None else None
+    place = exception.tree("place") if exception is not None else None  # "but not in Porto"
+    said_in = place or exception
+    vlist = said_in.tree("vlist") if said_in is not None else None
     if vlist is None or draft is None:
         return
     done = draft.may_be()
     said = [v.key.event for e in vlist.leaves() if isinstance(e.meaning, ValueHit) for v in e.meaning.values]
     if not done.isdisjoint(said):
         raise refusal(vlist, f'"{ctx.text(vlist)}" is said of what they did.')
+
+
+def _of_same_attribute(before: Clause, tree: Tree) -> Condition | None:
+    """ "whose favourite cities include Porto but not Faro": the excepted values are of the same attribute."""
+    exception = _exception(tree)
+    vlist = exception.tree("vlist") if exception is not None else None
+    key = next((e for e in before.keyed.leaves() if e.category == "KEY"), None) if before.keyed is not None else None
+    if vlist is None or key is None:
+        return None
+    named = [k for k in key.meaning if k.level == "attribute"][:1]
+    held = [[v for v in _held(edge) if v.key in named] for group in vlist_groups(vlist)[0] for edge in group]
+    texts = canonical(v.text for values in held for v in values)
+    return Attribute((named[0].name,), Text("is", texts)) if named and all(held) else None
 
 
 def _has_some(tree: Tree) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from grammar import lexicon
 from grammar.context import Context
 from grammar.draft import EventDraft, Refused, Tree, refusal
-from grammar.mentions import Edge
+from grammar.mentions import Edge, ValueHit
 from grammar.names import boolean_stems
 from grammar.query import (
     ALWAYS,
@@ -34,6 +34,7 @@ from grammar.values import (
     beside_its_key,
     key_test,
     key_values,
+    name_parts,
     negates,
     one_by_one,
     said_text,
@@ -314,6 +315,16 @@ def born(ctx: Context, tree: Tree) -> Condition:
     if not keys:
         raise refusal(tree, "The phonebook has no birth dates.", "unknown key")
     return Attribute((keys[0],), During(window))
+
+
+def on_plan(ctx: Context, tree: Tree) -> Condition:
+    """ "members on Pro": the attribute of what they are on."""
+    vlist = tree.part("vlist")
+    keys = {k for k in ctx.names.attributes if lexicon.PLAN_WORDS & set(name_parts(k.name))}
+    for edge in vlist.leaves():
+        if isinstance(edge.meaning, ValueHit) and keys.isdisjoint(v.key for v in edge.meaning.values):
+            raise refusal(edge, f'"{ctx.text(edge)}" is no plan.')
+    return attribute_list(ctx, vlist)
 
 
 def tagged(ctx: Context, tree: Tree) -> Condition:

@@ -497,7 +497,7 @@ def _misplaced(words: Lattice, nothing: NoTree, vocabulary: Vocabulary) -> NotUn
     if unknown:
         return _unknown_words(words, unknown, vocabulary)
     at = min(nothing.position, len(words.words) - 1)
-    vague = [i for i in (at - 1, at) if i >= 0 and words.words[i].low in lexicon.VAGUE]
+    vague = [i for i in (at - 1, at) if i >= 0 and words.words[i].low in lexicon.VAGUE and "VALUE" not in words.at[i]]
     if vague:  # "our best customers": the grammar knows the word, but not of customers
         return _unknown_words(words, vague, vocabulary)
     ends = [end for category, found in words.at[at].items() if category in _WHOLE for end in found]
