@@ -180,9 +180,10 @@ def _two_subjects(ctx: Context, tree: Tree) -> Condition | None:
                 before = tuple(aged if c is first else c for c in before)
                 left = Tree(tree.name, before)
         said = (*(t for t in unit.trees() if t is not np), *after)
-        if len(said) > len(after) and not _of_one_attribute(population_of(ctx, left), noun_phrase(ctx, np, [])):
+        alike = bool(said) and _of_one_attribute(population_of(ctx, left), noun_phrase(ctx, np, []))
+        if len(said) > len(after) and not alike:
             said = after  # but "women and men from Pune"
-        reach = said and not own and not tree.has("EITHER") and ctx.choose((True, False), words)
+        reach = said and not own and not tree.has("EITHER") and (alike or ctx.choose((True, False), words))
         if reach:
             left = Tree(tree.name, (*before, *said))
         one, two = population_of(ctx, left), population_of(ctx, right)
