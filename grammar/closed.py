@@ -170,6 +170,7 @@ _ROWS: tuple[tuple[str, Any, str], ...] = (
     ("MOSTLY", None, "mostly|mainly|primarily|predominantly|usually|largely|chiefly"),
     ("ONLY", None, "only|always|exclusively|only ever|solely|invariably|purely|nothing but|nothing except|nothing other than"),
     # what is asked for
+    ("HOWTIMES", None, "how many times|how often|the number of times|number of times"),
     ("HOWMANY", None, "how many|count|count of|number of|the number of|count the|the count of|what is the number of|total number of|what number of|the total number of|how many of the|how many of|how many of our|give me the number of|count how many|tell me how many|show me how many|give me a count of|the number|what count of|count up|a count of|get the count of|get the number of|get a count of"),
     ("OUTOF", None, "of|out of|among|amongst|from among"),
     ("PCT", None, "what percentage of|what percent of|what share of|what % of|percentage of|percent of|share of|the percentage of|the share of|what proportion of|proportion of|what fraction of|% of|what percentage of our|what percentage of the|what percent of our|what percent of the|what share of our|what share of the|what % of our|what % of the|what proportion of our|what proportion of the|what is the percentage of|what is the share of|the percent of"),

@@ -350,8 +350,9 @@ def ranking(ctx: Context, tree: Tree, among: Condition) -> Rank:
             need_orders(ctx, tree)
             measure = Spend(Events(ORDER, (), ctx.late(tree.trees("late"))))
         case "rank_most" | "rank_most_of":
-            word = tree.leaf("EV", "EN")
+            word, general = tree.leaf("EV", "EN"), tree.edge("GENV")
             draft = EventDraft(word.first, tree.end, word.meaning, noun=word.category == "EN")
+            draft = done_to(ctx.names, general, draft) if general is not None else draft
             take_args(ctx.names, draft, [t for t in tree.trees() if t.first > word.first])
             measure = Count(ctx.events(draft, ctx.draft_window(draft), "window"))
         case "rank_highest":

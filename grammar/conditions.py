@@ -189,7 +189,8 @@ def condition_of(ctx: Context, core: Tree) -> Condition:
         case "basket":
             return basket(ctx, core)
         case "rank_in_share":
-            return rank_share(ctx, core)
+            outside = core.edge("OUTSIDE") is not None
+            return negated(rank_share(ctx, core)) if outside else rank_share(ctx, core)
         case "mostly":
             return mostly(ctx, core)
     raise refusal(core, f'"{ctx.text(core)}" is not read here.', "unsupported")

@@ -249,18 +249,19 @@ def _fill_gaps(ctx: Context, clauses: list[Clause]) -> None:
         else:
             copied.objects = [Tree("obj", (vlist,))]
         prior = next((e for e in late if e.category == "PRIOR"), None)
-        timed = prior is not None or any(e.category in ("WIN", "EVER") for e in late)
+        either = clause.gap.edge("EITHERWIN")  # "but not in June or July"
+        timed = prior is not None or either is not None or any(e.category in ("WIN", "EVER") for e in late)
         wins = tuple(e for e in late if e.category == "WIN")
         if model.time.withins and not timed:
             raise refusal(clause, f'"{ctx.text(clause)}" in which time?', "vague")
         copied.time = Timing(
-            before=model.time.before if prior is None and not wins else (),
-            after=() if prior is not None else wins or model.time.after,
+            before=model.time.before if prior is None and either is None and not wins else (),
+            after=() if prior is not None or either is not None else wins or model.time.after,
             ever=model.time.ever or any(e.category == "EVER" for e in late),
             prior=prior,
             within_of=None if timed else model.time.within_of,
             near=() if timed else model.time.near,
-            either=None if timed else model.time.either,
+            either=either if timed else model.time.either,
         )
         clause.event, clause.gap = copied, None
 
@@ -295,7 +296,7 @@ def _count_twice(ctx: Context, clauses: list[Clause]) -> None:
         before.event = replace(two.copy(), first=one.first, end=one.end, quant=Quant(edge.meaning), time=one.time)
 
 
-_PREPS = ("VIA", "WITH", "ON", "TO", "FROM", "IN", "FOR")
+_PREPS = ("VIA", "WITH", "ON", "TO", "FROM", "IN", "FOR", "BY", "AT")
 
 
 def _place_following(ctx: Context, clauses: list[Clause]) -> None:

@@ -189,16 +189,42 @@ _TIMES = {"once": 1, "twice": 2, "thrice": 3}
 
 
 def times_at(words: Sequence[str], i: int) -> tuple[int, Bound] | None:
+    """How many times, also of two sides: "at least twice but fewer than 5 times"."""
+    one = _times_at(words, i)
+    two = _times_at(words, one[0] + 1) if one is not None and words[one[0] : one[0] + 1] in (["but"], ["and"]) else None
+    if one is None or two is None:
+        return one
+    high, low = sorted((_whole_range(one[1]), _whole_range(two[1])), key=lambda at: at[1])
+    if low[1] != _NO_LIMIT or high[0] != 0 or low[0] > high[1]:
+        return one
+    return two[0], Bound("=", low[0], high[1])
+
+
+_NO_LIMIT = 10**_MOST_DIGITS
+
+
+def _whole_range(bound: Bound) -> tuple[int, int]:
+    """From how many to how many a bound goes."""
+    value = int(bound.value)
+    match bound.comparison:
+        case ">" | ">=":
+            return value + (bound.comparison == ">"), _NO_LIMIT
+        case "<" | "<=":
+            return 0, value - (bound.comparison == "<")
+    return value, value if bound.upper is None else int(bound.upper)
+
+
+def _times_at(words: Sequence[str], i: int) -> tuple[int, Bound] | None:
     """How many times: "3 times", "once", "at least twice", "between 2 and 4 times", "more than once", "never more than
     twice"."""
     for repeatedly in (["multiple", "times"], ["repeatedly"], ["more", "than", "once"], ["again", "and", "again"]):
         if list(words[i : i + len(repeatedly)]) == repeatedly:
             return i + len(repeatedly), Bound(">=", 2)
     if list(words[i : i + 2]) == ["not", "even"]:
-        even = times_at(words, i + 1)
+        even = _times_at(words, i + 1)
         return (even[0], Bound("=", 0)) if even is not None and even[1] == Bound(">=", 1) else None
     if list(words[i : i + 1]) == ["even"]:
-        once_at_all = times_at(words, i + 1)
+        once_at_all = _times_at(words, i + 1)
         return (once_at_all[0], Bound(">=", 1)) if once_at_all is not None and once_at_all[1] == Bound("=", 1) else None
     for once in (["a", "single", "time"], ["one", "single", "time"], ["just", "one", "time"]):
         if list(words[i : i + len(once)]) == once:

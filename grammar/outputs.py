@@ -148,6 +148,8 @@ def _asked(ctx: Context, tree: Tree) -> tuple[Condition, Output]:
             output = Users() if tree.name == "among" else CountUsers()
             ranked = isinstance(tree.part("np").part("nphead").children[0], Tree)
             return (_among_ranked(ctx, tree) if ranked else population_of(ctx, _among(tree))), output
+        case "times_done" | "times_so":
+            return _times_done(ctx, tree)
         case "count_users":
             done = _values_done(ctx, tree)
             if done is not None and (_is_passive(tree) or ctx.choose((True, False), ctx.text(tree))):
@@ -373,6 +375,24 @@ def _rows_of(ctx: Context, tree: Tree) -> tuple[Condition, Output]:
             raise refusal(said, f'"{label}" are all contacts: compared with whom?', "vague")
         rows.append(Row(label, whom))
     return Everyone(), Rows(tuple(rows))
+
+
+def _times_done(ctx: Context, tree: Tree) -> tuple[Condition, Output]:
+    """ "how many times did gold members log in", "how many times was a bell viewed": the number of the events."""
+    whom, whose = tree.tree("np"), [t for t in tree.trees() if t.name in (*NMODS, *RELATIVES)]
+    said = [t for t in tree.trees() if t is not whom and t not in whose and t.name != "vlist"]
+    among: Condition = Everyone()
+    if whom is not None:
+        clauses = [t for t in whose if t.name in RELATIVES]
+        among = noun_phrase(ctx, whom, [t for t in whose if t.name in NMODS])
+        among = all_of(among, combined(ctx, clauses, [])) if clauses else among
+    else:
+        said.insert(0, Tree("evhead", (tree.leaf("EV"),)))
+    draft = event_draft(ctx.names, Tree("event", tuple(said)))
+    thing = tuple(c for c in tree.children if c is tree.tree("vlist") or c is tree.edge("THING"))
+    draft.objects.extend([Tree("obj", thing)] if thing else [])
+    draft.tails.extend(tree.own("TAIL"))
+    return among, CountEvents(ctx.events(draft, ctx.draft_window(draft), "window"))
 
 
 def _values_done(ctx: Context, tree: Tree) -> CountEvents | None:

@@ -57,7 +57,7 @@ NMODS = frozenset(
     age age_bare tagged named has_key lacks_key bound_key measure_bound measure_average with_event
     without_event inactive active basket boolean boolean_not keyed keyed_bound birth when of_object lapsed favourite
     whose_extreme versus_nouns born on_plan neither_mods value_key_is signed_up in_segment has_keys lacks_keys
-    measure_share measure_than measure_than_all event_share""".split()
+    measure_share rank_in_share measure_than measure_than_all event_share""".split()
 )
 _RANKS_OF = frozenset({"rank_by", "rank_most", "rank_most_spent", "rank_most_of", "rank_highest"})
 _DONE = frozenset("made placed done performed taken".split())  # say no more than the noun before them
@@ -111,7 +111,8 @@ def _populated(ctx: Context, tree: Tree, opening: Tree | None) -> Condition:
         np = Tree("np", (Tree("npre", (vlist,)), Tree("nphead", (Edge("CONTACT", vlist.end, vlist.end),))))
         tree = Tree("population", tuple(np if child is vlist else child for child in tree.children))
     relatives = [t for t in parts if t.name in (*RELATIVES, "bare", "befell")]
-    _all_used(ctx, tree, [*nmods, *first, *rest, *relatives, opening, np, several])
+    by = tree.edge("BY")  # "a ride was cancelled by gold members"
+    _all_used(ctx, tree, [*nmods, *first, *rest, *relatives, opening, np, several, by])
     for earlier, later in pairwise(nmods):
         if later.name == "place" and earlier.name in _EVENT_NMODS:
             raise refusal(later, "After an event a place is the event's.")

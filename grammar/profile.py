@@ -365,12 +365,23 @@ def named(ctx: Context, tree: Tree) -> Condition:
     keys = [k.name for k in ctx.names.attributes if k.name.lower() in lexicon.NAME_KEYS]
     if not keys:
         raise refusal(tree, "The phonebook has no names.", "unknown key")
-    said = said_text(ctx.names, list(text.edges())).strip().casefold()
-    if not ctx.names.vocabulary.contains([k for k in ctx.names.attributes if k.name in keys], said):
-        ctx.warnings.append(f'No name has "{said}".')
-    is_named = Attribute(tuple(sorted(keys)), Text("has word" if " " not in said else "is", (said,)))
+    vlist = tree.tree("vlist")
+    groups, joint = vlist_groups(vlist) if vlist is not None else ([], "")
+    if vlist is not None and joint == "and":
+        raise refusal(vlist, f'"{ctx.text(vlist)}": who is called both?', "vague")
+    is_named = any_of(*(_called_so(ctx, keys, said) for said in [list(text.edges()), *groups]))
+    if vlist is not None:
+        return is_named
     events = _called(ctx, tree, text)
     return is_named if events is None else ctx.choose((is_named, did(events)), ctx.text(tree))
+
+
+def _called_so(ctx: Context, keys: list[str], edges: list[Edge]) -> Condition:
+    """Whose name is that, or has it as a word; a name that nobody has is kept, with a warning."""
+    said = said_text(ctx.names, edges).strip().casefold()
+    if not ctx.names.vocabulary.contains([k for k in ctx.names.attributes if k.name in keys], said):
+        ctx.warnings.append(f'No name has "{said}".')
+    return Attribute(tuple(sorted(keys)), Text("has word" if " " not in said else "is", (said,)))
 
 
 def _called(ctx: Context, tree: Tree, text: Tree) -> Events | None:

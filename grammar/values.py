@@ -295,10 +295,15 @@ def key_test(
             text = cond.part("text")
             how = {"contains": "contains", "starts": "starts with", "ends": "ends with"}[cond.name]
             said = said_text(names, list(text.edges())).strip().casefold()
+            vlist = cond.tree("vlist")
+            groups, joint = vlist_groups(vlist) if vlist is not None else ([], "")
+            if vlist is not None and joint == "and":
+                raise refusal(vlist, f'"{names.text(vlist)}": all of them, or any?', "vague")
             warnings = ()
             if how == "contains" and not names.vocabulary.contains(keys, said):
                 warnings = (f'No {key} contains "{said}".',)
-            return Text(how, (said,), negated and not attribute), warnings  # type: ignore[arg-type]
+            texts = canonical([said, *(said_text(names, group) for group in groups)])
+            return Text(how, texts, negated and not attribute), warnings  # type: ignore[arg-type]
         case "missing":
             return Known(negated), ()
         case "present":
