@@ -345,12 +345,17 @@ def _either_times(ctx: Context, clauses: list[Clause]) -> None:
         unclear = others or any(c.link.kind in ("or", "nor", *_ORDERED) for c in said)
         if unclear or draft.said() - {"either", "which"} or draft.quant is not None or clause.both or clause.either:
             raise refusal(edge, f'"{ctx.text(edge)}": in either, or in both together?', "vague")
+        alternative = edge.category == "EITHERWIN"
+        if not alternative and "both" not in ctx.text(edge).casefold().split():  # "in June and July"
+            alternative = ctx.choose((False, True), ctx.text(edge))
+        if not alternative and clause.negation is not None:
+            raise refusal(edge, f'"{ctx.text(edge)}": in neither, or not in both?', "vague")
         copies: list[Clause] = []
         for n, readings in enumerate(edge.meaning):
             again = draft.copy()
             again.time = replace(draft.time, either=None, after=(replace(edge, category="WIN", meaning=readings),))
-            link = clause.link if not n else Link("or" if clause.negation is None else "and")
-            who, either = clause.who and not n, clause.negation is None and not n
+            link = clause.link if not n else Link("or" if alternative and clause.negation is None else "and")
+            who, either = clause.who and not n, alternative and clause.negation is None and not n
             copies.append(replace(clause, link=link, event=again, who=who, either=either))
         at = next(i for i, c in enumerate(clauses) if c is clause)
         clauses[at : at + 1] = copies

@@ -18,7 +18,7 @@ from grammar.vocabulary import singular
 
 OBJECTS = ("obj", "ref", "same", "another", "text_object", "distinct_key", "distinct_thing")
 _PARTS = frozenset(  # of a mention; see events
-    """prepared keyed keyed_bound amount has_property value_key named_thing dated only_items in_key counted_tail
+    """stars prepared keyed keyed_bound amount has_property value_key named_thing dated only_items in_key counted_tail
     duration_arg flagged other_things measured that_is""".split()
 ).union(OBJECTS)
 
@@ -95,6 +95,8 @@ def enp_draft(names: Names, enp: Tree) -> EventDraft:
             if "AGG" in names.lattice.at[child.first]:
                 raise refusal(child, f'"{names.text(child)}" of what?')  # "total orders"
             draft.objects.append(Tree("has_property", (child,)))
+        elif child.category == "STARS":
+            draft.objects.append(Tree("stars", (child,)))
         elif child.category in ("FIRST", "LASTEV"):
             _take_which(names, draft, child)
         else:

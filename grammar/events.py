@@ -308,6 +308,8 @@ class _Parts:
                 self.other_things(tree)
             case "measured":
                 self.measured(tree)
+            case "stars":
+                self.stars(tree)
             case "that_is":
                 self.that_is(tree)
             case "only_items":
@@ -765,6 +767,9 @@ class _Parts:
         if product and is_sum(self.names, tree):
             priced = tree.leaf("PRICED")
             raise self.refuse(priced, f'"{self.names.text(priced)}": each of them, or all together?', "vague")
+        if product and self.rated and not tree.has("PRICED") and amount.currency is None and len(self.scores()) == 1:
+            self.options.append([(Filter(properties(self.scores()), Numeric(amount.bound)),)])  # "rated it 4 or more"
+            return
         if product and self.has("item", "price"):
             scores = [k.name for k in self.names.keys(self.event or "", "event") if k.name in SCORES]
             if scores and not tree.has("PRICED") and amount.currency is None:
@@ -791,11 +796,23 @@ class _Parts:
 
     def score(self, tree: Tree) -> None:
         """ "rated a product 5": the one score of the event."""
-        edge = tree.leaf("NUM")
-        scores = [k for k in self.names.keys(self.event or "", "event") if k.name in SCORES and "number" in k.holds]
+        edge, scores = tree.leaf("NUM"), self.scores()
         if not self.rated or len(scores) != 1 or edge.meaning.currency is not None:
             raise self.refuse(edge, f'It is not said what "{self.names.text(edge)}" measures.', "vague")
         self.options.append([(Filter(properties(scores), Numeric(edge.meaning.bound)),)])
+
+    def scores(self) -> list[Key]:
+        """The keys of the event that hold how good something was found."""
+        return [k for k in self.names.keys(self.event or "", "event") if k.name in SCORES and "number" in k.holds]
+
+    def stars(self, tree: Tree) -> None:
+        """ "a 5 star review", "rated it 4 stars or more": the one score of the event."""
+        edge, tail, scores = tree.leaf("STARS"), tree.edge("TAIL"), self.scores()
+        if len(scores) != 1:
+            raise self.refuse(edge, f"{self.event} has no one rating.", "wrong key")
+        if tail is not None and all(c.event != self.event for c in tail.meaning.candidates):
+            raise self.refuse(tail, f'"{self.names.text(tail)}" is no part of {self.event}.')
+        self.options.append([(Filter(properties(scores), Numeric(edge.meaning)),)])
 
     def currency(self, edge: Edge) -> None:
         """A currency word beside an amount filters, where the events carry differing currencies."""

@@ -181,7 +181,7 @@ def _everyday() -> dict[str, tuple[tuple[Phrase, Form, str], ...]]:
             |place order|place orders|placing order|placing orders|made purchase|made purchases|make purchase|make purchases|making purchase
             |making purchases|checked out|check out|converted|convert|shopped|shop|completed purchase|completed order
             |completed checkout|complete purchase|complete order|complete checkout|transacted
-            |got themselves""",
+            |got themselves|paid by|paid with|paid via|paid using|pay by|pay with|pays by|pays with|paying by|paying with""",
             "order|orders|purchase|purchases|transaction|transactions|conversion|conversions|orders placed|purchases made",
             "",
         ),

@@ -17,7 +17,7 @@ from grammar import lexicon, numbers, when
 from grammar import terms as terms_module
 from grammar.closed import ADDRESSED, CLOSED, CLOSED_LONGEST, CONTENT_LEADS, LEAD_PAIRS, LEADS, MODAL_LEADS
 from grammar.names import Candidate, Index, find_booleans, find_events, find_keys, index, phrase_end, stem
-from grammar.query import Rolling, Window
+from grammar.query import Bound, Rolling, Window
 from grammar.spelling import correction, known_words
 from grammar.vocabulary import Value, Vocabulary, fold
 
@@ -271,6 +271,7 @@ def _lattice(
             continue
         _closed(table, i)
         _numbers(table, i)
+        _stars(table, i)
         _time(table, i)
         _names(table, i, names, occurring)
         _visits(table, i, occurring)
@@ -405,6 +406,18 @@ _TIMES = {
     when.Within: "WITHIN", when.Lasting: "LASTING", when.Prior: "PRIOR", when.Next: "NEXT", when.Future: "FUTURE",
     when.Ever: "EVER",
 }  # fmt: skip
+
+
+def _stars(table: _Table, i: int) -> None:
+    """ "5 star", "4 stars or more", "at least 4 stars": how many stars a rating has."""
+    for category, end, amount in numbers.read(table.lows, i):
+        if category not in ("NUM", "BOUND") or table.lows[end : end + 1] not in (["star"], ["stars"]):
+            continue
+        assert isinstance(amount, numbers.Amount)
+        table.put("STARS", i, end + 1, amount.bound)
+        stop, sign = numbers.at_its_end(table.lows, end + 1)
+        if sign is not None and category == "NUM":
+            table.put("STARS", i, stop, Bound(sign, amount.bound.value))
 
 
 def _terms(table: _Table, vocabulary: Vocabulary) -> None:
@@ -727,13 +740,23 @@ _OR_OF_TIMES = frozenset({"in", "on", "during"})
 
 
 def _either_windows(table: _Table, i: int) -> None:
-    """ "in June or July", "on Monday, Tuesday or Friday", "in June or July 2025": one of several times; a year at the
-    end is that of all."""
+    """ "in June or July", "on Monday, Tuesday or Friday", "in June or July 2025": one of several times, or, joined by
+    and, each of them; a year at the end is that of all."""
     lows = table.lows
-    if lows[i] not in _OR_OF_TIMES or "or" not in lows[i:]:
+    if lows[i] not in _OR_OF_TIMES:
+        return
+    _joined_windows(table, i, i + 1, "or", "EITHERWIN")
+    both = lows[i + 1 : i + 2] == ["both"]
+    _joined_windows(table, i, i + 1 + both, "and", "BOTHWIN")
+
+
+def _joined_windows(table: _Table, i: int, start: int, word: str, category: str) -> None:
+    """Times from a word on that are joined by another, behind the preposition at word i."""
+    lows = table.lows
+    if word not in lows[i:]:
         return
     times: list[list[str]] = []
-    at, joined = i + 1, False
+    at, joined = start, False
     while at < len(lows):
         end = next((end for end in range(min(len(lows), at + 4), at, -1) if _windows([lows[i], *lows[at:end]])), None)
         if end is None:
@@ -743,8 +766,8 @@ def _either_windows(table: _Table, i: int) -> None:
         if joined:
             break
         joint = lows[end : end + 2]
-        joined = "or" in joint[:1] or joint == [",", "or"]
-        at = end + (2 if joint == [",", "or"] else 1)
+        joined = word in joint[:1] or joint == [",", word]
+        at = end + (2 if joint == [",", word] else 1)
         if not joined and joint[:1] != [","]:
             break
         at += lows[at : at + 1] == [lows[i]]
@@ -753,7 +776,7 @@ def _either_windows(table: _Table, i: int) -> None:
         said = [time if time[-1:] == year or len(times[-1]) == 1 else [*time, *year] for time in times]
         read = [_windows([lows[i], *time]) for time in said]
         if all(read) and not any(p.end >= stop for p in when.read(lows, i)):
-            table.put("EITHERWIN", i, stop, tuple(read))
+            table.put(category, i, stop, tuple(read))
 
 
 _YEAR = re.compile(r"(?:19|20)\d\d")

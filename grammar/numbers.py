@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from grammar import lexicon, when
-from grammar.query import Bound, Number, Span, Unit
+from grammar.query import Bound, Comparison, Number, Span, Unit
 
 _MOST_DIGITS = 15  # of a number that is counted exactly
 _DIGITS = re.compile(r"(\d+(?:\.\d+)?)([a-z]*)$")
@@ -183,6 +183,14 @@ def _between(words: Sequence[str], i: int) -> tuple[int, Amount] | None:
     if bottom > high[1]:
         return None
     return high[0], Amount(Bound("=", bottom, high[1]), low[2] or high[2])
+
+
+def at_its_end(words: Sequence[str], i: int) -> tuple[int, Comparison | None]:
+    """The comparison that ends an amount at word i: "or more", "and above"."""
+    for phrase, sign in _AFTER:
+        if list(words[i : i + len(phrase)]) == phrase:
+            return i + len(phrase), sign  # type: ignore[return-value]
+    return i, None
 
 
 _TIMES = {"once": 1, "twice": 2, "thrice": 3}

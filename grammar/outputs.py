@@ -18,7 +18,7 @@ from grammar.breakdowns import (
     whom,
 )
 from grammar.context import Context
-from grammar.draft import Refused, Tree, refusal
+from grammar.draft import EventDraft, Refused, Tree, refusal
 from grammar.event_drafts import done_to, enp_draft, event_draft, first_or_last, plain, same_event, take_args
 from grammar.measures import (
     measure_of,
@@ -47,6 +47,7 @@ from grammar.query import (
     AttributeNumber,
     Column,
     Condition,
+    Count,
     CountEvents,
     CountUsers,
     Elapsed,
@@ -167,6 +168,8 @@ def _asked(ctx: Context, tree: Tree) -> tuple[Condition, Output]:
         case "value" | "value_all":
             population, number = _value_of(ctx, tree)
             return _timely(ctx, tree, population, number)
+        case "value_per":
+            return _per_contact(ctx, tree)
         case "versus":
             return _rows_of(ctx, tree)
         case "count_versus":
@@ -345,6 +348,27 @@ def _value_of_events(ctx: Context, measure: Tree, tree: Tree, window: Window) ->
     raise refusal(tree, "A number is asked of people, or of the events beside it.")
 
 
+def _per_contact(ctx: Context, tree: Tree) -> tuple[Condition, Output]:
+    """ "average spend per customer", "average orders per gold member": the average over those contacts."""
+    per, np, noun = tree.leaf("PER"), tree.part("np"), tree.edge("EN")
+    if ctx.text(per).casefold() not in ("per", "for each", "for every", "by each"):
+        raise refusal(per, f'"{ctx.text(per)}": say for whom it is the average.')
+    population = noun_phrase(ctx, np, [t for t in tree.trees() if t.name in NMODS])
+    clauses = [t for t in tree.trees() if t.name in RELATIVES]
+    population = all_of(population, combined(ctx, clauses, [])) if clauses else population
+    window = ctx.late(tree.trees("late"))
+    if noun is not None:
+        how = tree.leaf("AGG").meaning
+        events = ctx.events(EventDraft(noun.first, noun.end, noun.meaning, noun=True), window)
+        number: Output = Value(how, Count(events))
+    else:
+        number = number_of(ctx, tree.part(*NUMBERS), window)
+        how = number.how if isinstance(number, Value) else None
+    if how != "average":
+        raise refusal(tree, f'"{ctx.text(per)}" each of them? Say of what it is the average.', "vague")
+    return population, number
+
+
 def _timely(ctx: Context, tree: Tree, population: Condition, number: Output) -> tuple[Condition, Output]:
     """ "monthly revenue": the number for each month."""
     timely = tree.edge("TIMELY")
@@ -463,8 +487,13 @@ def _counts_of(ctx: Context, tree: Tree) -> tuple[Condition, Output]:
 
 
 def _top_values(ctx: Context, tree: Tree) -> tuple[Condition, Output]:
-    rest = [t for t in tree.trees() if t.name in RESTS]
-    population = combined(ctx, [], rest) if rest else Everyone()
+    tree.edge("HOWMANY")
+    np, rest = tree.tree("np"), [t for t in tree.trees() if t.name in RESTS]
+    population: Condition = Everyone()
+    if np is not None:
+        population = noun_phrase(ctx, np, [t for t in tree.trees() if t.name in NMODS])
+    if rest:
+        population = all_of(population, combined(ctx, [], rest))
     limit = rows_of(ctx, tree.leaf("TOPN"))
     return population, AttributeBreakdown(known_attribute(ctx, tree.leaf("KEY")).name, True, limit)
 

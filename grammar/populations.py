@@ -60,6 +60,7 @@ NMODS = frozenset(
     measure_share rank_in_share measure_than measure_than_all event_share""".split()
 )
 _RANKS_OF = frozenset({"rank_by", "rank_most", "rank_most_spent", "rank_most_of", "rank_highest"})
+_IN_ORDER = ("then", "after", "before")
 _DONE = frozenset("made placed done performed taken".split())  # say no more than the noun before them
 
 
@@ -240,6 +241,7 @@ class _Premodifiers:
     newcomer: Edge | None = None
     lapsed: Edge | None = None
     activity: Edge | None = None
+    stars: Edge | None = None
 
 
 def noun_phrase(ctx: Context, np: Tree, nmods: list[Tree], about: list[Clause] | None = None) -> Condition:
@@ -284,6 +286,10 @@ def noun_phrase(ctx: Context, np: Tree, nmods: list[Tree], about: list[Clause] |
     if before.lapsed is not None:
         wins, nmods = _times(nmods)
         conditions.append(lapsed_buyers(ctx, before.lapsed, wins))
+    if before.stars is not None:
+        if events is None:
+            raise refusal(before.stars, f'"{ctx.text(before.stars)}" of what?')
+        events.objects.append(Tree("stars", (before.stars,)))  # "5-star reviewers"
     if events is not None:
         events.time = events.time.at(*before.windows)
         nmods = _take_nmods(ctx, events, nmods)
@@ -347,6 +353,8 @@ def _premodifiers(ctx: Context, np: Tree) -> _Premodifiers:
                 found.newcomer = inner
             case "LAPSED":
                 found.lapsed = inner
+            case "STARS":
+                found.stars = inner
             case "DISTINCT":
                 pass  # "unique visitors": a contact is counted once as it is
             case "AGENT":
@@ -709,6 +717,8 @@ def _linked(ctx: Context, tree: Tree) -> list[Clause]:
         ]
     if inner[0].name == "step":
         return [Clause(link, unit.first, unit.end, event=said_event(ctx.names, inner[0]), verbless=True)]
+    if inner[0].name == "again" and not inner[0].trees("objpost", "score") and link.kind not in _IN_ORDER:
+        raise refusal(inner[0], f'"{ctx.text(inner[0])}" has no verb.')
     if inner[0].name == "again":
         return [Clause(link, unit.first, unit.end, gap=Tree("again", (Tree("obj", inner[0].children),)))]
     found = _clauses(ctx, inner[0], link, False)
@@ -765,7 +775,8 @@ def _clauses(ctx: Context, tree: Tree, link: Link, who: bool) -> list[Clause]:
         case "vp" | "vp_be" | "vp_either" | "vp_neither" | "vp_both":
             return _verb_phrase(ctx, tree, link, who)
         case "gap":
-            negation = Negation("simple", False) if tree.has("NOTHING") else _negation(tree.edge("NEG"))
+            none = tree.has("NOTHING", "NONE")
+            negation = Negation("simple", False) if none else _negation(tree.edge("NEG"))
             return [Clause(link, tree.first, tree.end, who, negation, gap=tree)]
         case "except":
             condition = negated(_excepted(replace(ctx, counting=False), tree))

@@ -167,7 +167,7 @@ MEANT: dict[str, str | None] = {
     "total workshop fees at all in 2025": 'the total "fee" of "workshop-booked" in 2025 by all contacts',
     "users who watched videos for more than 30 minutes": 'contacts with at least 1 "video-watched" whose "watched_minutes" is more than 30',
     "users whose order total is over 400": 'contacts with at least 1 "order-completed" whose order value is more than 400',
-    "who rated Moon Orchid at least 4": None,
+    "who rated Moon Orchid at least 4": 'contacts with at least 1 "product-reviewed" whose "rating" is at least 4 with an item whose "name" is "moon orchid"',
     "users who searched for moss or bonsai wire last week": 'contacts with at least 1 "product-searched" whose "query" contains "bonsai wire" or "moss" last week',
     "users who searched for moss please": 'contacts with at least 1 "product-searched" whose "query" contains "moss"',
     "users who searched for zorply or bonsai wire last week": 'contacts with at least 1 "product-searched" whose "query" contains "bonsai wire" or "zorply" last week',
