@@ -163,8 +163,8 @@ def _chain_from(ctx: Context, clauses: list[Clause], i: int) -> list[Clause]:
     while (
         j < len(clauses)
         and clauses[j].event is not None
-        and not clauses[j].who
-        and (clauses[j].link.kind in ("and", "but") or _is_without(clauses[j]))
+        and (not clauses[j].who or _may_count_from(ctx, clauses, j))
+        and (clauses[j].link.kind in ("and", "but") or clauses[j].who or _is_without(clauses[j]))
     ):
         if clauses[j].negation is not None and clauses[j].negation is clauses[i].negation:
             break  # neither of them
@@ -179,6 +179,15 @@ def _chain_from(ctx: Context, clauses: list[Clause], i: int) -> list[Clause]:
             break
         j += 1
     return chain
+
+
+def _may_count_from(ctx: Context, clauses: list[Clause], j: int) -> bool:
+    """ "buyers who reviewed within 10 days": of having bought, or the last 10."""
+    doers, draft = clauses[0].event, clauses[j].event
+    if j != 1 or doers is None or draft is None or clauses[0].verbal or clauses[j].link.kind != "loose":
+        return False
+    agent = {"AGENT", "BUYERS"} & ctx.names.lattice.at[doers.first].keys()
+    return bool(agent) and bool(_gaps(draft)) and ctx.choose((True, False), ctx.text(clauses[j]))
 
 
 def _is_without(clause: Clause) -> bool:

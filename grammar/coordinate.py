@@ -55,6 +55,7 @@ def attach_windows(ctx: Context, clauses: list[Clause]) -> None:
     _check_forms(ctx, clauses)
     _spread_negation(ctx, clauses)
     _share_objects(ctx, clauses)
+    _refer_back(ctx, clauses)
     _share_same(clauses)
     _reach_order(ctx, clauses)
     _settle_commas(clauses)
@@ -206,6 +207,9 @@ def _fill_gaps(ctx: Context, clauses: list[Clause]) -> None:
             clause.gap = None
             continue
         model = before.event
+        open_ = [c for c in clauses[:i] if c.event is not None and c is not before and not c.event.says_more()]
+        if vlist is not None and open_ and before.link.kind in ("or", "and", "comma"):
+            raise refusal(clause, f'"{ctx.text(clause)}": which of them?', "vague")  # "viewed or bought X but not Y"
         copied = EventDraft(clause.first, clause.end, model.hit, tails=list(model.tails))
         if clause.gap.has("AGAIN"):  # "bought once and never again"
             copied.objects, copied.pre, copied.again = list(model.objects), list(model.pre), True
@@ -546,6 +550,26 @@ def _share_objects(ctx: Context, clauses: list[Clause]) -> None:
             raise refusal(here, f'"{ctx.text(here)}" what? Several things stand behind the next verb.', "vague")
         if open_ or ctx.choose((True, False), ctx.text(here)):
             draft.objects, draft.tails = [*draft.objects, *shared], [*draft.tails, *tails]
+
+
+def _refer_back(ctx: Context, clauses: list[Clause]) -> None:
+    """ "viewed a helmet but did not buy the product": the product is the one named before, as "it" would be."""
+    for before, clause in pairwise(clauses):
+        draft = clause.event
+        if draft is None or before.event is None:
+            continue
+        for n, tree in enumerate(draft.objects):
+            thing = tree.children[0] if tree.name == "obj" and len(tree.children) == 1 else None
+            if (
+                not isinstance(thing, Edge)
+                or thing.category != "THING"
+                or thing.meaning != "product"
+                or not thing.first
+            ):
+                continue
+            said = [word.low for word in ctx.names.lattice.words[thing.first - 1 : thing.end]]
+            if said in (["the", "product"], ["the", "item"]):
+                draft.objects[n] = Tree("ref", (thing,))
 
 
 def _share_same(clauses: list[Clause]) -> None:

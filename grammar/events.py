@@ -135,7 +135,8 @@ def _tails_fit(names: Names, draft: EventDraft, candidate: Candidate) -> None:
     """Words such as "file" after "uploaded a PNG" must be the rest of the event's own name."""
     for tail in draft.tails:
         if all(c.event != candidate.event for c in tail.meaning.candidates):
-            if candidate.tier == "everyday" and _names_event_thing(names, tail, candidate.event):
+            others = draft.may_be() & {c.event for c in tail.meaning.candidates}  # "visited a store" of store-visited
+            if candidate.tier == "everyday" and not others and _names_event_thing(names, tail, candidate.event):
                 continue
             words = names.text(tail)
             raise Refused("no place", tail.first, tail.end, f'"{words}" is no part of {candidate.event}.')
@@ -161,7 +162,8 @@ def _is_plural(text: str) -> bool:
 def _names_event_thing(names: Names, tail: Edge, event: str) -> bool:
     """Everyday nouns of default events: a page is visited, an order is placed."""
     words = {stem(w) for w in names.text(tail).casefold().split()}
-    return bool(words) and words <= set(name_stems(event)) | {"product", "item", "websit", "sit", "stor"}
+    site = {"websit", "sit", "stor"} if event in ("page-view", "order-completed") else set()
+    return bool(words) and words <= set(name_stems(event)) | {"product", "item"} | site
 
 
 def _for_event(names: Names, draft: EventDraft, event: str | None, windows: Callable[[Edge], Window]) -> list[Mention]:
@@ -339,11 +341,13 @@ class _Parts:
             raise self.refuse(thing, f'"{self.names.text(thing)}" stands beside a value.')
         if thing is not None or vlist is not None:
             self.thing = True
+        if vlist is not None and self.event is not None:
+            self.not_of_context(vlist)
         if (
             thing is not None
             and self.event is not None
             and not self.names.keys(self.event, "item")
-            and thing.meaning == "product"
+            and (thing.meaning == "product" or {"product", "item"} & set(self.names.text(thing).casefold().split()))
             and vlist is None
         ):
             raise self.refuse(thing, f"{self.event} is not about products.")
@@ -359,6 +363,14 @@ class _Parts:
                 self.product_named(text)
             else:
                 self.amount(post, product=True)
+
+    def not_of_context(self, vlist: Tree) -> None:
+        """Refused where the object of a verb is only a value of its context: "opened the newsletter"."""
+        for edge in vlist.leaves():
+            held = edge.meaning.values if isinstance(edge.meaning, ValueHit) else ()
+            here = {v.key.level for v in held if v.key.event == self.event}
+            if here == {"context"} and edge.first == vlist.first and vlist.end == edge.end:
+                raise self.refuse(edge, f'"{self.names.text(edge)}" is how or where it was done, and not what.')
 
     def count_things(self, quant: Tree, tree: Tree) -> None:
         edge = next(quant.edges())
@@ -635,6 +647,9 @@ class _Parts:
     def prepared(self, tree: Tree) -> None:
         prep_tree, vlist = tree.part("prep"), tree.part("vlist")
         prep = next(prep_tree.edges()).category
+        before = self.names.lattice.words[prep_tree.first - 1].low if prep_tree.first else ""
+        if prep == "OF" and before in lexicon.QUANTIFIERS:  # "any of them" is a list
+            raise self.refuse(prep_tree, f'"{before} of" has no part here.')
         if self.names.text(prep_tree).casefold() == "containing" and search_key(self.names, self.event):
             prep = "FOR"  # "searched for something containing X"
         try:
@@ -647,7 +662,9 @@ class _Parts:
             ):
                 raise self.refuse(tree, f'"{self.names.text(prep_tree)}" does not lead to a product of {self.event}.')
         except Refused:
-            if prep not in ("IN", "FROM"):
+            at, follows = self.names.lattice.at, past_fillers(self.names.lattice, vlist.end)
+            noun = follows < len(at) and not {"TAIL", "EN", "THING"}.isdisjoint(at[follows]) and follows == vlist.end
+            if prep not in ("IN", "FROM") or noun:  # "in the Delhi store"
                 raise
             self.profile.append(place_condition(self.names, vlist))
 
@@ -738,7 +755,7 @@ class _Parts:
         if own and _is_plural(words) and not any(_is_plural(k.name) for k in keys):
             raise self.refuse(key, f'"{words}" counts the events, and is no number of one.')
         if "number" not in {h for k in keys for h in k.holds}:
-            raise self.refuse(key, f'"{keys[0].name}" holds no numbers.', "wrong key")
+            raise self.refuse(key, f'"{keys[0].name if keys else words}" holds no numbers.', "wrong key")
         self.options.append([(self.tested(keys, Numeric(bound.meaning.bound)),)])
 
     def tested(self, keys: Sequence[Key], test: Test) -> Filter:
@@ -830,7 +847,8 @@ class _Parts:
             raise self.refuse(edge, f'"{self.names.text(edge)}" of them is a sum, not the length of one.')
         keys = duration_keys(self.names, self.event or "")
         if len(keys) != 1:
-            raise self.refuse(edge, f"{self.event} has no one duration.", "wrong key")
+            event = self.event or "An event of any type"
+            raise self.refuse(edge, f"{event} has no one duration.", "wrong key")
         self.options.append([(Filter((Property(keys[0].name),), Numeric(converted(edge, keys[0]))),)])
 
     def has_property(self, tree: Tree) -> None:

@@ -144,6 +144,7 @@ ALIKE_STEMS = (
     frozenset("got get receiv".split()),
 )
 PLAN_WORDS = frozenset("plan tier package subscription membership".split())  # what somebody is on
+QUANTIFIERS = frozenset("every each both either all none neither any".split())
 OF_WHICH = frozenset("old new current previous former different other another own certain particular specific".split())
 
 AGENT_ENDINGS = ("er", "ers", "or", "ors", "ant", "ants", "ee", "ees")

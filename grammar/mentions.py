@@ -290,6 +290,7 @@ def _lattice(
     _nothing_but(table)
     _called(table)
     _fillers(table)
+    _with_us(table)
     _things(table)
     _terms(table, vocabulary)
     _segments(table, vocabulary)
@@ -351,7 +352,7 @@ def _closed(table: _Table, i: int) -> None:
         phrase = " ".join(lows[i : i + length])
         for category, meaning in CLOSED.get(phrase, ()):
             table.put(category, i, i + length, phrase if category == "FILL" else meaning)
-    if i == 0:
+    if i == 0 and not (lows[0] == "return" and lows[1:2] and ("CONTACT", None) in CLOSED.get(lows[1], ())):
         end = 0
         while _leads(lows, end) or (lows[end : end + 1] in ([","], ["."]) and 0 < end < 4 and _leads(lows, end + 1)):
             end += 1
@@ -810,10 +811,29 @@ def _countries(found: dict[str, tuple[Value, ...]], words: tuple[Word, ...], voc
         for j in (i + 1, i + 2):
             run = fold(" ".join(w.low for w in words[i:j]))
             forms = lexicon.COUNTRY_FORMS.get(run)
+            if run == "us" and _is_we(words, i):
+                continue
             if forms and run not in found:
                 held = tuple(v for values in vocabulary.values([fold(f) for f in forms]).values() for v in values)
                 if held:
                     found[run] = held
+
+
+_NAMED_IN = frozenset("the in of from living outside not".split())
+
+
+def _is_we(words: tuple[Word, ...], i: int) -> bool:
+    """Whether "us" is who asks: in small letters, behind a verb and its preposition ("bought from us", "with us")."""
+    before = [word.low for word in words[max(0, i - 2) : i]]
+    led = before[-1:] == ["from"] and len(before) > 1 and before[0].endswith(("ed", "ght"))
+    return words[i].raw == "us" and (led or before[-1:] == [] or before[-1] not in _NAMED_IN)
+
+
+def _with_us(table: _Table) -> None:
+    """ "shopped with us", "registered it with us": who asks is the shop."""
+    for i in range(1, len(table.words)):
+        if table.lows[i] == "us" and table.lows[i - 1] in ("with", "from", "to", "at") and _is_we(table.words, i):
+            table.put("FILL", i - 1, i + 1, "with us")
 
 
 def _visits(table: _Table, i: int, occurring: frozenset[str]) -> None:

@@ -388,6 +388,8 @@ def _matched(name: EventName, said: Sequence[str]) -> list[str] | None:
 
 def _forms(name: EventName, run: list[tuple[str, str]], matched: list[str], whole: bool, verb: bool) -> Iterable[Form]:
     """The grammatical forms that a run of a name can have, from where its verb stands and how it is inflected."""
+    if not whole and {"signup", "join"} & {s for s, _ in run} and "regist" in matched:
+        return  # who signed up has not registered a warranty
     first_is_verb = matched[0] in name.verbs
     verb_word = next((word for (s, word), m in zip(run, matched, strict=True) if m in name.verbs), None)
     if run[0][1] in _SMALL or (run[-1][1] in _SMALL and not whole):

@@ -443,7 +443,7 @@ def _values_before(ctx: Context, vlists: list[Tree], events: EventDraft | None) 
     """Values before the noun: attributes of the contact, or filters of the agent noun's event."""
     conditions: list[Condition] = []
     for vlist in vlists:
-        if events is not None and _named_product(ctx, vlist, events):
+        if events is not None and _named_product(ctx, vlist, events) and _as_product(ctx, vlist):
             events.pre.append(vlist)
             continue
         try:
@@ -465,7 +465,8 @@ def _of_what_was_done(ctx: Context, vlist: Tree, events: EventDraft) -> bool:
     membership cancellers", or what "Gold cancellers" leaves open. A place is the contact's."""
     held = [_held(edge) for group in vlist_groups(vlist)[0] for edge in group]
     places = {k.name for k in place_keys(ctx.names)}
-    if any(v.key.level == "attribute" and v.key.name in places for values in held for v in values):
+    of_thing = events.end - events.first > 1  # "Delhi store visitors"
+    if not of_thing and any(v.key.level == "attribute" and v.key.name in places for values in held for v in values):
         return False
     done = events.may_be()
     keys = [{v.key for v in values if v.key.level == "event" and v.key.event in done} for values in held]
@@ -482,6 +483,17 @@ def _named_product(ctx: Context, vlist: Tree, events: EventDraft) -> bool:
     return all(
         any(v.key.level == "item" and v.key.event in named for edge in group for v in _held(edge)) for group in groups
     )
+
+
+def _as_product(ctx: Context, vlist: Tree) -> bool:
+    """Whether it is what was bought: a name, a category or a brand is; another value of an item may be the contact's
+    instead ("gold buyers")."""
+    held = [_held(edge) for group in vlist_groups(vlist)[0] for edge in group]
+    if any(v.key.level == "item" and v.key.name in ("name", "category", "brand") for values in held for v in values):
+        return True
+    if not all(any(v.key.level == "attribute" for v in values) for values in held):
+        return True
+    return ctx.choose((True, False), ctx.text(vlist))
 
 
 def _held(edge: Edge) -> tuple[Value, ...]:
@@ -682,7 +694,7 @@ def _attaches(ctx: Context, before: Clause, tree: Tree) -> None:
     word = tree.edge("WHO") if tree.name == "who" else None
     said = ctx.text(word).casefold() if word is not None and before.end == tree.first else ""
     thing = said in ("that", "which") and (bare or (draft is not None and _befalls(ctx, before, tree)))
-    if thing or (draft is not None and said in ("they", "he", "she")):
+    if thing or (draft is not None and said in ("they", "he", "she", "where they")):
         raise refusal(tree, f'"{ctx.text(tree)}" says nothing of what stands before it.')
 
 

@@ -172,6 +172,12 @@ def vlist_groups(tree: Tree) -> tuple[list[list[Edge]], str]:
         raise Refused(
             "vague", tree.first, tree.end, "Which of these go together? There is an and and an or in one list."
         )
+    of_them = tree.edge("ANYOF")
+    if of_them is not None and len(groups) < 2:
+        raise Refused("incomplete", of_them.first, tree.end, "Of one value there is no choice.")
+    if of_them is not None:
+        tree.has("AND")
+        joint = of_them.meaning
     return groups, joint
 
 
@@ -213,7 +219,8 @@ def beside_its_key(names: Names, vlist: Tree, key: Edge) -> None:
         raise Refused("no place", vlist.first, key.end, f'A word stands between "{names.text(vlist)}" and its key.')
     for edge in vlist.leaves():
         said = names.text(edge)
-        if edge.category == "UNK" and said.islower() and (said.endswith("ed") or said in lexicon.OF_WHICH):
+        odd = said.endswith("ed") or said in lexicon.OF_WHICH | lexicon.QUANTIFIERS
+        if edge.category == "UNK" and said.islower() and odd:
             raise unknown(names, edge, None)  # "changed plan", "the old plan": which of them it is
 
 
@@ -583,7 +590,14 @@ def signup_key(names: Names) -> Key | None:
 
 def signup_event(names: Names) -> str | None:
     """The event type of a sign-up."""
-    return next((e.event for e in names.index.events if set(e.stems) & {"signup", "regist", "join"}), None)
+    whose = {"user", "account", "customer", "member", "complet", "profil", "new"}
+    return next(
+        (e.event for e in names.index.events if set(e.stems) & _SIGNED_UP and set(e.stems) <= _SIGNED_UP | whose),
+        None,
+    )
+
+
+_SIGNED_UP = {"signup", "regist", "join"}  # of no other thing: a warranty may be registered too
 
 
 def from_date(names: Names, tree: Tree) -> FromDate:

@@ -37,6 +37,7 @@ IMPLIED = {
 }
 # Sentences that mean the same without a word, beyond the above.
 SHARED = {
+    "users who viewed and bought the product": "the product = the same product (section 5)",
     "users who viewed Moon Orchid then bought it within 3 days": "and then = then",
     "users who viewed Moon Orchid and bought it within 3 days": "section 7: A and B within N days = in that order",
     "users who meet at least two of: ordered in 2026, from Belgium, balcony": "one attribute holds the value",
