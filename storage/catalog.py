@@ -814,8 +814,11 @@ def _ordered(snapshot: Snapshot, schema: str) -> Ordered | None:
 
 
 def _rest(snapshot: Snapshot, schema: str, upto: int, horizon: datetime) -> bool:
-    beyond = f"SELECT EXISTS (FROM {schema}.event WHERE event > ?) OR EXISTS (FROM {schema}.event WHERE ts > ?)"
-    return bool(snapshot.rows(beyond, [upto, horizon])[0][0])
+    # One statement for both would be planned for three times as long.
+    beyond = f"SELECT 1 FROM {schema}.event WHERE"
+    return bool(
+        snapshot.rows(f"{beyond} event > ? LIMIT 1", [upto]) or snapshot.rows(f"{beyond} ts > ? LIMIT 1", [horizon])
+    )
 
 
 def with_more_events(snapshot: Snapshot, known: Layout) -> Layout:
