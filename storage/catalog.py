@@ -442,30 +442,17 @@ def _record_keys(tx: Session, schema: str, types: Mapping[str, int], seen: SeenK
     ]
     tx.put("seen_keys", table_of(_KEY_ROW, rows))
     same = "k.type = s.type AND k.level = s.level AND k.path = s.path"
-    known = {
-        (kind, level, path): (set(json_types), set(holds))
-        for kind, level, path, json_types, holds in tx.rows(
-            f"SELECT type, level, path, json_types, holds FROM {schema}.event_key k SEMI JOIN seen_keys s ON {same}"
-        )
-    }
-    nothing: tuple[set[str], set[str]] = (set(), set())
-    grown = any(
-        not (json_types.issuperset(row[4]) and holds.issuperset(row[5]))
-        for row in rows
-        for json_types, holds in [known.get((row[0], row[1], row[3]), nothing)]
-    )
-    kinds = (
-        ", json_types = list_sort(list_distinct(k.json_types || s.json_types)), "
-        "holds = list_sort(list_distinct(k.holds || s.holds))"
-    )
+    # Mostly all keys are known to hold what they hold here: then it is one statement, which says how many it found.
+    known = "list_has_all(k.json_types, s.json_types) AND list_has_all(k.holds, s.holds)"
+    counted = f"UPDATE {schema}.event_key k SET count = k.count + s.count"
+    if tx.rows(f"{counted} FROM seen_keys s WHERE {same} AND {known}")[0][0] == len(rows):
+        return False
     tx.run(
-        f"UPDATE {schema}.event_key k SET count = k.count + s.count{kinds if grown else ''} FROM seen_keys s "
-        f"WHERE {same}"
+        f"{counted}, json_types = list_sort(list_distinct(k.json_types || s.json_types)), "
+        f"holds = list_sort(list_distinct(k.holds || s.holds)) FROM seen_keys s WHERE {same} AND NOT ({known})"
     )
-    new = len(known) < len(rows)
-    if new:
-        tx.run(f"INSERT INTO {schema}.event_key SELECT s.* FROM seen_keys s ANTI JOIN {schema}.event_key k ON {same}")
-    return new or grown
+    tx.run(f"INSERT INTO {schema}.event_key SELECT s.* FROM seen_keys s ANTI JOIN {schema}.event_key k ON {same}")
+    return True
 
 
 def _record_values(
@@ -496,12 +483,11 @@ def _record_values(
     tx.put("seen_values", table)
     same = "v.level = s.level AND v.type IS NOT DISTINCT FROM s.type AND v.key = s.key AND v.text = s.text"
     # The index is looked through once; the rest goes by the places that were found.
-    known = tx.table(f"SELECT nth, v.rowid AS place FROM {schema}.value_index v JOIN seen_values s ON {same}")
+    known = tx.table(f"SELECT nth, s.count, v.rowid AS place FROM {schema}.value_index v JOIN seen_values s ON {same}")
     if len(known):
         tx.put("known_values", known)
         tx.run(
-            f"UPDATE {schema}.value_index v SET count = v.count + s.count FROM seen_values s JOIN known_values k "
-            "USING (nth) WHERE v.rowid = k.place"
+            f"UPDATE {schema}.value_index v SET count = v.count + k.count FROM known_values k WHERE v.rowid = k.place"
         )
     fresh = np.ones(len(texts), bool)
     fresh[known["nth"].to_numpy()] = False
@@ -523,51 +509,48 @@ def _record_values(
 # ── products ──────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def record_products(tx: Session, schema: str, told: pa.Table) -> int:
+def record_products(tx: Session, schema: str, told: pa.Table) -> None:
     """Completes and refreshes products and variants: for each field, the value of the latest time stands.
 
     `told` has the columns PRODUCT_KEYS (text, but price: a number) and ts. What has no product_id is no product.
-    Returns how many products had not been known.
     """
     tx.put("told_rows", told)
-    return _record_told(tx, schema, "told_rows", told["variant"].null_count < len(told))
+    # Mostly nothing is told of variants and of half of the fields: planning them costs more than a small batch.
+    given = [key for key in PRODUCT_KEYS if key in ("product_id", "name") or told[key].null_count < len(told)]
+    _record_told(tx, schema, "told_rows", PRODUCT_KEYS if "variant" in given else given)
 
 
-def _record_told(tx: Session, schema: str, told: str, variants: bool = True) -> int:
-    """As `record_products`, from a relation of these columns; `variants`: whether it may tell of any."""
+def _record_told(tx: Session, schema: str, rows: str, keys: Collection[str] = PRODUCT_KEYS) -> None:
+    """As `record_products`, from a relation with these columns: all of them, or all of a product's that hold
+    something."""
     # Most of a batch tells the same of a product as the rest of it: once is enough.
-    texts = ", ".join(f'nullif(trim("{key}"), \'\') AS "{key}"' for key in PRODUCT_KEYS if key != "price")
-    tx.run(
-        "CREATE OR REPLACE TEMP TABLE told_products AS SELECT *, row_number() OVER (ORDER BY ts, "
-        f"{', '.join(PRODUCT_KEYS)}) AS age FROM ("
-        f"SELECT max(ts) AS ts, {texts}, price::VARCHAR AS price FROM {told} "
-        "WHERE nullif(trim(product_id), '') IS NOT NULL GROUP BY ALL)"
+    texts = ", ".join(f'nullif(trim("{key}"::VARCHAR), \'\') AS "{key}"' for key in keys)
+    told = (
+        f"SELECT *, row_number() OVER (ORDER BY ts, {', '.join(keys)}) AS age FROM ("
+        f"SELECT max(ts) AS ts, {texts} FROM {rows} WHERE nullif(trim(product_id), '') IS NOT NULL GROUP BY ALL)"
     )
-    new = tx.rows(
-        f"INSERT INTO {schema}.product SELECT product_id, '', NULL, min(ts) FROM told_products "
-        f"WHERE product_id NOT IN (SELECT product_id FROM {schema}.product WHERE field = '') "
-        "GROUP BY product_id RETURNING 1"
-    )
-    _refresh(tx, f"{schema}.product", ("product_id",), PRODUCT_FIELDS, "told_products")
-    if variants:
+    there = "UNION ALL SELECT product_id, '', NULL, min(ts) FROM told GROUP BY product_id"
+    _refresh(tx, f"{schema}.product", ("product_id",), [key for key in PRODUCT_FIELDS if key in keys], told, there)
+    if "variant" in keys:
         # A variant is one only by its name and an id; the sku stands in for the id.
         of_variants = (
-            "(SELECT product_id, coalesce(variant_id, sku) AS variant_id, variant AS name, sku, price, ts, age "
-            "FROM told_products WHERE variant IS NOT NULL AND coalesce(variant_id, sku) IS NOT NULL)"
+            "SELECT product_id, coalesce(variant_id, sku) AS variant_id, variant AS name, sku, price, ts, age "
+            f"FROM ({told}) WHERE variant IS NOT NULL AND coalesce(variant_id, sku) IS NOT NULL"
         )
         _refresh(tx, f"{schema}.variant", ("product_id", "variant_id"), VARIANT_FIELDS, of_variants)
-    return len(new)
 
 
-def _refresh(tx: Session, table: str, keys: tuple[str, ...], fields: tuple[str, ...], told: str) -> None:
-    """Writes the latest value told of each field, where it is not older than the one that is there."""
+def _refresh(tx: Session, table: str, keys: Sequence[str], fields: Sequence[str], told: str, more: str = "") -> None:
+    """Writes the latest value told of each field, where it is not older than the one that is there. `more`: rows that
+    are only added, of the field "", from the relation `told`."""
     id_of, listed = ", ".join(keys), ", ".join(fields)
     # Values become rows before they are compared: planning a comparison for each field costs more than a small batch.
     tx.run(
-        f"MERGE INTO {table} p USING (SELECT {id_of}, field, arg_max(value, age) AS value, max(ts) AS ts "
-        f"FROM (SELECT {id_of}, ts, age, {listed} FROM {told}) UNPIVOT (value FOR field IN ({listed})) "
-        f"GROUP BY {id_of}, field) s USING ({id_of}, field) "
-        "WHEN MATCHED AND s.ts >= p.ts THEN UPDATE SET value = s.value, ts = s.ts WHEN NOT MATCHED THEN INSERT"
+        f"MERGE INTO {table} p USING (WITH told AS MATERIALIZED ({told}) SELECT {id_of}, field, "
+        f"arg_max(value, age) AS value, max(ts) AS ts FROM (SELECT {id_of}, ts, age, {listed} FROM told) "
+        f"UNPIVOT (value FOR field IN ({listed})) GROUP BY {id_of}, field {more}) s USING ({id_of}, field) "
+        "WHEN MATCHED AND s.field <> '' AND s.ts >= p.ts THEN UPDATE SET value = s.value, ts = s.ts "
+        "WHEN NOT MATCHED THEN INSERT"
     )
 
 
@@ -831,8 +814,11 @@ def _ordered(snapshot: Snapshot, schema: str) -> Ordered | None:
 
 
 def _rest(snapshot: Snapshot, schema: str, upto: int, horizon: datetime) -> bool:
-    beyond = f"SELECT EXISTS (FROM {schema}.event WHERE event > ?) OR EXISTS (FROM {schema}.event WHERE ts > ?)"
-    return bool(snapshot.rows(beyond, [upto, horizon])[0][0])
+    # One statement for both would be planned for three times as long.
+    beyond = f"SELECT 1 FROM {schema}.event WHERE"
+    return bool(
+        snapshot.rows(f"{beyond} event > ? LIMIT 1", [upto]) or snapshot.rows(f"{beyond} ts > ? LIMIT 1", [horizon])
+    )
 
 
 def with_more_events(snapshot: Snapshot, known: Layout) -> Layout:

@@ -115,12 +115,17 @@ def version(snapshot: Snapshot, book: PhonebookRow) -> tuple[int, datetime | Non
     return found[0] if found else (-1, None)
 
 
-def append(tx: Session, book: PhonebookRow, table: str, source: str) -> None:
-    """Adds the rows of a relation to `event` or `item`: its columns are those of `schema.TABLES`, and the promoted ones
-    are read from its JSON here."""
-    columns, parameters = _filled(_promoted(tx, book.schema), table)
-    more = f", {columns}" if columns else ""
-    tx.run(f"INSERT INTO {book.schema}.{table} BY NAME SELECT *{more} FROM {source}", parameters)
+def append(tx: Session, book: PhonebookRow, rows: Mapping[str, pa.Table]) -> None:
+    """Adds rows to `event` and `item`: their columns are those of `schema.TABLES`, and the promoted ones are read from
+    their JSON here."""
+    promoted = _promoted(tx, book.schema)
+    for table, added in rows.items():
+        columns, parameters = _filled(promoted, table)
+        more = f", {columns}" if columns else ""
+        # Planning columns that hold nothing costs more than a small batch. Promoted ones may be read from context.
+        empty = [name for name in added.column_names if added[name].null_count == len(added) and name != "context"]
+        tx.put(f"new_{table}", added.drop_columns(empty))
+        tx.run(f"INSERT INTO {book.schema}.{table} BY NAME SELECT *{more} FROM new_{table}", parameters)
 
 
 def next_event(tx: Session, book: PhonebookRow) -> int:

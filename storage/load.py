@@ -551,19 +551,17 @@ def _store_columns(
         "ts": times,
         "created_at": pa.repeat(pa.scalar(now, pa.timestamp("us")), count),
     }
-    _insert(tx, book, "event", columns_of | {name: told.events[name] for name in list(TABLES["event"])[5:]})
+    events = columns_of | {name: told.events[name] for name in list(TABLES["event"])[5:]}
+    items: dict[str, pa.Array] = {}
     if told.items.num_rows:
         owners = told.items["pos"].to_numpy()
-        of_event = {
+        items = {name: told.items[name] for name in told.items.column_names} | {
             "event": pa.array(ids[owners]),
             "type": pa.array(numbers[told.items["type"].to_numpy()]),
             "contact": pa.array(contacts[owners]),
             "ts": pa.array(instants[owners]),
         }
-        _insert(tx, book, "item", of_event | {name: told.items[name] for name in list(TABLES["item"])[4:]})
-        record_products(
-            tx, book.schema, pa.table({**{key: told.items[key] for key in PRODUCT_KEYS}, "ts": of_event["ts"]})
-        )
+    _insert(tx, book, events, items)
 
 
 def _read_events(
@@ -781,13 +779,11 @@ def store_events(
         "extra": _json(told.extras),
         **known,
     }
-    _insert(tx, book, "event", columns)
+    items: dict[str, pa.Array] = {}
     if rows:
         of_event = {"event": ids.take(of), "type": kinds.take(of), "contact": owners.take(of), "ts": instants.take(of)}
-        _insert(tx, book, "item", {**of_event, **{name: item_columns[name] for name in list(TABLES["item"])[4:]}})
-        record_products(
-            tx, book.schema, pa.table({**{key: item_columns[key] for key in PRODUCT_KEYS}, "ts": of_event["ts"]})
-        )
+        items = item_columns | of_event
+    _insert(tx, book, columns, items)
     return first + count - 1
 
 
@@ -855,10 +851,15 @@ def _order_values(
     return pa.array([value if row in orders else None for row, value in enumerate(values)], pa.float64())
 
 
-def _insert(tx: Session, book: PhonebookRow, table: str, columns: Mapping[str, pa.Array]) -> None:
-    assert list(columns) == list(TABLES[table])
-    tx.put(f"new_{table}", pa.table(dict(columns)))
-    append(tx, book, table, f"new_{table}")
+def _insert(tx: Session, book: PhonebookRow, events: Mapping[str, pa.Array], items: Mapping[str, pa.Array]) -> None:
+    """Adds events, their line items (nothing, where they have none), and what these tell of products. Both are columns,
+    at least those of their tables; items also have those of a product."""
+    rows = {"event": pa.table({name: events[name] for name in TABLES["event"]})}
+    if items:
+        rows["item"] = pa.table({name: items[name] for name in TABLES["item"]})
+    append(tx, book, rows)
+    if items:
+        record_products(tx, book.schema, pa.table({name: items[name] for name in (*PRODUCT_KEYS, "ts")}))
 
 
 def _json(raws: Sequence[bytes | None]) -> pa.Array:
@@ -1011,7 +1012,10 @@ def _import_products(
     columns = {key: _column(key, [product.get(key) for product in told], len(told)) for key in PRODUCT_KEYS}
     columns["ts"] = pa.array([now] * len(told), pa.timestamp("us"))
     with backend.write() as tx:
-        accepted = record_products(tx, book.schema, pa.table(columns))
+        count = f"SELECT count(*) FROM {book.schema}.product WHERE field = ''"
+        before = tx.rows(count)[0][0]
+        record_products(tx, book.schema, pa.table(columns))
+        accepted = tx.rows(count)[0][0] - before
         kept = [failure for failure in failures if failure.line > done]
         keep_failures(tx, book, records, "product", kept, now)
         _mark_done(tx, book, records, "product", max(done, batch[-1][0]))

@@ -95,6 +95,16 @@ def test_keys_to_two_levels(book: Book) -> None:
     }
 
 
+def test_keys_that_are_known_that_hold_more_and_that_are_new(book: Book) -> None:
+    """In one batch, each kind: all are counted once."""
+    book.import_events([event("trip", {"to": "Oslo", "km": 5}), event("trip", {"to": "Porto", "km": 6})])
+    book.import_events([event("trip", {"to": "Oslo", "km": "far", "seat": "9A"})])
+    book.import_events([event("trip", {"to": "Oslo"}), event("trip", {"km": 1})])
+    assert keys_of(book, "trip") == {"km": "number|string", "seat": "string", "to": "string"}
+    counts = book._backend.rows(f"SELECT path, count FROM {book.row.schema}.event_key ORDER BY path")
+    assert counts == [("km", 4), ("seat", 1), ("to", 4)]
+
+
 def test_keys_of_line_items(book: Book) -> None:
     item = {"product_id": "p", "price": 5, "deep": {"x": 1}}
     book.import_events(
@@ -213,6 +223,12 @@ def products(book: Book) -> dict[str, dict[str, Any]]:
 def test_products(book: Book, name: str, properties: dict[str, Any], known: dict[str, Any]) -> None:
     assert book.import_events([event(name, properties)]) == Report(accepted=1)
     assert products(book) == known
+
+
+def test_a_product_of_which_nothing_is_told_is_there(book: Book) -> None:
+    book.import_events([event("product-clicked", {"product_id": "p"})])
+    (product,) = book.products().to_pylist()
+    assert {key: value for key, value in product.items() if value} == {"product_id": "p"}
 
 
 def test_a_product_is_completed_and_refreshed_by_event_time(book: Book) -> None:

@@ -18,6 +18,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -983,6 +984,69 @@ def test_what_was_acknowledged_outlives_a_kill(tmp_path: Path) -> None:
         stored = list(book.events("v")["message_id"])
     assert len(stored) == len(set(stored))
     assert len(acknowledged) >= 200
+    assert acknowledged <= set(stored)
+
+
+def test_what_is_sent_twice_beside_questions_is_there_once_after_kills(tmp_path: Path) -> None:
+    """Each message comes on two connections at once, while questions have what came take its places; and some of it
+    comes again after each kill."""
+    store = tmp_path / "twice.duckdb"
+    key = make_key(store, "shop")
+    with persona.connect(store, "shop") as book:
+        book.import_contacts([{"visitor_id": "v"}])
+    acknowledged: set[str] = set()
+    sent: list[list[str]] = []
+
+    def post(client: httpx.Client, ids: list[str]) -> int:
+        """How many of these are new, by the answer."""
+        body = {"data": [event("v", message_id=one) for one in ids]}
+        response = client.post("/api/v1/phonebooks/shop/events", json=body)
+        assert response.status_code == 200, response.text
+        told = response.json()
+        assert told["accepted"] + told["duplicates"] == len(ids)
+        acknowledged.update(ids)
+        return int(told["accepted"])
+
+    def look(client: httpx.Client) -> None:
+        before = len(acknowledged)
+        response = client.get("/api/v1/phonebooks/shop/event-types")
+        assert response.status_code == 200, response.text
+        assert sum(row["count"] for row in response.json()["data"]) >= before, "what is acknowledged is seen"
+
+    for attempt in range(3):
+        again, known = sent[-8:], set(acknowledged)
+        with serving(store) as running:
+
+            def connected(work: Callable[[httpx.Client, int], object]) -> int:
+                """How often it worked, until the service was killed."""
+                with httpx.Client(base_url=running.url, timeout=60, headers={"authkey": key}) as client:
+                    for number in range(10_000):
+                        try:
+                            work(client, number)
+                        except httpx.HTTPError:
+                            return number
+                return number
+
+            def send(pair: int, client: httpx.Client, number: int) -> None:
+                ids = [f"{attempt}-{pair}-{number}-{n}" for n in range(10)]  # noqa: B023
+                sent.append(ids)
+                post(client, ids)
+
+            with httpx.Client(base_url=running.url, timeout=60, headers={"authkey": key}) as client:
+                for ids in again:
+                    new = post(client, ids)
+                    assert new == 0 or (new == len(ids) and not known & set(ids)), "a request is stored whole, once"
+            with ThreadPoolExecutor(6) as pool:
+                sending = [pool.submit(connected, partial(send, number // 2)) for number in range(4)]
+                asking = [pool.submit(connected, lambda client, _: look(client)) for _ in range(2)]
+                until(lambda: len(acknowledged) >= 300 * (attempt + 1))  # noqa: B023
+                running.stop(signal.SIGKILL)
+            assert sum(one.result() for one in sending) > 0
+            assert sum(one.result() for one in asking) > 0
+    with persona.connect(store, "shop") as book:
+        stored = list(book.events("v")["message_id"])
+        assert [check for check in book.verify() if check.wrong] == []
+    assert len(stored) == len(set(stored))
     assert acknowledged <= set(stored)
 
 

@@ -151,3 +151,20 @@ def test_a_question_that_is_stopped_is_nobody_elses_trouble() -> None:
         thread.join()
     assert codes == ["too slow", "too slow"]
     assert book.events("v1").num_rows == 5
+
+
+def test_only_questions_have_a_limit_of_time() -> None:
+    backend = DuckDB(":memory:", seconds=0.05)
+    long = "SELECT count(md5(range::VARCHAR)) FROM range(2000000)"
+
+    def is_stopped() -> None:
+        with pytest.raises(StorageError) as error:
+            backend.query(long)
+        assert error.value.code == "too slow"
+
+    is_stopped()
+    for free in (backend.write, backend.background, backend.beside, backend.survey):
+        with free() as session:
+            assert session.rows(long) == [(2_000_000,)]
+        is_stopped()
+    backend.close()

@@ -69,17 +69,27 @@ class DuckDB:
     def _opened(self) -> duckdb.DuckDBPyConnection:
         """The database, locked for the whole process: no statement can undo it. One file beside it can be written, for
         a copy of it."""
+        limits = {"memory_limit": self._memory, "max_execution_time": str(self._milliseconds)}
         try:
-            opened = duckdb.connect(self._path, config=_CONFIG | {"memory_limit": self._memory})
+            opened = duckdb.connect(self._path, config=_CONFIG | limits)
             if self._path != _MEMORY:
                 opened.execute("SET allowed_paths = ?", [[self._copy_path + end for end in _COPY_FILES]])
             opened.execute("SET enable_external_access = false")
             opened.execute("SET allowed_configs = ['max_execution_time', 'enable_progress_bar']")
-            _quiet(opened)
+            self._draws = bool(opened.execute("SELECT current_setting('enable_progress_bar')").fetchall()[0][0])
+            self._prepare(opened)
             opened.execute("SET lock_configuration = true")
         except duckdb.Error as error:
             raise _opening_error(self._path, error) from error
         return opened
+
+    def _prepare(self, connection: duckdb.DuckDBPyConnection, unlimited: bool = True) -> None:
+        """Makes a connection quiet, and takes the limit of time from it. Nothing is said that is so already: a question
+        has several connections, and each statement costs it a tenth of a millisecond or, under load, some of them."""
+        if self._draws:
+            _quiet(connection)
+        if unlimited:
+            connection.execute("SET max_execution_time = 0")
 
     @contextmanager
     def write(self, alone: bool = False) -> Iterator[_Session]:
@@ -111,7 +121,7 @@ class DuckDB:
     @contextmanager
     def _on_its_own(self, turn: threading.RLock, what: str) -> Iterator[_Session]:
         with self._told(what), turn, self._writer.cursor() as cursor:
-            _quiet(cursor)
+            self._prepare(cursor)
             with _transaction(cursor) as transaction:  # what it was given goes with its connection
                 yield transaction
 
@@ -132,12 +142,18 @@ class DuckDB:
     @contextmanager
     def snapshot(self) -> Iterator[_Snapshot]:
         with self._told("The question"), self._entered() as cursor:
-            yield _snapshot(cursor, self._milliseconds)
+            yield self._begun(cursor, unlimited=False)
 
     @contextmanager
     def survey(self) -> Iterator[_Snapshot]:
         with self._told("The check"), self._entered() as cursor:
-            yield _snapshot(cursor, 0)
+            yield self._begun(cursor, unlimited=True)
+
+    def _begun(self, cursor: duckdb.DuckDBPyConnection, unlimited: bool) -> _Snapshot:
+        """What the connection sees from now on."""
+        self._prepare(cursor, unlimited)
+        cursor.execute("BEGIN TRANSACTION READ ONLY")
+        return _Snapshot(cursor)
 
     @contextmanager
     def _entered(self) -> Iterator[duckdb.DuckDBPyConnection]:
@@ -245,7 +261,7 @@ class DuckDB:
         _remove(self._copy_path)
         try:
             with self._entered() as cursor:
-                _quiet(cursor)
+                self._prepare(cursor)
                 name = cursor.execute("SELECT current_database()").fetchall()[0][0]
                 cursor.execute("ATTACH ? AS a_copy_of_it", [self._copy_path])
                 try:
@@ -291,14 +307,6 @@ def _quiet(connection: duckdb.DuckDBPyConnection) -> None:
     """Without the bar that the engine draws for what takes long: standard output is for data."""
     with suppress(duckdb.InvalidInputException):  # in a notebook without ipywidgets, where the engine draws none
         connection.execute("SET enable_progress_bar = false")
-
-
-def _snapshot(cursor: duckdb.DuckDBPyConnection, milliseconds: int) -> _Snapshot:
-    """What the connection sees from now on, with so much time for each query (0: without end)."""
-    _quiet(cursor)
-    cursor.execute(f"SET max_execution_time = {milliseconds}")
-    cursor.execute("BEGIN TRANSACTION READ ONLY")
-    return _Snapshot(cursor)
 
 
 class _Snapshot:
