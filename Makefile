@@ -4,6 +4,9 @@ BIN := .venv/bin
 READY := .venv/ready
 PEERS := .venv/peers
 
+# Bytecode is kept, whatever the environment says: the suite starts many processes, and each would compile all it imports.
+unexport PYTHONDONTWRITEBYTECODE
+
 .PHONY: help demo test laws crash load check notebooks bench bench-full clean
 help:
 	@echo "make demo   the sample shop and six questions answered"

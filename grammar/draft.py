@@ -81,7 +81,7 @@ class Tree:
 
     def fresh(self) -> Tree:
         """A copy of which nothing has been made use of."""
-        return Tree(self.name, tuple(c.fresh() if isinstance(c, Tree) else replace(c, used=[]) for c in self.children))
+        return Tree(self.name, tuple(c.fresh() if isinstance(c, Tree) else _unused(c) for c in self.children))
 
     @property
     def first(self) -> int:
@@ -92,6 +92,11 @@ class Tree:
     def end(self) -> int:
         """The word after the last."""
         return max((e.end for e in self.leaves()), default=0)
+
+
+def _unused(edge: Edge) -> Edge:
+    """A copy of a leaf of which nothing has been made use of."""
+    return Edge(edge.category, edge.first, edge.end, edge.meaning)
 
 
 class Refused(Exception):

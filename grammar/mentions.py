@@ -11,6 +11,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
 from typing import Any
 
 from grammar import lexicon, numbers, when
@@ -314,6 +315,7 @@ def _values(
 def _runs(words: tuple[Word, ...]) -> dict[tuple[int, int], str]:
     """The runs of neighbouring words that could be a value, folded, by where they stand."""
     runs: dict[tuple[int, int], str] = {}
+    folded = [fold(word.low) for word in words]
     for i, word in enumerate(words):
         if word.quoted:
             runs[i, i + 1] = fold(word.raw)
@@ -321,7 +323,7 @@ def _runs(words: tuple[Word, ...]) -> dict[tuple[int, int], str]:
         for j in range(i + 1, min(len(words), i + LONGEST_RUN) + 1):
             if words[j - 1].quoted:
                 break
-            runs[i, j] = fold(" ".join(w.low for w in words[i:j]))
+            runs[i, j] = " ".join(part for part in folded[i:j] if part)
     return {at: run for at, run in runs.items() if run}
 
 
@@ -785,6 +787,11 @@ _YEAR = re.compile(r"(?:19|20)\d\d")
 
 def _windows(words: list[str]) -> tuple[Window, ...]:
     """The readings of words that are one time as a whole."""
+    return () if any(word.startswith('"') for word in words) else _known_windows(tuple(words))
+
+
+@lru_cache(maxsize=16384)  # nearly every word of a question is tried, and most of them are in many
+def _known_windows(words: tuple[str, ...]) -> tuple[Window, ...]:
     return tuple(p.meaning for p in when.read(words, 0) if p.end == len(words) and isinstance(p.meaning, Window))
 
 
@@ -799,7 +806,7 @@ def _adjectives(table: _Table, i: int) -> None:
     else:
         tries = [(["in", *lows[i : i + length]], length) for length in (2, 1) if i + length < len(lows)]
     for words, length in tries:
-        found = tuple(p.meaning for p in when.read(words, 0) if p.end == len(words) and isinstance(p.meaning, Window))
+        found = _windows(words)
         if found:
             table.put("WINADJ", i, i + length, found)
             return
@@ -862,6 +869,8 @@ _HALVES = (["half", "a"], ["half", "an"], ["half", "the"], ["half", "of"], ["hal
 
 def _with_signs(words: Sequence[Word], held: tuple[Value, ...]) -> tuple[Value, ...]:
     """The values that have the signs of a run too: "Tandem & Sons" has its own, and "!gold" is not gold."""
+    if not held:
+        return ()
     signs = [w.low for k, w in enumerate(words) if is_sign(w.low) and not (0 < k < len(words) - 1 and w.low in ".'’")]
     return tuple(v for v in held if _in_order(signs, re.sub("[–—−]", "-", v.text))) if signs else held
 

@@ -447,11 +447,14 @@ def _everyday(
         yield end, form, [Candidate(event, "everyday", frozenset())]
 
 
+_BETWEEN = lexicon.DETERMINERS - lexicon.DEMONSTRATIVES
+
+
 def phrase_end(phrase: tuple[str, ...], lows: Sequence[str], i: int) -> int | None:
     """Where a phrase that starts at word i ends; determiners may stand between its words."""
     j = i
     for n, word in enumerate(phrase):
-        while n and j < len(lows) and lows[j] in lexicon.DETERMINERS - lexicon.DEMONSTRATIVES - {word}:
+        while n and j < len(lows) and lows[j] != word and lows[j] in _BETWEEN:
             j += 1
         if j >= len(lows) or lows[j] != word:
             return None

@@ -417,9 +417,18 @@ def _per_unit(words: Sequence[str], i: int) -> tuple[int, Regularity] | None:
 
 # ── all of them, for the lattice ──────────────────────────────────────────────────────────────────────────────────
 
+# What a phrase of numbers begins with, beside digits: most words need not be looked at further.
+_OPENERS = frozenset(
+    """a an half multiple repeatedly more again just between from in on during for over across each every all aged age
+    ages older younger teenage teenaged top highest best bottom lowest least only the show first limit limited
+    """.split()
+) | frozenset((*lexicon.NUMBERS, *lexicon.CURRENCIES, *_TIMES, *(phrase[0] for phrase in _COMPARISONS)))
+
 
 def read(words: Sequence[str], i: int) -> Iterator[tuple[str, int, object]]:
     """Every number phrase that starts at word i: its category, where it ends, what it means."""
+    if not (words[i][:1].isdigit() or words[i] in _OPENERS):
+        return
     amount = amount_at(words, i)
     if amount:
         yield "NUM", amount[0], Amount(Bound("=", amount[1]), amount[2], bare=True)

@@ -1057,10 +1057,16 @@ def nodes(of: object) -> Iterator[object]:
     if isinstance(of, tuple):
         for part in of:
             yield from nodes(part)
-    elif is_dataclass(of):
+    elif (parts := _parts(cast(Any, type(of)))) is not None:
         yield of
-        for part in fields(of):
-            yield from nodes(getattr(of, part.name))
+        for part in parts:
+            yield from nodes(getattr(of, part))
+
+
+@cache
+def _parts(node: type) -> tuple[str, ...] | None:
+    """The names of a node's parts; None of what is no node."""
+    return tuple(part.name for part in fields(node)) if is_dataclass(node) else None
 
 
 def event_types(of: object) -> list[str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Collection, Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from grammar import lexicon
 from grammar.closed import CLOSED
@@ -43,6 +43,7 @@ class Names:
     index: Index
     types: dict[str, EventType]
     attributes: tuple[Key, ...]
+    _found_near: dict[tuple[str, tuple[Key, ...] | None], tuple[Value, ...]] = field(default_factory=dict)
 
     def keys(self, event: str, level: str | None = None) -> tuple[Key, ...]:
         """The keys of an event type, at one level or all."""
@@ -73,6 +74,12 @@ class Names:
             raise Refused(
                 "vague", number.first, number.end, f'It is not said what "{self.text(number)}" counts or measures.'
             )
+
+    def near(self, text: str, keys: tuple[Key, ...] | None) -> tuple[Value, ...]:
+        """The values most like a text, of these keys or of any; looked for once, though many trees have the text."""
+        if (text, keys) not in self._found_near:
+            self._found_near[text, keys] = self.vocabulary.near(text, keys, 3)
+        return self._found_near[text, keys]
 
     def held(self, text: str, keys: Collection[Key]) -> list[Value]:
         """The values of these keys that a text is."""
@@ -184,8 +191,8 @@ def vlist_groups(tree: Tree) -> tuple[list[list[Edge]], str]:
 def unknown(names: Names, edge: Edge, event: str | None, keys: Sequence[Key] | None = None) -> Refused:
     """The refusal of a value that the data does not hold there, with the nearest that it does hold."""
     text = edge.meaning.text if isinstance(edge.meaning, ValueHit) else names.text(edge)
-    where = list(keys) if keys is not None else list(names.keys(event)) if event else None
-    near = names.vocabulary.near(text, where, 3) or (names.vocabulary.near(text, None, 3) if where is not None else ())
+    where = tuple(keys) if keys is not None else names.keys(event) if event else None
+    near = names.near(text, where) or names.near(text, None)
     offered = tuple(dict.fromkeys(v.text.strip() for v in near if fold(v.text) != fold(text)))
     on = f" on {event}" if event else ""
     what = "property" if event or keys is None else "attribute"

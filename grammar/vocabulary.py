@@ -39,6 +39,10 @@ class EventType:
     count: int
     keys: tuple[Key, ...]
 
+    def __hash__(self) -> int:
+        """By its name alone: all event types together are looked up with every question, and may have many keys."""
+        return hash(self.name)
+
 
 @dataclass(frozen=True, slots=True)
 class Value:

@@ -472,6 +472,8 @@ def _number(words: Words, i: int) -> tuple[int, int] | None:
     if word[:1].isdigit():
         plain = word.replace(",", "")
         return (i + 1, int(plain)) if plain.isdecimal() and len(plain) < 10 else None
+    if word not in _COUNTING:
+        return None
     if (end := _past(words, i, "dozen|a dozen|one dozen")) > i:
         return end, 12
     hundreds = 1 if word == "a" else _ONES.get(word, 10)
@@ -501,6 +503,8 @@ def span_at(words: Words, i: int) -> tuple[int, Span] | None:
     None before words that make something else of it ("3 days in a row", "7 days from now").
     """
     word = _word(words, i)
+    if not (word[:1].isdigit() or word in _COUNTING):
+        return None
     if glued := _GLUED.fullmatch(word):
         return _uncut(words, i + 1, Span(int(glued[1]), _LETTER.get(glued[2]) or UNIT_WORDS[glued[2]]))
     at = _past(words, i, "half|half a|half an|a half")
@@ -1518,6 +1522,7 @@ def _present_or_last_week(words: Words, i: int) -> tuple[int, int] | None:
 
 _Rule: TypeAlias = Callable[[Words, int], _Found]
 _NUMBER_WORDS = {"a", "an", "half", *_ONES, *_TENS}
+_COUNTING = _NUMBER_WORDS | {"dozen"}  # what opens a number or a length of time, beside digits
 _BARE = {
     *_THE, *_RECENT, *_TO_DATE, *_DATE_OPENERS, *_NUMBER_WORDS, *_WHOLE_UNITS,
     "most", "current", "present", "today", "today's", "yesterday", "yesterday's", "day", "exactly", "so", "thus",

@@ -72,19 +72,26 @@ def server() -> Iterator[ModelServer]:
 Ask = Callable[..., persona.Answer]
 
 
+@pytest.fixture(scope="module")
+def book() -> Iterator[persona.Phonebook]:
+    with persona.connect(":memory:") as opened:
+        assert opened.import_contacts(CONTACTS).failed == 0
+        assert opened.import_events(EVENTS).failed == 0
+        yield opened
+
+
 @pytest.fixture
-def ask(store: Path, server: ModelServer) -> Iterator[Ask]:
-    """Asks a question with a script as the model; the model forgets nothing between, the store does."""
+def ask(book: persona.Phonebook, server: ModelServer) -> Ask:
+    """Asks a question with a script as the model; the model forgets nothing between, the phonebook does."""
 
     def asked(script: Callable[[Asked], Reply], question: str, parser: Any = "auto", **more: Any) -> persona.Answer:
         server.script = script
         server.asked.clear()
-        model = ModelSettings("scripted", server.url, **{"timeout": 30.0, **more})
-        with persona.connect(store, model=model) as book:
-            book.mark_private("city", False)  # a new version of the vocabulary: no reading is remembered
-            return book.ask(question, now=NOW, parser=parser)
+        book._settings = ModelSettings("scripted", server.url, **{"timeout": 30.0, **more})
+        book.mark_private("city", False)  # a new version of the vocabulary: no reading is remembered
+        return book.ask(question, now=NOW, parser=parser)
 
-    yield asked
+    return asked
 
 
 BUYERS = "Who bought Nike?"
