@@ -467,13 +467,13 @@ def find_booleans(names: Index, lows: Sequence[str], i: int) -> tuple[int, tuple
     best: tuple[int, tuple[Key, ...]] | None = None
     run: list[str] = []
     for j in range(i, min(len(lows), i + 7)):
-        if j > i and (lows[j] in lexicon.DETERMINERS or (lows[j] in _BETWEEN and not _particle_here(run, lows[j]))):
+        if j > i and (lows[j] in lexicon.DETERMINERS or (lows[j] in _LINKING and not _particle_here(run, lows[j]))):
             continue
         parts = words_of(lows[j])
         if not parts:
             break
         for part in parts:
-            if len(parts) > 1 and part in _BETWEEN and not _particle_here(run, part):
+            if len(parts) > 1 and part in _LINKING and not _particle_here(run, part):
                 continue
             if run and part in _PARTICLES and run[-1] + part in _JOINED:
                 run[-1] += part
@@ -485,7 +485,7 @@ def find_booleans(names: Index, lows: Sequence[str], i: int) -> tuple[int, tuple
     return best
 
 
-_BETWEEN = ("to", "for", "with", "in", "into")  # "open to relocate", "opted in to marketing"
+_LINKING = ("to", "for", "with", "in", "into")  # "open to relocate", "opted in to marketing"
 
 
 def _particle_here(run: Sequence[str], word: str) -> bool:
@@ -496,4 +496,4 @@ def boolean_stems(name: str) -> tuple[str, ...]:
     """The words of a boolean's name, by which it is found in any order."""
     words = [w for w in words_of(_apart(name)) if w not in ("is", "has", "was", "are", "flag", "status")]
     stems = _with_particles([stem(w) for w in words])
-    return tuple(sorted(s for s in stems if s not in _BETWEEN or len(stems) == 1))
+    return tuple(sorted(s for s in stems if s not in _LINKING or len(stems) == 1))

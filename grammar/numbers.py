@@ -420,7 +420,7 @@ def _per_unit(words: Sequence[str], i: int) -> tuple[int, Regularity] | None:
 # What a phrase of numbers begins with, beside digits: most words need not be looked at further.
 _OPENERS = frozenset(
     """a an half multiple repeatedly more again just between from in on during for over across each every all aged age
-    ages older younger teenage teenaged top highest best bottom lowest least only the show first limit limited
+    ages older younger teenage teenaged top highest best bottom lowest least only the show first limit limited not even
     """.split()
 ) | frozenset((*lexicon.NUMBERS, *lexicon.CURRENCIES, *_TIMES, *(phrase[0] for phrase in _COMPARISONS)))
 
