@@ -221,7 +221,7 @@ _ROWS: tuple[tuple[str, Any, str], ...] = (
         "FILL",
         None,
         """the|a|an|any|all|all the|please|pls|plz|kindly|our|their|his|her|my|your|some|really|actually|basically|well|hey|hi|hello|ok|okay
-        |thanks|thank you|thx|team|for me|for us|list of|the list of|a list of|at all|um|uh|us|me|hi there|hey there|hello there|asap|-|.|are there|do we have|we have|there are|that we have|did we have|in our database|in the database|in our store""",
+        |thanks|thank you|thx|thanks team|thank you team|hi team|hey team|hello team|for me|for us|list of|the list of|a list of|at all|um|uh|us|me|hi there|hey there|hello there|asap|-|.|are there|do we have|we have|there are|that we have|did we have|in our database|in the database|in our store""",
     ),
 )  # fmt: skip
 

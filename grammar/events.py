@@ -44,6 +44,7 @@ from grammar.values import (
     ORDER_EVENTS,
     Names,
     asks_sum,
+    attribute_conditions,
     beside_its_key,
     canonical,
     converted,
@@ -114,7 +115,11 @@ def resolve_mention(names: Names, draft: EventDraft, windows: Callable[[Edge], W
                 found.extend(_for_event(names, draft, candidate.event, windows))
             except Refused as refused:
                 failure = failure if failure and failure.first >= refused.first else refused
-        if found and tier == "noun" and not (draft.objects or draft.pre or draft.tails):
+        before = [e.meaning for tree in draft.pre for e in tree.leaves() if e.category == "VALUE"]
+        told = (
+            draft.objects or draft.tails or any(all(v.key.level != "attribute" for v in hit.values) for hit in before)
+        )
+        if found and tier == "noun" and not told:
             _brought_about(names, draft, found)
         if found:
             return list(dict.fromkeys(found))
@@ -126,7 +131,7 @@ def _brought_about(names: Names, draft: EventDraft, found: Sequence[Mention]) ->
     """ "with an address" of address-changed: such a noun does not say that it was changed."""
     said = {mention.event for mention in found}
     verbs = [name.verbs for name in names.index.events if name.event in said]
-    if all(stems & lexicon.ALTERING_STEMS for stems in verbs):
+    if all(stems & (lexicon.ALTERING_STEMS | {"upgrad", "downgrad"}) for stems in verbs):
         event = found[0].event
         raise refusal(draft, f'"{names.text(draft)}" does not say what was done to it; {event} is known.', "incomplete")
 
@@ -174,7 +179,7 @@ def _for_event(names: Names, draft: EventDraft, event: str | None, windows: Call
         if draft.quant.word is not None:
             parts.no_name(draft.quant.word)
     for tree in draft.pre:
-        parts.values(tree, None)
+        parts.values_before(tree, draft.noun)
     parts.noun = draft.noun or draft.nominal
     parts.thing = draft.about_product
     parts.rated = stem(names.lattice.words[draft.first].low) == "rat"
@@ -604,6 +609,19 @@ class _Parts:
         said = {stem(word) for word in self.names.text(edge).casefold().split()}
         return said <= set(name_stems(self.event or ""))
 
+    def values_before(self, tree: Tree, noun: bool) -> None:
+        """Values before what was done. Of several before a noun, those that only contacts have are theirs: "student
+        yoga bookings"."""
+        groups = vlist_groups(tree)[0]
+        mine = [e for e in groups[0] if e.category != "UNK" and value_options(self.names, self.event, e, None)]
+        others = [e for e in groups[0] if e not in mine]
+        conditions = [attribute_conditions(self.names, e) if e.category == "VALUE" else [] for e in others]
+        if not noun or len(groups) != 1 or not mine or not others or any(len(found) != 1 for found in conditions):
+            self.values(tree, None)
+            return
+        self.values(Tree("vlist", (Tree("vgroup", tuple(mine)),)), None)
+        self.profile.extend(found[0] for found in conditions)
+
     def in_lists(self, readings: list[list[tuple[EventFilter, ...]]]) -> bool:
         """Whether all of these are said of properties that hold several values at once."""
         lists = {k.name for k in self.names.keys(self.event or "", "event") if "list" in k.holds}
@@ -862,6 +880,9 @@ class _Parts:
         none = tree.edge("NONE")
         lacks = tree.has("WITHOUT") or none is not None
         boolean = all("boolean" in k.holds for k in keys)
+        said = {word.low for word in self.names.lattice.words[tree.first : key.first]}
+        if said & {"all", "every", "each", "both"}:
+            raise self.refuse(tree, f'"{self.names.text(tree)}": which of them?', "vague")
         own = any(w.low in _POSSESSIVE for w in self.names.lattice.words[tree.first : key.first])
         if own and {key_noun(k) for k in keys} & {key_noun(k) for k in self.names.attributes}:
             raise self.refuse(tree, "An event's property is not compared with an attribute.", "unsupported")

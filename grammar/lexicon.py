@@ -83,7 +83,7 @@ IRREGULAR_STEMS = {
     "logins": "login", "signup": "signup", "signups": "signup", "checkout": "checkout", "checkin": "checkin", "wishlist": "wishlist", "wishlisted": "wishlist",
     "prescription": "prescrib", "prescriptions": "prescrib", "attendance": "attend", "enrolment": "enrol", "enrollment": "enrol", "enrolled": "enrol",
     "enroll": "enrol", "enrol": "enrol", "deposit": "deposit", "visitor": "visit", "visit": "visit", "admission": "admit", "admitted": "admit",
-    "conversion": "convert", "expiry": "expir", "expiration": "expir", "dispute": "disput", "entry": "enter", "entries": "enter", "usage": "us", "uses": "us",
+    "personal": "personal", "conversion": "convert", "expiry": "expir", "expiration": "expir", "dispute": "disput", "entry": "enter", "entries": "enter", "usage": "us", "uses": "us",
     "quizzes": "quiz", "inquiry": "inquir", "enquiry": "inquir", "enquired": "inquir", "enquire": "inquir", "upgrader": "upgrad", "purchaser": "purchas",
     "application": "appl", "applications": "appl", "applied": "appl", "apply": "appl", "applies": "appl", "applying": "appl", "applicant": "appl",
     "replied": "reply", "reply": "reply", "tried": "try", "try": "try", "verified": "verif", "verify": "verif", "verification": "verif",

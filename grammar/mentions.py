@@ -648,6 +648,10 @@ def _ends_text(edges: dict[str, dict[int, Edge]]) -> bool:
     return bool(verbs) or not _LINKS.isdisjoint(edges)
 
 
+_ENTER = frozenset("logged log logs logging signed sign checked check".split())
+_OF_NOW = (["this"], ["last"], ["today"], ["yesterday"])
+
+
 def _prune(table: _Table) -> None:
     """Takes out edges that could only say again what a longer one says: fewer trees, the same readings."""
     at = table.at
@@ -673,6 +677,8 @@ def _prune(table: _Table) -> None:
                 del verbs[end]  # "took" of "took a quiz"
             elif any(e.end == end + 1 and _parted(table, end) for e in longer):
                 del verbs[end]  # "logged" of "logged in today"
+        if table.lows[i] in _ENTER and table.lows[i + 1 : i + 2] == ["in"] and table.lows[i + 2 : i + 3] in _OF_NOW:
+            edges.get("EV", {}).pop(i + 1, None)  # "logged in this month" has logged nothing
         light = max(edges.get("GENV", {0: None}))
         nouns = [end for k in (light, light + 1) if light and k < len(at) for end in at[k].get("EN", ())]
         if light and any(e.end > light for e in whole) and max(nouns, default=0) <= max(e.end for e in whole):

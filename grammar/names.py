@@ -297,7 +297,8 @@ def _by_name(names: Index, lows: Sequence[str], i: int) -> Iterable[tuple[int, F
             prefix = lows[j]
             continue
         before, word, prefix = prefix, lows[j], ""
-        if j > i and word in lexicon.DEMONSTRATIVES:
+        possessed = word in ("their", "his", "her") and lows[j - 1] in _INSIDE  # "a session with their trainer"
+        if j > i and (word in lexicon.DEMONSTRATIVES or possessed):
             return
         if j > i and word in lexicon.DETERMINERS:
             continue

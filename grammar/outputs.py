@@ -61,6 +61,7 @@ from grammar.query import (
     Percentage,
     Pooled,
     Query,
+    Rank,
     Row,
     Rows,
     Spend,
@@ -117,6 +118,8 @@ def _for_each(ctx: Context, tree: Tree, population: Condition, output: Output) -
     if tree.name == "per_time":
         return per_time(ctx, tree, population, output)
     key = tree.leaf("KEY", "PKEY")
+    if isinstance(population, Rank) and tree.edge("BY") is None and ctx.text(tree.leaf("PER")).casefold() != "by":
+        raise refusal(tree, f'The first of each ("{ctx.text(tree)}") are not read.', "unsupported")
     if isinstance(output, Users) and output.limit is not None:
         return population, replace(output, order=_in_order_of(ctx, tree, key))
     if ctx.names.lattice.behind_article(key.first):
@@ -219,6 +222,14 @@ def _count_events(ctx: Context, tree: Tree) -> tuple[Condition, Output]:
     take_args(ctx.names, draft, [t for t in tree.trees() if t is not enp and not t.name.startswith("done_")])
     if draft.quant is not None:
         raise refusal(enp, "A number inside a count has no part.")
+    noun = enp.leaf("EN")
+    keys = ctx.names.lattice.at[noun.first].get("KEY", {}).get(noun.end)
+    texts = (
+        [k for k in keys.meaning if k.level != "attribute"] if keys is not None and keys.meaning != "product" else []
+    )
+    part = noun.meaning.candidates[0].tier == "noun" and len(tree.trees()) == 1
+    if part and keys is not None and all("text" in k.holds for k in texts):  # "how many trainers"
+        raise refusal(noun, f'"{ctx.text(noun)}": how many different ones, or how many events?', "vague")
     done = tree.tree("done_of", "done_did", "done_by", "done_so")
     population: Condition = Everyone()
     if done is not None:
@@ -391,6 +402,9 @@ def _rows_of(ctx: Context, tree: Tree) -> tuple[Condition, Output]:
         parts = [Tree("population", (*parts[0].children, *both)), parts[-1]]
     elif last is not None and [t.name for t in parts[0].trees()] == ["np"] and last.tree("agebare") is not None:
         raise refusal(last, f'Is all of "{ctx.text(last)}" said of both?')
+    more = parts[-1].tree("bare") is not None or (parts[-1].name == "value_population" and len(parts[-1].trees()) > 1)
+    if parts[0].name == "value_population" and len(parts[0].trees()) == 1 and more:  # "yoga vs boxing workouts"
+        raise refusal(parts[-1], f'Is all of "{ctx.text(parts[-1])}" said of both?', "vague")
     for part, said in zip(parts, labelled, strict=True):
         values = [leaf for leaf in said.leaves() if leaf.category in ("VALUE", "QUOTED", "GENDER")]
         label = ctx.names.lattice.text(values[0].first, values[-1].end) if values else ctx.text(said)
@@ -454,6 +468,11 @@ def _whom_counted(ctx: Context, tree: Tree) -> Condition:
     word = ctx.names.lattice.words[first.end - 1 if first.category == "EN" else first.first].low
     if first.category in ("EV", "EN") and word.endswith("s") and "EN" in ctx.names.lattice.at[first.first]:
         raise refusal(first, f'"{ctx.text(first)}" are no contacts: how many users with them?')
+    at = ctx.names.lattice.words[first.first].low
+    if first.category == "CONTACT" and at.startswith(("guest", "profile", "account")) and not _told_of(population):
+        named = [e.event for e in ctx.names.index.events if stem(at) in e.stems]
+        if named:  # "how many guests" of guest-invited
+            raise refusal(first, f'Are "{ctx.text(first)}" the contacts, or those of {named[0]}?', "vague")
     if first.category == "CONTACT" and _are_done(ctx, first):
         raise refusal(first, f'Is "{ctx.text(first)}" who they are, or what was done?', "vague")
     np = population.tree("np")
@@ -462,6 +481,11 @@ def _whom_counted(ctx: Context, tree: Tree) -> Condition:
     if isinstance(head, Tree) and said_more and population.tree("opening") is None:  # "how many of the top 20 bought"
         return _among_ranked(ctx, Tree("count_among", population.children))
     return population_of(replace(ctx, counting=True), population)
+
+
+def _told_of(population: Tree) -> bool:
+    """Whether more is said of those who are counted than when."""
+    return any(t.name not in ("np", "when") for t in population.trees())
 
 
 def _are_done(ctx: Context, noun: Edge) -> bool:
@@ -528,6 +552,9 @@ def _with_tail(ctx: Context, tree: Tree, population: Condition, output: Output) 
             own = _own_of_two(ctx, tree, population)
             if own is not None:
                 raise refusal(own, "An event's property is not compared with an attribute.", "unsupported")
+            with_their = tree.name == "show" and ctx.text(tree.leaf("SHOW")).casefold() == "with their"
+            if with_their and any(_is_had(shown) for shown in tree.trees("shown")):
+                raise refusal(tree, f'"{ctx.text(tree)}": to be shown, or to be had?', "vague")
             if tree.name == "show_with" and isinstance(tree.part("shown").part("sortkey").children[0], Edge):
                 raise refusal(tree, f'"{ctx.text(tree)}": to be shown, or to be known?', "vague")
             return replace(output, columns=output.columns + _columns(ctx, tree))
@@ -595,7 +622,7 @@ def _by_which_way(ctx: Context, tree: Tree, key: Edge, population: Condition, ou
     if isinstance(output, CountEvents):
         done.add(output.events.event)
     word = tree.edge("PER", "BY")
-    if not done or word is None or ctx.text(word).casefold() != "by" or key.meaning == "product":
+    if not done or word is None or ctx.text(word).casefold() not in ("by", "by their") or key.meaning == "product":
         return False
     held = ctx.names.lattice.at[key.first].get("VALUE", {}).get(key.end)
     if held is not None and any(v.key.event in done for v in held.meaning.values):

@@ -60,7 +60,6 @@ NMODS = frozenset(
     measure_share rank_in_share measure_than measure_than_all event_share""".split()
 )
 _RANKS_OF = frozenset({"rank_by", "rank_most", "rank_most_spent", "rank_most_of", "rank_highest"})
-_IN_ORDER = ("then", "after", "before")
 _DONE = frozenset("made placed done performed taken".split())  # say no more than the noun before them
 
 
@@ -108,6 +107,7 @@ def _populated(ctx: Context, tree: Tree, opening: Tree | None) -> Condition:
     rest = [t for t in parts if t.name in RESTS]
     several = next((t for t in parts if t.name == "nofpart"), None)
     if tree.name == "value_population":
+        _no_noun(ctx, tree)
         vlist = next(t for t in parts if t.name in ("vlist", "vkey"))
         np = Tree("np", (Tree("npre", (vlist,)), Tree("nphead", (Edge("CONTACT", vlist.end, vlist.end),))))
         tree = Tree("population", tuple(np if child is vlist else child for child in tree.children))
@@ -139,9 +139,23 @@ def _populated(ctx: Context, tree: Tree, opening: Tree | None) -> Condition:
         nmods = []
     if first or rest or nmods or moved or relatives or about:
         conditions.append(combined(ctx, [*moved, *nmods, *first, *relatives], rest, about))
+    if several is not None and (first or rest or relatives) and not several.trees("unit"):
+        raise refusal(several, f'"{ctx.text(several)}" is said of what they did.')  # "bought any of Nike, Puma"
     if several is not None:
         conditions.append(_several(ctx, several))
     return conditions[0] if len(conditions) == 1 else _under_rank(conditions)
+
+
+def _no_noun(ctx: Context, tree: Tree) -> None:
+    """Refused where values stand before the noun of an event that has one of them: "student yoga bookings"."""
+    vlist, head = tree.tree("vlist"), next((t for vp in tree.trees("vp") for t in vp.trees("event")), None)
+    verb = head.part("evhead").children[0] if head is not None else None
+    if vlist is None or not isinstance(verb, Edge) or verb.category != "EV" or verb.first != vlist.end:
+        return
+    noun = ctx.names.lattice.at[verb.first].get("EN", {}).get(verb.end)
+    done = {c.event for c in noun.meaning.candidates} if noun is not None else set()
+    if any(v.key.event in done and v.key.level != "context" for e in vlist.leaves() for v in _held(e)):
+        raise refusal(verb, f'"{ctx.text(verb)}" is the noun of what stands before it.')
 
 
 def _two_subjects(ctx: Context, tree: Tree) -> Condition | None:
@@ -729,8 +743,6 @@ def _linked(ctx: Context, tree: Tree) -> list[Clause]:
         ]
     if inner[0].name == "step":
         return [Clause(link, unit.first, unit.end, event=said_event(ctx.names, inner[0]), verbless=True)]
-    if inner[0].name == "again" and not inner[0].trees("objpost", "score") and link.kind not in _IN_ORDER:
-        raise refusal(inner[0], f'"{ctx.text(inner[0])}" has no verb.')
     if inner[0].name == "again":
         return [Clause(link, unit.first, unit.end, gap=Tree("again", (Tree("obj", inner[0].children),)))]
     found = _clauses(ctx, inner[0], link, False)

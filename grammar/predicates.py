@@ -75,7 +75,10 @@ def event_condition(
         raise refusal(draft.time.prior, f'"{ctx.text(draft.time.prior)}" needs a window before it.')
     mention = mention or ctx.mention(draft)
     for edge in draft.time.withins:
-        if _in_any_one(ctx, draft, mention, edge) and negation is None:  # "filed 2 claims in one day"
+        in_any = _may_be_any_one(ctx, draft, mention, edge)
+        if in_any and negation is not None:
+            raise refusal(edge, f'Is "{ctx.text(edge)}" the last, or any?', "vague")
+        if in_any and ctx.choose((False, True), ctx.text(edge)):  # "filed 2 claims in one day"
             draft = replace(
                 draft,
                 regular=replace(edge, category="REG", meaning=Regularity("any", edge.meaning.span.unit, AT_LEAST_ONCE)),
@@ -93,8 +96,9 @@ def event_condition(
     if draft.times is not None:
         if mention.bound != AT_LEAST_ONCE or mention.measure != "count":
             raise refusal(draft, "Two numbers count the same thing.")
-        not_once = negation is not None and draft.times.bare
-        bound = AT_LEAST_ONCE if not_once else draft.times.bound
+        bound = AT_LEAST_ONCE if negation is not None and draft.times.bare else draft.times.bound
+    elif negation is not None and _a_single_one(ctx, draft):  # "never missed a single class"
+        bound = AT_LEAST_ONCE
     if mention.another:
         raise refusal(draft, '"another" needs an event before it.')
     if draft.summed:
@@ -114,14 +118,21 @@ def event_condition(
     return all_of(condition, *mention.profile)
 
 
-def _in_any_one(ctx: Context, draft: EventDraft, mention: Mention, edge: Edge) -> bool:
-    """Whether "in one day", beside a number, is any one day, and not the last."""
+def _a_single_one(ctx: Context, draft: EventDraft) -> bool:
+    """Whether "a single" stands before what was done: under a not it is none at all."""
+    quants = [q for tree in draft.objects for q in tree.trees("quant")]
+    words = [e for q in quants for e in q.leaves()] + ([draft.quant.word] if draft.quant and draft.quant.word else [])
+    return any(e.category == "SINGLE" and "single" in ctx.text(e).casefold().split() for e in words)
+
+
+def _may_be_any_one(ctx: Context, draft: EventDraft, mention: Mention, edge: Edge) -> bool:
+    """Whether "in one day", beside a number, may be any one day, and not the last."""
     counted = draft.times is not None or mention.bound != AT_LEAST_ONCE
     if not counted or edge.meaning.span.amount != 1 or draft.none() or draft.regular is not None:
         return False
     if mention.measure != "count":
         raise refusal(edge, f'Is "{ctx.text(edge)}" the last, or any?', "vague")
-    return ctx.choose((False, True), ctx.text(edge))
+    return True
 
 
 def objects_condition(
@@ -170,6 +181,8 @@ def _in_total(draft: EventDraft, mention: Mention, window: Window) -> Condition:
 
 def _one_event(ctx: Context, draft: EventDraft, mention: Mention, events: Events, bound: Bound) -> Condition:
     if draft.only:
+        if mention.joint == "and" and len(mention.variants) > 1:
+            raise refusal(draft, "Only both of them, or only any of them? Say it with or.", "vague")
         if draft.time.near:
             raise refusal(draft, "Only such ones, or such ones only then?", "vague")
         if not events.where or draft.regular or draft.which or bound != AT_LEAST_ONCE:

@@ -240,6 +240,10 @@ def value_key_is(ctx: Context, tree: Tree) -> Condition:
     attribute = known_attribute(ctx, key)
     if tree.edge("AS") is None:  # "have gold as their tier"
         beside_its_key(ctx.names, vlist, key)
+        at = ctx.names.lattice.at[key.first]
+        whole = any(end > key.end for c in ("EN", "EV") for end in at.get(c, {}))
+        if whole and any(e.category == "UNK" for e in vlist.leaves()):  # "free trainer sessions"
+            raise refusal(key, f'"{ctx.text(key)}" is part of the name of an event.')
     texts, warnings = key_values(ctx.names, vlist, [attribute])
     partial = [text for text in texts if "@" not in text] if "email" in attribute.name.lower() else []
     if partial and warnings:

@@ -231,6 +231,17 @@ def beside_its_key(names: Names, vlist: Tree, key: Edge) -> None:
             raise unknown(names, edge, None)  # "changed plan", "the old plan": which of them it is
 
 
+def no_key_inside(names: Names, groups: Sequence[Sequence[Edge]]) -> None:
+    """Refused where a key with its value is taken for one more value: "in Porto and tier gold"."""
+    for first, *rest in groups:
+        key = names.lattice.at[first.first].get("KEY", {}).get(first.end)
+        after = names.lattice.at[first.end] if first.end < len(names.lattice.at) else {}
+        follows = after.get("VALUE", {})
+        held = key is not None and any(v.key in key.meaning for e in follows.values() for v in e.meaning.values)
+        if key is not None and (rest or held):
+            raise Refused("no place", first.first, first.end, f'"{names.text(first)}" is a key here.')
+
+
 def said_text(names: Names, edges: Sequence[Edge]) -> str:
     """The words of some leaves as text: what was in the quotes, else as written."""
     if len(edges) == 1 and edges[0].category == "QUOTED":
@@ -416,6 +427,7 @@ def key_values(names: Names, tree: Tree, keys: Sequence[Key]) -> tuple[tuple[str
     if not keys:
         raise Refused("wrong key", tree.first, tree.end, "There is no such key here.")
     groups, joint = vlist_groups(tree)
+    no_key_inside(names, groups)
     if joint == "and" and not any("list" in k.holds for k in keys) and len(groups) > 1:
         joint = "or"
     texts: list[str] = []
