@@ -698,7 +698,12 @@ class _Parts:
             return self.names.product_keys(self.event or "")
         found = [k for k in edge.meaning if k.event == self.event]
         if self.event is None:
-            return [k for k in edge.meaning if k.level == "context"][:1]
+            of_any = [k for k in edge.meaning if k.level == "context"][:1]
+            if not of_any:
+                raise self.refuse(
+                    edge, f'Not every event has a "{self.names.text(edge)}": say which event.', "wrong key"
+                )
+            return of_any
         if not found:
             holders = sorted({k.event for k in edge.meaning if k.event})
             word = self.names.text(edge)

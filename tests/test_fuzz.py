@@ -19,8 +19,9 @@ from grammar.reader import Read, read
 SLOWEST = 1.0  # seconds for a question; the machine of a test may be busy
 TOO_LONG = 1.0  # seconds for a refusal of one that is too long
 
-_WORDS = (
-    *CLOSED, *LEADS, *lexicon.COMPARISONS, *lexicon.NUMBERS, *lexicon.SCALES, *lexicon.VAGUE, *when.ORDINARY_WORDS,
+_WORDS = (  # in an order of their own, so that a seed asks the same of every process
+    *sorted(CLOSED), *sorted(LEADS), *sorted(lexicon.COMPARISONS), *sorted(lexicon.NUMBERS), *sorted(lexicon.SCALES),
+    *sorted(lexicon.VAGUE), *sorted(when.ORDINARY_WORDS),
     *(" ".join(said) for rows in lexicon.EVERYDAY.values() for said, _, _ in rows),
     "2025", "0", "3", "1e9", "-5", "20k", "5%", "2026-02-30",
     "31 February", "9am", "99:99", "''", '"', "(", ")", ",", "?",
