@@ -69,6 +69,7 @@ _ROWS: tuple[tuple[str, Any, str], ...] = (
     ("OUTSIDE", None, "outside|outside of"),
     ("THERE", None, "there"),
     ("BORN", None, "born"),
+    ("EACHOF", None, "each|every"),
     ("ANYOF", "or", "any of|one of|either of|any one of|at least one of|one or more of"),
     ("ANYOF", "and", "all of|each of"),
     ("NONEOF", None, "none of"),
@@ -221,7 +222,7 @@ _ROWS: tuple[tuple[str, Any, str], ...] = (
         "FILL",
         None,
         """the|a|an|any|all|all the|please|pls|plz|kindly|our|their|his|her|my|your|some|really|actually|basically|well|hey|hi|hello|ok|okay
-        |thanks|thank you|thx|thanks team|thank you team|hi team|hey team|hello team|for me|for us|list of|the list of|a list of|at all|um|uh|us|me|hi there|hey there|hello there|asap|-|.|are there|do we have|we have|there are|that we have|did we have|in our database|in the database|in our store""",
+        |thanks|thank you|thx|thanks team|thank you team|hi team|hey team|hello team|for me|for us|whatsoever|list of|the list of|a list of|at all|um|uh|us|me|hi there|hey there|hello there|asap|-|.|are there|do we have|we have|there are|that we have|did we have|in our database|in the database|in our store""",
     ),
 )  # fmt: skip
 

@@ -29,6 +29,7 @@ from grammar.measures import money_of, need_orders
 from grammar.predicates import (
     abandoned,
     basket,
+    event_condition,
     fate,
     favourite,
     inactive,
@@ -191,6 +192,11 @@ def condition_of(ctx: Context, core: Tree) -> Condition:
         case "rank_in_share":
             outside = core.edge("OUTSIDE") is not None
             return negated(rank_share(ctx, core)) if outside else rank_share(ctx, core)
+        case "neither_tails":  # "booked neither a hut nor a ride"
+            window, verb = ctx.late(core.trees("late")), core.leaf("EV")
+            core.own("NEITHER", "NOR")
+            things = [EventDraft(core.first, core.end, verb.meaning, tails=[tail]) for tail in core.own("TAIL")]
+            return all_of(*(negated(event_condition(ctx, thing, window)) for thing in things))
         case "mostly":
             return mostly(ctx, core)
     raise refusal(core, f'"{ctx.text(core)}" is not read here.', "unsupported")

@@ -199,7 +199,7 @@ def _fill_gaps(ctx: Context, clauses: list[Clause]) -> None:
             continue
         before = next((c for c in reversed(clauses[:i]) if c.event is not None), None)
         vlist = clause.gap.tree("vlist")
-        again = clause.gap.tree("obj")
+        again, way = clause.gap.tree("obj"), clause.gap.tree("prepared")
         if before is None or before.event is None:
             if vlist is None:
                 raise refusal(clause, "There is no event before that this could be about.")
@@ -229,6 +229,12 @@ def _fill_gaps(ctx: Context, clauses: list[Clause]) -> None:
                 copied.quant = Quant(quant_bound(edge), edge.category == "NONE", edge)
             copied.pre, copied.noun = list(model.pre), model.noun
             clause.verbal = before.verbal
+        elif way is not None:  # "asked about returns and about delivery"
+            led = next(way.part("prep").leaves())
+            others = [t for t in model.objects if t.name != "prepared" or not _led_by(t, led)]
+            if len(others) == len(model.objects) or before is not clauses[i - 1]:
+                raise refusal(clause, f'"{ctx.text(clause)}" has no verb.')
+            copied.objects, copied.pre = [*others, way], list(model.pre)
         elif again is not None:  # "bought a product under 30 and a product over 300": the verb again
             copied.objects = [again]
         elif vlist is None:  # "bought in 2025 but not in 2026": all of it again

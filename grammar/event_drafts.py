@@ -10,7 +10,7 @@ from typing import Literal, TypeAlias
 from grammar import lexicon
 from grammar.draft import EventDraft, Quant, Refused, Tree, refusal
 from grammar.mentions import Edge, EventHit, ValueHit, past_fillers
-from grammar.names import stem
+from grammar.names import is_nominal, stem
 from grammar.numbers import Amount
 from grammar.query import Ahead, Property
 from grammar.values import Names, from_date, is_sum, quant_bound, value_options
@@ -358,6 +358,8 @@ def done_to(names: Names, general: Edge, draft: EventDraft) -> EventDraft:
         verbs_of = {e.event: e.verbs for e in names.index.events}
         given = {c.event for c in draft.hit.candidates if verbs_of.get(c.event, frozenset()) & alike}
         first = draft.hit.candidates[0].event
+        if not noun and all(is_nominal(c.event) for c in draft.hit.candidates):  # "got a scan" of body-scan
+            return draft
         same_type(draft, given, refusal(general, f'"{names.text(general)}" is not what {first} says was done.'))
         return draft
     if not told:

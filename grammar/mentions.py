@@ -17,7 +17,7 @@ from typing import Any
 from grammar import lexicon, numbers, when
 from grammar import terms as terms_module
 from grammar.closed import ADDRESSED, CLOSED, CLOSED_LONGEST, CONTENT_LEADS, LEAD_PAIRS, LEADS, MODAL_LEADS
-from grammar.names import Candidate, Index, find_booleans, find_events, find_keys, index, phrase_end, stem
+from grammar.names import Candidate, Index, agreed_to, find_booleans, find_events, find_keys, index, phrase_end, stem
 from grammar.query import Bound, Rolling, Window
 from grammar.spelling import correction, known_words
 from grammar.vocabulary import Value, Vocabulary, fold
@@ -546,6 +546,9 @@ def _names(table: _Table, i: int, names: Index, occurring: frozenset[str]) -> No
                 flags = tuple(k for k in keys if k.level == "attribute" and "boolean" in k.holds)
                 if flags:
                     table.put("BOOL", i, end, flags)
+            agreed = agreed_to(names, lows[first]) if first < len(lows) else ()
+            if agreed:
+                table.put("BOOL", i, first + 1, agreed)
     boolean = find_booleans(names, lows, i)
     if boolean:
         table.put("BOOL", i, boolean[0], boolean[1])
@@ -1081,6 +1084,20 @@ _PEOPLE = frozenset("VALUE GENDER BOOL BOOLNOUN AGEP AGENOUN TERM BUYERS AGENT R
 _NO_LABEL = frozenset("WHO WHOSE AND OR BUT WITHOUT NEG COMMA EXCEPT".split())
 
 
+def _asks_whom(words: list[str]) -> bool:
+    """Whether the end of a question only asks who they are: "which customers", "who made them", "list the users"."""
+    said = [word for word in words if word not in lexicon.DETERMINERS or word in ("these", "those")]
+    whom = (
+        len(said) > 1 and ("CONTACT", None) in CLOSED.get(said[1], ()) and said[0] in ("which", "what", "list", "show")
+    )
+    if whom and len(said) == 2:
+        return True
+    done = said[2:] if whom else said[1:] if said[:1] == ["who"] else []
+    return (
+        len(done) == 2 and done[0] in ("did", "made", "placed") and done[1] in ("it", "them", "that", "those", "these")
+    )
+
+
 def _labels(table: _Table) -> None:
     """What stands before a colon, or before a bracket that holds the rest, is a label; "who are they" is a tag."""
     lows, at = table.lows, table.at
@@ -1102,3 +1119,5 @@ def _labels(table: _Table) -> None:
             rest = " ".join(lows[i + 3 :])
             if not rest or any(category in ("CONTACT", "BUYERS") for category, _ in CLOSED.get(rest, ())):
                 table.put("TAG", i, len(lows))
+        if lows[i] in (",", ":", "-") and _asks_whom(lows[i + 1 :]):
+            table.put("TAG", i, len(lows))

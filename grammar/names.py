@@ -68,12 +68,14 @@ _ARTICLES = frozenset("a an the their his her my our your".split())
 _PLURAL_PARTICLES = {"ins": "in", "outs": "out", "ups": "up", "offs": "off"}  # "check-ins"
 _PARTICLES = frozenset({"in", "out", "up", "off", "on", "down"})
 _JOINED = {
-    verb + particle: (verb, particle)
+    stem(verb) + particle: (verb, particle)
     for verb, particle in (
         ("log", "in"), ("log", "out"), ("log", "on"), ("log", "off"), ("sign", "in"), ("sign", "up"), ("sign", "out"),
         ("check", "in"), ("check", "out"), ("top", "up"), ("opt", "in"), ("opt", "out"), ("follow", "up"),
         ("drop", "off"), ("pick", "up"), ("set", "up"), ("turn", "on"), ("turn", "off"), ("cash", "out"),
-        ("level", "up"), ("fill", "in"), ("fill", "out"), ("switch", "on"), ("switch", "off"), ("clock", "in"),
+        ("level", "up"), ("trade", "in"), ("walk", "in"), ("buy", "in"), ("buy", "out"), ("pay", "out"),
+        ("time", "out"), ("lock", "out"), ("sell", "out"), ("sign", "off"), ("follow", "on"), ("clock", "out"),
+        ("fill", "in"), ("fill", "out"), ("switch", "on"), ("switch", "off"), ("clock", "in"),
     )
 }  # fmt: skip
 
@@ -165,6 +167,11 @@ def event_name(name: str) -> EventName:
     if not verbs & set(stems):
         verbs = {stems[-1]} if stems else set()
     return EventName(name, stems, frozenset(verbs & set(stems)))
+
+
+def is_nominal(event: str) -> bool:
+    """Whether an event's name is a thing that happens, and has no participle: body-scan, trainer-session."""
+    return not any(_is_participle(word) for word in words_of(_apart(event)))
 
 
 def _is_participle(word: str) -> bool:
@@ -486,6 +493,15 @@ def find_booleans(names: Index, lows: Sequence[str], i: int) -> tuple[int, tuple
     return best
 
 
+def agreed_to(names: Index, word: str) -> tuple[Key, ...]:
+    """The one boolean attribute by which somebody agreed to what a word names: accepts_marketing."""
+    found = [keys for said, keys in names.booleans.items() if stem(word) in said and _AGREED & set(said)]
+    return found[0] if len(found) == 1 else ()
+
+
+_AGREED = frozenset(
+    map(stem, "accepts accepted allows allowed agreed consent opt optin wants receives permission".split())
+)
 _LINKING = ("to", "for", "with", "in", "into")  # "open to relocate", "opted in to marketing"
 
 

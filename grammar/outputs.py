@@ -25,7 +25,7 @@ from grammar.measures import (
     own_number,
     rank_measure,
 )
-from grammar.mentions import Edge, ValueHit
+from grammar.mentions import Edge, EventHit, ValueHit
 from grammar.names import name_stems, stem
 from grammar.populations import (
     NMODS,
@@ -171,6 +171,8 @@ def _asked(ctx: Context, tree: Tree) -> tuple[Condition, Output]:
         case "value" | "value_all":
             population, number = _value_of(ctx, tree)
             return _timely(ctx, tree, population, number)
+        case "count_each":
+            return _for_each_of_its(ctx, tree)
         case "value_per":
             return _per_contact(ctx, tree)
         case "versus":
@@ -193,6 +195,23 @@ def _asked(ctx: Context, tree: Tree) -> tuple[Condition, Output]:
         case "everyone_by":
             return Everyone(), by_key(ctx, tree.leaf("KEY"), Everyone(), Users())
     raise refusal(tree, "Such a question is not read.", "unsupported")
+
+
+def _for_each_of_its(ctx: Context, tree: Tree) -> tuple[Condition, Output]:
+    """ "how many customers booked each hut": for each value of a key of what they did."""
+    np, head, key = tree.part("np"), tree.part("evhead"), tree.leaf("KEY", "PKEY")
+    tree.edge("EACHOF")
+    verb = head.children[0]
+    if isinstance(verb, Edge) and key.meaning != "product":
+        having = {k.event for k in key.meaning}
+        kept = tuple(c for c in verb.meaning.candidates if c.event in having)
+        head = Tree("evhead", (replace(verb, meaning=EventHit(kept)),)) if kept else head
+    whose = [t for t in tree.trees() if t.name in (*NMODS, *RELATIVES)]
+    args = [t for t in tree.trees() if t.first > head.first and t.name != "late"]
+    late = [Tree("window", t.children) for t in tree.trees("late")]
+    vp = Tree("vp", (Tree("event", (head, *args, *late)),))
+    whom = population_of(ctx, Tree("population", (np, *whose, vp)))
+    return whom, by_key(ctx, key, whom, CountUsers())
 
 
 def _among_ranked(ctx: Context, tree: Tree) -> Condition:

@@ -525,7 +525,8 @@ def _condition(ctx: Context, core: Tree) -> Condition:
     """A phrase that is a condition by itself, also one that holds others."""
     match core.name:
         case "neither_mods":
-            return all_of(*(negated(combined(ctx, [t], [])) for t in core.trees()))
+            parts = (Tree("with_event", (t,)) if t.name.startswith("enp") else t for t in core.trees())
+            return all_of(*(negated(combined(ctx, [t], [])) for t in parts))
         case "rank_in":
             return _ranked(ctx, core.trees()[0])
     return condition_of(ctx, core)
@@ -669,8 +670,10 @@ def _says_of(ctx: Context, before: Tree, tree: Tree) -> None:
 def _excepts(ctx: Context, before: Clause, tree: Tree) -> None:
     """Refused where a value that is excepted is one of what was done: "viewed Eagle Hut but not Fern Hut"."""
     exception, draft = _exception(tree), before.event
-    place = exception.tree("place") if exception is not None else None  # "but not in Porto"
-    said_in = place or exception
+    unit = tree.tree("unit")
+    place = (exception or unit or tree).tree("place")  # "but not in Porto", "from Porto and from Faro"
+    said_in = place if place is None or not place.has("LIVEIN") else None
+    said_in = said_in or exception
     vlist = said_in.tree("vlist") if said_in is not None else None
     if vlist is None or draft is None:
         return
@@ -743,6 +746,8 @@ def _linked(ctx: Context, tree: Tree) -> list[Clause]:
         ]
     if inner[0].name == "step":
         return [Clause(link, unit.first, unit.end, event=said_event(ctx.names, inner[0]), verbless=True)]
+    if inner[0].name == "again" and unit.name == "way":
+        return [Clause(link, unit.first, unit.end, gap=Tree("way", (Tree("prepared", inner[0].children),)))]
     if inner[0].name == "again":
         return [Clause(link, unit.first, unit.end, gap=Tree("again", (Tree("obj", inner[0].children),)))]
     found = _clauses(ctx, inner[0], link, False)

@@ -182,7 +182,8 @@ def _in_total(draft: EventDraft, mention: Mention, window: Window) -> Condition:
 def _one_event(ctx: Context, draft: EventDraft, mention: Mention, events: Events, bound: Bound) -> Condition:
     if draft.only:
         if mention.joint == "and" and len(mention.variants) > 1:
-            raise refusal(draft, "Only both of them, or only any of them? Say it with or.", "vague")
+            said = draft.objects[-1] if draft.objects else draft
+            raise refusal(said, "Only both of them, or only any of them? Say it with or.", "vague")
         if draft.time.near:
             raise refusal(draft, "Only such ones, or such ones only then?", "vague")
         if not events.where or draft.regular or draft.which or bound != AT_LEAST_ONCE:

@@ -593,8 +593,6 @@ def attribute_conditions(names: Names, edge: Edge) -> list[Condition]:
     for v in hit.values:
         if v.key.level == "attribute" and v.key.name.lower() not in lexicon.NAME_KEYS:
             found.setdefault("?place" if v.key.name in places else v.key.name, []).append(v)
-    if "?place" in found:  # "Pune members": where they are, not what they prefer
-        found = {"?place": found["?place"]}
     conditions: list[Condition] = []
     for name, values in found.items():
         keys = tuple(sorted(places)) if name == "?place" else (name,)
