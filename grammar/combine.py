@@ -220,6 +220,7 @@ def _sequence(ctx: Context, chain: list[Clause], mentions: list[tuple[Clause, Me
     from_first = False
     steps: list[Step] = []
     same: Property | None = None
+    bound = set[int]()
     for clause in chain:
         draft = clause.event
         assert draft is not None
@@ -271,10 +272,15 @@ def _sequence(ctx: Context, chain: list[Clause], mentions: list[tuple[Clause, Me
             if not k:
                 raise refusal(draft, "It refers to nothing in its sequence.", "unsupported")
             same = _shared_property(ctx, mention, found[k - 1], draft)
+            bound |= {k - 1, k}
         elif mention.same is not None:
             partner = next((m for m in found if m is not mention), None)
             same = _shared_property(ctx, mention, partner, draft)
+            bound |= {k, *(n for n, m in enumerate(found) if m is partner)}
         steps.append(Step(Events(mention.event, mention.variants[0], own), absent))
+    if same is not None and len(bound) < len(chain):
+        other = next(c for n, c in enumerate(chain) if n not in bound)
+        raise refusal(other, f'"{ctx.text(other)}": of the same one too?', "vague")
     for n, clause in enumerate(ordered):
         types = [step.events.event for step in steps]
         if clause.event is not None and clause.event.again and types[n] not in types[:n]:

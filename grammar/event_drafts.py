@@ -335,6 +335,9 @@ def same_type(draft: EventDraft, types: Collection[str | None], otherwise: Refus
     draft.hit = EventHit(kept)
 
 
+_HAD = frozenset({"take", "go", "give", "place"})  # what happens is had, taken, gone for or given
+
+
 def done_to(names: Names, general: Edge, draft: EventDraft) -> EventDraft:
     """A noun beside a general verb that is also the verb of one of its events ("raised a ticket"): that event. A verb
     that is not quite general needs a noun that tells what was done ("placed a booking", but no "left a webinar")."""
@@ -353,12 +356,16 @@ def done_to(names: Names, general: Edge, draft: EventDraft) -> EventDraft:
         if all(verbs_of.get(c.event, frozenset()) & lexicon.NEVER_DONE_STEMS for c in draft.hit.candidates):
             raise refusal(general, f'"{names.text(general)}" is not what was done there.')
     told = general.meaning is None or (general.meaning == "act" and not noun)
+    nominal = all(is_nominal(c.event) for c in draft.hit.candidates)
+    if told and nominal and general.meaning == "act" and stem(names.text(general).split()[0].casefold()) not in _HAD:
+        first = draft.hit.candidates[0].event
+        raise refusal(general, f'"{names.text(general)}" is not what {first} says was done.')  # "paid a session"
     alike = next((s for s in lexicon.ALIKE_STEMS if stem(names.text(general).casefold()) in s), frozenset())
     if alike and not told:  # "opened a chat" of chat-started, "got a message" of message-received
         verbs_of = {e.event: e.verbs for e in names.index.events}
         given = {c.event for c in draft.hit.candidates if verbs_of.get(c.event, frozenset()) & alike}
         first = draft.hit.candidates[0].event
-        if not noun and all(is_nominal(c.event) for c in draft.hit.candidates):  # "got a scan" of body-scan
+        if not noun and nominal:  # "got a scan" of body-scan
             return draft
         same_type(draft, given, refusal(general, f'"{names.text(general)}" is not what {first} says was done.'))
         return draft

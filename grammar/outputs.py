@@ -247,6 +247,9 @@ def _count_events(ctx: Context, tree: Tree) -> tuple[Condition, Output]:
         [k for k in keys.meaning if k.level != "attribute"] if keys is not None and keys.meaning != "product" else []
     )
     part = noun.meaning.candidates[0].tier == "noun" and len(tree.trees()) == 1
+    verbs_of = {e.event: e.verbs for e in ctx.names.index.events}
+    if part and all(verbs_of.get(c.event, frozenset()) & lexicon.NEVER_DONE_STEMS for c in noun.meaning.candidates):
+        raise refusal(noun, f'"{ctx.text(noun)}" does not say what was done to them.', "incomplete")
     if part and keys is not None and all("text" in k.holds for k in texts):  # "how many trainers"
         raise refusal(noun, f'"{ctx.text(noun)}": how many different ones, or how many events?', "vague")
     done = tree.tree("done_of", "done_did", "done_by", "done_so")
@@ -489,7 +492,8 @@ def _whom_counted(ctx: Context, tree: Tree) -> Condition:
         raise refusal(first, f'"{ctx.text(first)}" are no contacts: how many users with them?')
     at = ctx.names.lattice.words[first.first].low
     if first.category == "CONTACT" and at.startswith(("guest", "profile", "account")) and not _told_of(population):
-        named = [e.event for e in ctx.names.index.events if stem(at) in e.stems]
+        events = ctx.names.index.events
+        named = [e.event for e in events if stem(at) in e.stems and not e.verbs & lexicon.NEVER_DONE_STEMS]
         if named:  # "how many guests" of guest-invited
             raise refusal(first, f'Are "{ctx.text(first)}" the contacts, or those of {named[0]}?', "vague")
     if first.category == "CONTACT" and _are_done(ctx, first):

@@ -78,7 +78,10 @@ def _listed(ctx: Context, vlist: Tree) -> tuple[list[Condition], list[Condition]
     """What is said of all members of a list of values, and the members. Before the first or behind the last of values
     of one attribute it is said of all: "Porto gold or silver members"."""
     groups, _ = vlist_groups(vlist)
-    said = [[attribute_value(ctx, edge) for edge in group] for group in groups]
+    said: list[list[Condition]] = []
+    for group in groups:  # of several attributes that hold the first, one is meant of all
+        alike = said[0] if said and len(said[0]) == len(group) else [None] * len(group)
+        said.append([attribute_value(ctx, edge, as_of) for edge, as_of in zip(group, alike, strict=True)])
     before, behind = said[0][:-1], said[-1][1:]
     if len(said) > 1 and bool(before) != bool(behind):
         inner = [said[0][-1], *(c for one in said[1:-1] for c in one), said[-1][0]]
@@ -97,12 +100,13 @@ def _is_noun(ctx: Context, group: Tree) -> bool:
     return singular(word) != word
 
 
-def attribute_value(ctx: Context, edge: Edge) -> Condition:
-    """A value by itself; the attributes that hold it are a choice."""
+def attribute_value(ctx: Context, edge: Edge, like: Condition | None = None) -> Condition:
+    """A value by itself; the attributes that hold it are a choice, but for that of another in its list."""
     found = attribute_conditions(ctx.names, edge) if edge.category != "UNK" else []
     if not found:
         raise unknown(ctx.names, edge, None, ctx.names.attributes)
-    return ctx.choose(found, ctx.text(edge))
+    same = [one for one in found if like is not None and _asks(one) == _asks(like) != ()]
+    return same[0] if same else ctx.choose(found, ctx.text(edge))
 
 
 def known_attribute(ctx: Context, key: Edge) -> Key:

@@ -498,6 +498,7 @@ def _misplaced(words: Lattice, nothing: NoTree, vocabulary: Vocabulary) -> NotUn
         return _unknown_words(words, unknown, vocabulary)
     at = min(nothing.position, len(words.words) - 1)
     vague = [i for i in (at - 1, at) if i >= 0 and words.words[i].low in lexicon.VAGUE and "VALUE" not in words.at[i]]
+    vague = [i for i in vague if words.words[max(0, i - 1)].low not in ("how", "as")]
     if vague:  # "our best customers": the grammar knows the word, but not of customers
         return _unknown_words(words, vague, vocabulary)
     ends = [end for category, found in words.at[at].items() if category in _WHOLE for end in found]

@@ -192,7 +192,7 @@ def unknown(names: Names, edge: Edge, event: str | None, keys: Sequence[Key] | N
     """The refusal of a value that the data does not hold there, with the nearest that it does hold."""
     text = edge.meaning.text if isinstance(edge.meaning, ValueHit) else names.text(edge)
     where = tuple(keys) if keys is not None else names.keys(event) if event else None
-    near = names.near(text, where) or names.near(text, None)
+    near = names.near(text, where)
     offered = tuple(dict.fromkeys(v.text.strip() for v in near if fold(v.text) != fold(text)))
     on = f" on {event}" if event else ""
     what = "property" if event or keys is None else "attribute"
@@ -593,6 +593,9 @@ def attribute_conditions(names: Names, edge: Edge) -> list[Condition]:
     for v in hit.values:
         if v.key.level == "attribute" and v.key.name.lower() not in lexicon.NAME_KEYS:
             found.setdefault("?place" if v.key.name in places else v.key.name, []).append(v)
+    others = [words_of(name)[-1] for name in found if name != "?place"]
+    if "?place" in found and all(singular(last) in lexicon.PLACE_KEYS for last in others):
+        found = {"?place": found["?place"]}  # where they are, not where they pay or would like to be
     conditions: list[Condition] = []
     for name, values in found.items():
         keys = tuple(sorted(places)) if name == "?place" else (name,)
