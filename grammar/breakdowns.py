@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from grammar.context import Context
 from grammar.draft import EventDraft, Tree, refusal
-from grammar.measures import MEASURES, aggregated, measured_events, need_orders, own_number, spend_of
+from grammar.measures import MEASURES, aggregated, measure_of, measured_events, need_orders, own_number, spend_of
 from grammar.mentions import Edge, EventHit
 from grammar.numbers import Amount, Top
 from grammar.populations import NMODS, RELATIVES, combined, noun_phrase, used_in
@@ -15,6 +15,7 @@ from grammar.query import (
     ALWAYS,
     AT_LEAST_ONCE,
     ORDER_VALUE,
+    Aggregate,
     All,
     AnyFilter,
     AttributeBreakdown,
@@ -275,6 +276,10 @@ def number_of(ctx: Context, tree: Tree, window: Window) -> Output:
                 return Value(agg.meaning, AttributeNumber(attribute[0].name))
             events, prop = aggregated(ctx, tree, window)
             return Pooled(agg.meaning, events, prop)
+        case "aggregate_duration":
+            length = measure_of(ctx, tree, window)
+            assert isinstance(length, Aggregate)
+            return Pooled(length.how, length.events, length.property)
         case "age_of":
             if agg is None or agg.meaning == "total":
                 raise refusal(tree, "The average, highest or lowest age?", "vague")

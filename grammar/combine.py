@@ -48,7 +48,7 @@ from grammar.query import (
     nodes,
 )
 from grammar.query import Sequence as Chain
-from grammar.values import from_date, sum_bound
+from grammar.values import from_date, name_parts, sum_bound
 from grammar.vocabulary import Key
 from grammar.when import Within
 
@@ -184,10 +184,9 @@ def _chain_from(ctx: Context, clauses: list[Clause], i: int) -> list[Clause]:
 def _may_count_from(ctx: Context, clauses: list[Clause], j: int) -> bool:
     """ "buyers who reviewed within 10 days": of having bought, or the last 10."""
     doers, draft = clauses[0].event, clauses[j].event
-    if j != 1 or doers is None or draft is None or clauses[0].verbal or clauses[j].link.kind != "loose":
+    if j != 1 or doers is None or draft is None or clauses[j].link.kind != "loose":
         return False
-    agent = {"AGENT", "BUYERS"} & ctx.names.lattice.at[doers.first].keys()
-    return bool(agent) and bool(_gaps(draft)) and ctx.choose((True, False), ctx.text(clauses[j]))
+    return bool(_gaps(draft)) and ctx.choose((True, False), ctx.text(clauses[j]))
 
 
 def _is_without(clause: Clause) -> bool:
@@ -364,9 +363,10 @@ def _shared_property(ctx: Context, mention: Mention, partner: Mention | None, dr
     elif wanted.startswith("?"):
         word = stem(wanted[1:].split()[-1])
         names = sorted(
-            {k.name for k in mine if word in {stem(w) for w in k.name.split("_")}} & {k.name for k in theirs}
+            {k.name for k in mine if word in {stem(w) for w in name_parts(k.name)} and "object" not in k.holds}
+            & {k.name for k in theirs}
         )
-        ids = [n for n in names if n.endswith("_id")] or names
+        ids = [n for e in ("id", "name") for n in names if name_parts(n)[-1] == e and len(name_parts(n)) > 1] or names
         if ids:
             shared = _common(ids[0], mine, theirs)
             if shared is not None:

@@ -21,8 +21,9 @@ from grammar.event_drafts import (
 )
 from grammar.measures import MEASURES, in_currency, in_unit, measure_of, money_of, need_orders, rank_measure
 from grammar.mentions import Edge, EventHit, ValueHit
-from grammar.names import Candidate
+from grammar.names import Candidate, name_stems, stem
 from grammar.numbers import Top
+from grammar.profile import age_in_years
 from grammar.query import (
     ALWAYS,
     ORDER_VALUE,
@@ -188,6 +189,12 @@ def versus_events(ctx: Context, core: Tree) -> Condition:
             first.objects.append(Tree("obj", (child,)))
     take_args(ctx.names, second, [t for t in core.trees() if t.name not in ("evhead", "evpre", "vlist")])
     _is_led(ctx, core, first, more)
+    nouns = {stem(word) for tail in first.tails for word in ctx.text(tail).casefold().split()}
+    if (
+        second.hit is not None and nouns and not (second.objects or second.pre or second.tails)
+    ):  # "cancelled more rides than they completed"
+        such = tuple(c for c in second.hit.candidates if nouns <= set(name_stems(c.event)))
+        second.hit = EventHit(such) if such else second.hit
     shared = ctx.draft_window(second)
     own = ctx.draft_window(first, use_default=False)
     left = Count(ctx.events(first, own if own != ALWAYS else shared, "window"))
@@ -343,6 +350,10 @@ def ranking(ctx: Context, tree: Tree, among: Condition) -> Rank:
     match tree.name:
         case "rank_by" | "rank_bare":
             measure = rank_measure(ctx, tree, window)
+        case "rank_age":
+            word = tree.leaf("AGEST")
+            chosen = replace(chosen, bottom=word.meaning == "youngest")
+            measure = age_in_years(ctx, word)
         case "rank_spenders":
             need_orders(ctx, tree)
             measure = Spend(Events(ORDER, (), window))

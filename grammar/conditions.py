@@ -45,6 +45,7 @@ from grammar.profile import (
     birthday,
     boolean,
     born,
+    has_values,
     named,
     on_plan,
     signed_up,
@@ -157,6 +158,8 @@ def condition_of(ctx: Context, core: Tree) -> Condition:
         case "place":
             vlist = core.part("vlist")
             return place_condition(ctx.names, vlist)
+        case "has_values":
+            return has_values(ctx, core)
         case "on_plan":
             return on_plan(ctx, core)
         case "born":

@@ -46,6 +46,7 @@ def attach_windows(ctx: Context, clauses: list[Clause]) -> None:
     _attach_keyed(ctx, clauses)
     _count_twice(ctx, clauses)
     _spread_none(ctx, clauses)
+    _count_alike(ctx, clauses)
     _find_verbs(ctx, clauses)
     _fill_gaps(ctx, clauses)
     _place_following(ctx, clauses)
@@ -306,6 +307,20 @@ def _count_twice(ctx: Context, clauses: list[Clause]) -> None:
         before.event = replace(two.copy(), first=one.first, end=one.end, quant=Quant(edge.meaning), time=one.time)
 
 
+def _count_alike(ctx: Context, clauses: list[Clause]) -> None:
+    """ "requested over 10 rides and cancelled over 3": behind a number of events, so is the next one's."""
+    for before, clause in pairwise(clauses):
+        one, two = before.event, clause.event
+        number = two.objects[0] if two is not None and two.objects else None
+        if one is None or two is None or number is None or number.name not in ("amount", "obj"):
+            continue
+        counted = one.quant is not None or any(t.name == "counted_tail" for t in one.objects)
+        edge = next((e for e in number.leaves() if e.category == "BOUND"), None)
+        alone = number.name == "amount" and not number.has("PRICED", "MONEYNOUN") and len(two.objects) == 1
+        if counted and alone and edge is not None and not edge.meaning.currency and not two.noun and two.quant is None:
+            two.objects, two.quant = [], Quant(number.leaf("BOUND").meaning)
+
+
 _PREPS = ("VIA", "WITH", "ON", "TO", "FROM", "IN", "FOR", "BY", "AT")
 
 
@@ -539,6 +554,10 @@ def _share_objects(ctx: Context, clauses: list[Clause]) -> None:
         ):
             continue
         shared = [t for t in after.event.objects if t.name in _SHARED and not (draft.objects and t.name == "prepared")]
+        mine = {h.event for h in draft.hit.candidates}
+        theirs = [t for t in after.event.tails if mine.isdisjoint(c.event for c in t.meaning.candidates)]
+        if theirs or (nouns and not nouns <= set().union(*(_stems(ctx, event) for event in mine))):
+            shared = [t for t in shared if t.name in ("obj", "ref")]  # "donated and attended an event in Leeds"
         if not shared and not after.event.tails and not nouns:
             continue
         tails = [
@@ -549,9 +568,11 @@ def _share_objects(ctx: Context, clauses: list[Clause]) -> None:
         trial = replace(draft, objects=[*draft.objects, *shared], tails=list(tails))
         apart = objects_apart(ctx.names, trial)
         try:
-            resolve_mention(ctx.names, apart[0][0][0] if apart else trial, ctx.window)
+            tried = resolve_mention(ctx.names, apart[0][0][0] if apart else trial, ctx.window)
         except Refused:
             continue
+        if all(mention.profile for mention in tried):
+            continue  # a place of the contact is no object
         if apart:
             raise refusal(here, f'"{ctx.text(here)}" what? Several things stand behind the next verb.', "vague")
         if open_ or ctx.choose((True, False), ctx.text(here)):
@@ -744,9 +765,13 @@ def _chained(clause: Clause) -> bool:
 
 
 def reach_over_list(ctx: Context, clauses: list[Clause]) -> None:
-    """ "at least two of: A, B, C in 2026": a time at the end is that of all that have none."""
+    """ "at least two of: A, B, C, in 2026": a time at the end is that of all that have none; without the comma before
+    it, it may be the last one's."""
     timed = [clause for clause in clauses if clause.event is not None or clause.spent is not None]
-    if timed:
+    last = timed[-1].event if timed else None
+    edges = _after(timed[-1]) if len(timed) > 1 and not all(map(_own, timed[:-1])) else []
+    apart = last is not None and last.time.set_off
+    if edges and (apart or ctx.choose((True, False), ctx.text(edges[0]))):
         _reach(ctx, timed)
 
 
@@ -770,6 +795,8 @@ def _reach(ctx: Context, run: list[Clause]) -> None:
             if _timeless(here) and here.negation is not run[k].negation:
                 continue
             link = run[i + 1].link
+            if here.event is not None and here.event.noun and not here.verbal and link.kind in ("start", "loose"):
+                break  # "petition signers donated in May"
             if _chained(run[i + 1]):
                 given[id(here)] = edges
                 continue

@@ -356,6 +356,10 @@ def done_to(names: Names, general: Edge, draft: EventDraft) -> EventDraft:
         if all(verbs_of.get(c.event, frozenset()) & lexicon.NEVER_DONE_STEMS for c in draft.hit.candidates):
             raise refusal(general, f'"{names.text(general)}" is not what was done there.')
     told = general.meaning is None or (general.meaning == "act" and not noun)
+    way = stem(names.text(general).split()[-1].casefold())
+    flags = [k for c in draft.hit.candidates for k in names.keys(c.event, "event") if "boolean" in k.holds]
+    if told and any(stem(k.name.casefold()) == way for k in flags):  # "completed plays", where a play has "completed"
+        raise refusal(general, f'"{names.text(general)}": done, or so in the end?', "vague")
     nominal = all(is_nominal(c.event) for c in draft.hit.candidates)
     if told and nominal and general.meaning == "act" and stem(names.text(general).split()[0].casefold()) not in _HAD:
         first = draft.hit.candidates[0].event

@@ -96,6 +96,7 @@ class Mention:
     warnings: tuple[str, ...] = ()
 
 
+_PAYS = ("paid", "pay", "pays", "paying")
 SCORES = ("rating", "score", "stars")  # what a rating is called
 
 # ── mentions ──────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -103,8 +104,15 @@ SCORES = ("rating", "score", "stars")  # what a rating is called
 
 def resolve_mention(names: Names, draft: EventDraft, windows: Callable[[Edge], Window]) -> list[Mention]:
     """The readings of a mention: those of the best tier of candidates with any. Refused where there is none."""
+    if draft.hit is None and draft.tails:  # "active pledges"
+        raise refusal(draft.tails[0], f'"{names.text(draft.tails[0])}" has no part here.')
     if draft.hit is None:
         return _for_event(names, draft, None, windows)
+    verb = names.lattice.words[draft.first].low
+    if verb in _PAYS and not draft.noun and not any(t.name in ("obj", "keyed", "value_key") for t in draft.objects):
+        led = names.lattice.words[draft.first + 1 : draft.first + 2]
+        if led and led[0].low in ("by", "with", "via", "using") and draft.hit.best()[0].tier == "everyday":
+            raise refusal(draft, f'"{names.text(draft)}": paid with what?', "incomplete")
     failure: Refused | None = None
     for tier in ("full", "everyday", "partial", "noun"):
         found: list[Mention] = []
@@ -131,6 +139,8 @@ def _brought_about(names: Names, draft: EventDraft, found: Sequence[Mention]) ->
     """ "with an address" of address-changed: such a noun does not say that it was changed."""
     said = {mention.event for mention in found}
     verbs = [name.verbs for name in names.index.events if name.event in said]
+    if {stem(word.low) for word in names.lattice.words}.intersection(*verbs):
+        return  # "how many rides were cancelled"
     if all(stems & (lexicon.ALTERING_STEMS | {"upgrad", "downgrad"}) for stems in verbs):
         event = found[0].event
         raise refusal(draft, f'"{names.text(draft)}" does not say what was done to it; {event} is known.', "incomplete")
@@ -477,7 +487,10 @@ class _Parts:
             for k in self.names.keys(self.event or "")
             if k.name in ("name", "title", "category", "brand") or k.name.endswith(("_name", "_title"))
         ]
-        if self.names.held(self.names.text(number), called):
+        said = self.names.text(number)
+        if any(ch.isalpha() for ch in said) and any(ch.isdigit() for ch in said):  # "4K titles"
+            called = [k for k in self.names.keys(self.event or "") if "text" in k.holds]
+        if self.names.held(said, called):
             raise self.refuse(number, f'Is "{self.names.text(number)}" how many, or what it is called?', "vague")
 
     def not_a_key(self, tail: Edge | None) -> None:
@@ -492,10 +505,11 @@ class _Parts:
         named = [
             k
             for k in self.names.keys(self.event or "", "event")
-            if word in {stem(w) for w in k.name.lower().split("_")}
+            if word in {stem(w) for w in name_parts(k.name)} and "object" not in k.holds
         ]
-        for ending in ("_id", "_name", ""):
-            found = [k for k in named if k.name.endswith(ending) and (ending or "_" not in k.name)]
+        for ending in ("id", "name", ""):
+            parts = [(k, name_parts(k.name)) for k in named]
+            found = [k for k, said in parts if (said[-1] == ending and len(said) > 1) or not (ending or said[1:])]
             if len(found) == 1:
                 return found
         return []
@@ -509,7 +523,8 @@ class _Parts:
             found = [k for k in key.meaning if k.event == self.event]
             if not found:
                 raise self.refuse(key, f"{self.event} has no such key.", "wrong key")
-            self.same = found[0].name
+            leaf = "object" not in found[0].holds
+            self.same = found[0].name if leaf else "?" + self.names.text(key).casefold()
         elif tail is not None:
             self.not_a_key(tail)
             self.same = "?" + self.names.text(tail).casefold()
@@ -643,6 +658,9 @@ class _Parts:
         return extra
 
     def value(self, edge: Edge, prep: str | None) -> list[Filter]:
+        before = self.names.lattice.words[edge.first - 1].low if edge.first else ""
+        if before in _POSSESSIVE and self.names.text(edge).casefold() == "birthday":
+            raise self.refuse(edge, "A birthday comes every year.", "vague")  # no value of the event
         if prep in (None, "FOR") and self.is_searched(edge, prep):  # "searched for X": the query contains X
             return [self.searched(said_text(self.names, [edge]).strip().casefold())]
         if edge.category == "UNK":
@@ -815,6 +833,9 @@ class _Parts:
             if scores and not tree.has("PRICED") and amount.currency is None:
                 raise self.refuse(edge, f"Is it the price or the {scores[0]}?", "vague")
             self.options.append([(Filter((Property("price", "item"),), Numeric(amount.bound)),)])
+            return
+        if self.rated and not tree.has("PRICED") and amount.currency is None and len(self.scores()) == 1:
+            self.options.append([(Filter(properties(self.scores()), Numeric(amount.bound)),)])  # "rated a film below 3"
             return
         if self.event in ORDER_EVENTS:
             if not self.noun and not tree.has("PRICED"):
@@ -1029,6 +1050,8 @@ class _Parts:
             self.options.append([(Basket(self.quant.bound),)])
         elif self.measure == "distinct" and self.quant is not None and self.distinct is not None:
             self.options.append([(Basket(self.quant.bound, self.distinct.name),)])
+        elif self.quant is not None:
+            raise refusal(draft, f"How many of {self.event} were in one order is not known.", "unsupported")
         else:
             return
         self.quant, self.measure, self.distinct = None, "count", None

@@ -69,7 +69,7 @@ IRREGULAR_STEMS = {
     "banner": "banner", "driver": "driver", "folder": "folder", "voucher": "voucher", "tracker": "track", "reminder": "remind",
     "reviewer": "review", "viewer": "view", "member": "member", "master": "master", "partner": "partner", "counter": "counter",
     "session": "session", "mission": "mission", "version": "version", "question": "question", "station": "station",
-    "donation": "donat", "location": "location", "vacation": "vacation", "auction": "auction", "option": "option", "portion": "portion",
+    "donation": "donat", "donor": "donat", "donors": "donat", "location": "location", "vacation": "vacation", "auction": "auction", "option": "option", "portion": "portion",
     "action": "action", "section": "section", "promotion": "promotion", "television": "television", "opinion": "opinion",
     "document": "document", "element": "element", "segment": "segment", "moment": "moment", "comment": "comment",
     "statement": "statement", "department": "department", "apartment": "apartment", "appointment": "appointment", "experiment": "experiment",

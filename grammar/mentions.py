@@ -622,6 +622,8 @@ def _written(table: _Table) -> None:
                     continue  # "called by an agent"
                 while first < len(words) and words[first].low in ("the", "a", "an", "word"):
                     first += 1
+                if category == "NAMED" and first < len(words) and not at[first].keys().isdisjoint(("WIN", "WITHIN")):
+                    continue  # "called last week"
                 end = first
                 while end < len(words) and not words[end].quoted and (end == first or not _ends_text(at[end])):
                     end += 1

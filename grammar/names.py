@@ -195,6 +195,7 @@ def index(event_types: tuple[EventType, ...], attributes: tuple[Key, ...]) -> In
         said = " ".join(words)
         if words not in keys and said not in CLOSED and said not in lexicon.DURATION_SUFFIXES:
             keys[words] = named
+    _add_last_words(keys, attributes)
     called = [k for k in attributes if k.name.lower() in lexicon.NAME_KEYS]
     if len(called) == 1:  # "sorted by name", where that is full_name
         keys.setdefault(("name",), {}).setdefault(called[0])
@@ -207,6 +208,19 @@ def index(event_types: tuple[EventType, ...], attributes: tuple[Key, ...]) -> In
         {boolean_stems(key.name): (key,) for key in attributes if "boolean" in key.holds},
         _nouns(keys),
     )
+
+
+def _add_last_words(keys: dict[tuple[str, ...], dict[Key, None]], attributes: Sequence[Key]) -> None:
+    """Attributes of text by the last word of their names, where no other key is called so: tier of rider_tier."""
+    by_last: dict[str, list[Key]] = {}
+    for key in attributes:
+        words = [singular(word) for word in words_of(_apart(key.name))]
+        if len(words) > 1:
+            by_last.setdefault(words[-1], []).append(key)
+    for last, named in by_last.items():
+        plain = "text" in named[0].holds and (last,) not in keys and last not in CLOSED and last != "name"
+        if len(named) == 1 and plain:
+            keys[(last,)] = {named[0]: None}
 
 
 def _own_words(event_types: tuple[EventType, ...]) -> dict[tuple[str, ...], dict[Key, None]]:
@@ -339,7 +353,7 @@ def _by_name(names: Index, lows: Sequence[str], i: int) -> Iterable[tuple[int, F
                 if j + 1 < len(lows) and _PLURAL_PARTICLES.get(lows[j + 1], lows[j + 1]) in _PARTICLES:
                     continue
                 return
-        spoken = i + 1 < j and lows[i + 1] in _ARTICLES and _is_participle(lows[i])
+        spoken = any(lows[k + 1] in _ARTICLES and _is_participle(lows[k]) for k in range(i, j - 1))
         for end, form, candidates in _fitting(names, live or set(), run, j + 1, lows):
             if form != "noun" or not spoken:  # "sent a referral" is no thing
                 yield end, form, candidates
@@ -404,7 +418,7 @@ def _forms(name: EventName, run: list[tuple[str, str]], matched: list[str], whol
         return  # a name begins and ends with a word of content
     if not verb:
         denominal = len(name.stems) == 2 and name.verbs <= lexicon.LIGHT_STEMS
-        acts = len(run) == 1 and (denominal or run[0][0] in lexicon.VERB_STEMS)
+        acts = len(run) == 1 and (denominal or run[0][0] in lexicon.VERB_STEMS) and "receiv" not in name.verbs
         if any(_is_participle(word) for _, word in run):
             if acts:
                 yield "verb"  # "purchased" of purchase-made, "tipped" of tip-given

@@ -145,11 +145,8 @@ def bound_at(words: Sequence[str], i: int) -> tuple[int, Amount] | None:
     if amount is None:
         return None
     j, value, currency = amount
-    rest = list(words[j : j + 3])
-    for phrase, sign in _AFTER:
-        if rest[: len(phrase)] == phrase:
-            return j + len(phrase), Amount(Bound(sign, value), currency)  # type: ignore[arg-type]
-    return None
+    end, after = at_its_end(words, j)
+    return None if after is None else (end, Amount(Bound(after, value), currency))
 
 
 _AFTER = tuple(
@@ -188,8 +185,12 @@ def _between(words: Sequence[str], i: int) -> tuple[int, Amount] | None:
 def at_its_end(words: Sequence[str], i: int) -> tuple[int, Comparison | None]:
     """The comparison that ends an amount at word i: "or more", "and above"."""
     for phrase, sign in _AFTER:
-        if list(words[i : i + len(phrase)]) == phrase:
-            return i + len(phrase), sign  # type: ignore[return-value]
+        end = i + len(phrase)
+        opens = phrase[0] == "at" and (
+            number_at(words, end) is not None or words[end : end + 1] in (["once"], ["twice"])
+        )
+        if list(words[i:end]) == phrase and not opens:  # "5 stars | at least 3 times"
+            return end, sign  # type: ignore[return-value]
     return i, None
 
 

@@ -22,6 +22,7 @@ from grammar.draft import EventDraft, Refused, Tree, refusal
 from grammar.event_drafts import done_to, enp_draft, event_draft, first_or_last, plain, same_event, take_args
 from grammar.measures import (
     measure_of,
+    need_orders,
     own_number,
     rank_measure,
 )
@@ -75,6 +76,7 @@ from grammar.query import (
     negated,
 )
 from grammar.values import ORDER, key_noun
+from grammar.when import Within
 
 _TAILS = frozenset({"per", "per_time", "sort", "direction", "limit", "show", "show_with"})
 
@@ -150,11 +152,25 @@ def _asked(ctx: Context, tree: Tree) -> tuple[Condition, Output]:
             return population_of(ctx, of_whom), Users(limit=limit.meaning)
         case "among" | "count_among":
             output = Users() if tree.name == "among" else CountUsers()
+            parts = tree.trees()
+            asked = next(n for n, part in enumerate(parts) if part.name in VPS)
+            _within_what(ctx, parts[0], [t for t in parts[1:asked] if t.name in RELATIVES], parts[asked])
             ranked = isinstance(tree.part("np").part("nphead").children[0], Tree)
             return (_among_ranked(ctx, tree) if ranked else population_of(ctx, _among(tree))), output
+        case "spent_by":  # "how much did gold members spend in 2026"
+            np, clauses = tree.part("np"), [t for t in tree.trees() if t.name in RELATIVES]
+            who = noun_phrase(ctx, np, [t for t in tree.trees() if t.name in NMODS])
+            need_orders(ctx, tree.leaf("SPENT"))
+            spend = Spend(Events(ORDER, (), ctx.late(tree.trees("late"))))
+            return all_of(who, combined(ctx, clauses, [])) if clauses else who, Value("total", spend)
         case "times_done" | "times_so":
             return _times_done(ctx, tree)
         case "count_users":
+            asked_last = tree.leaf("HOWMANY")
+            if asked_last.first > tree.first and not (
+                tree.has("COMMA") or ctx.text(asked_last).casefold() == "how many"
+            ):
+                raise refusal(asked_last, f'"{ctx.text(asked_last)}" of what?')
             done = _values_done(ctx, tree)
             if done is not None and (_is_passive(tree) or ctx.choose((True, False), ctx.text(tree))):
                 return Everyone(), done
@@ -313,6 +329,7 @@ def _percentage_of(ctx: Context, tree: Tree) -> tuple[Condition, Output]:
     if relatives:
         base = all_of(base, combined(ctx, relatives, []))
     main = tree.part("main_np", "main_vp")
+    _within_what(ctx, np, relatives, main)
     if main.name == "main_np":
         inner = main.part("np")
         condition = noun_phrase(ctx, inner, [t for t in main.trees() if t.name in NMODS])
@@ -324,6 +341,14 @@ def _percentage_of(ctx: Context, tree: Tree) -> tuple[Condition, Output]:
     else:
         condition = combined(ctx, [main.trees()[0]], [t for t in tree.trees() if t.name in RESTS])
     return condition, Percentage(base)
+
+
+def _within_what(ctx: Context, np: Tree, relatives: list[Tree], main: Tree) -> None:
+    """Refused where a gap may count from what the others did: "what percentage of buyers reviewed within 7 days"."""
+    gap = next((e for e in main.leaves() if e.category == "WITHIN" and isinstance(e.meaning, Within)), None)
+    done = (e for t in (np, *relatives) for e in t.leaves() if e.category in ("EV", "AGENT", "BUYERS"))
+    if gap is not None and next(done, None) is not None and main.tree("within_of", "near_date") is None:
+        raise refusal(gap, f'"{ctx.text(gap)}" of that, or the last so much?', "vague")
 
 
 def _value_of(ctx: Context, tree: Tree) -> tuple[Condition, Output]:
@@ -424,6 +449,9 @@ def _rows_of(ctx: Context, tree: Tree) -> tuple[Condition, Output]:
         parts = [Tree("population", (*parts[0].children, *both)), parts[-1]]
     elif last is not None and [t.name for t in parts[0].trees()] == ["np"] and last.tree("agebare") is not None:
         raise refusal(last, f'Is all of "{ctx.text(last)}" said of both?')
+    told = any(t.name not in ("np", "vlist", "vkey") for t in parts[0].trees())
+    if parts[-1].name == "value_population" and len(parts[-1].trees()) == 1 and told:  # "rode in Porto vs Faro"
+        raise refusal(parts[-1], f'Is all of "{ctx.text(parts[0])}" said of "{ctx.text(parts[-1])}" too?', "vague")
     more = parts[-1].tree("bare") is not None or (parts[-1].name == "value_population" and len(parts[-1].trees()) > 1)
     if parts[0].name == "value_population" and len(parts[0].trees()) == 1 and more:  # "yoga vs boxing workouts"
         raise refusal(parts[-1], f'Is all of "{ctx.text(parts[-1])}" said of both?', "vague")

@@ -108,6 +108,9 @@ def _populated(ctx: Context, tree: Tree, opening: Tree | None) -> Condition:
     several = next((t for t in parts if t.name == "nofpart"), None)
     if tree.name == "value_population":
         _no_noun(ctx, tree)
+        named = _of_thing_done(ctx, tree)
+        if named is not None:
+            return _populated(ctx, named, opening)
         vlist = next(t for t in parts if t.name in ("vlist", "vkey"))
         np = Tree("np", (Tree("npre", (vlist,)), Tree("nphead", (Edge("CONTACT", vlist.end, vlist.end),))))
         tree = Tree("population", tuple(np if child is vlist else child for child in tree.children))
@@ -156,6 +159,23 @@ def _no_noun(ctx: Context, tree: Tree) -> None:
     done = {c.event for c in noun.meaning.candidates} if noun is not None else set()
     if any(v.key.event in done and v.key.level != "context" for e in vlist.leaves() for v in _held(e)):
         raise refusal(verb, f'"{ctx.text(verb)}" is the noun of what stands before it.')
+
+
+def _of_thing_done(ctx: Context, tree: Tree) -> Tree | None:
+    """ "cook shift booked" of shift-booked, which has a cook: the value is the event's. None where it is not."""
+    vlist, vp = tree.tree("vlist"), tree.tree("vp")
+    core = vp.tree("event") if vp is not None and len(vp.children) == 1 else None
+    verb = core.part("evhead").children[0] if core is not None else None
+    if vlist is None or vp is None or core is None or not isinstance(verb, Edge) or verb.category != "EV":
+        return None
+    words = ctx.names.lattice.words[verb.first : verb.end]
+    done = {c.event for c in verb.meaning.candidates}
+    named = verb.first == vlist.end and len(words) > 1 and words[-1].low.endswith("ed") and words[0].low[-2:] != "ed"
+    held = [any(v.key.event in done and v.key.level == "event" for v in _held(e)) for e in vlist.leaves()]
+    if not named or not all(held):
+        return None
+    whole = Tree("vp", (Tree("event", (*core.children, Tree("obj", (vlist,)))),))
+    return Tree("population", tuple(whole if c is vp else c for c in tree.children if c is not vlist))
 
 
 def _two_subjects(ctx: Context, tree: Tree) -> Condition | None:
@@ -1026,6 +1046,8 @@ def _active(ctx: Context, tree: Tree, link: Link, who: bool, negation: Negation 
     for pre in tree.trees("evpre"):
         take_pre(ctx.names, draft, pre)
     take_args(ctx.names, draft, [t for t in tree.trees() if t.name != "evpre"])
+    if ctx.text(tree).casefold() == "active" and negation is None and ctx.default_window() == ALWAYS:
+        raise refusal(tree, '"active" needs a time: active in the last 30 days.', "vague")
     return Clause(link, tree.first, tree.end, who, negation, event=draft)
 
 
@@ -1033,6 +1055,8 @@ def _without(ctx: Context, tree: Tree, link: Link, who: bool) -> Clause:
     draft = said_event(ctx.names, tree)
     if draft.quant is not None:
         raise refusal(tree, "Without a number of them? Say how many at most.")
+    if tree.edge("EVER") is not None:
+        draft.time = replace(draft.time, ever=True)
     return Clause(link, tree.first, tree.end, who, Negation("bare", False), event=draft)
 
 

@@ -193,7 +193,7 @@ def attribute_keyed(ctx: Context, key: Edge, attribute: Key, cond: Tree, there: 
     ctx.warnings.extend(warnings)
     condition: Condition = Attribute((attribute.name,), test)
     negative = cond.name == "is_not" or (
-        cond.has("NEG") and cond.name in ("is_", "number", "bound", "contains", "starts", "ends")
+        cond.has("NEG") and cond.name in ("is_", "number", "bound", "contains", "starts", "ends", "truth")
     )
     if cond.name == "is_not" and there:
         if "list" in attribute.holds:
@@ -323,6 +323,16 @@ def born(ctx: Context, tree: Tree) -> Condition:
     if not keys:
         raise refusal(tree, "The phonebook has no birth dates.", "unknown key")
     return Attribute((keys[0],), During(window))
+
+
+def has_values(ctx: Context, tree: Tree) -> Condition:
+    """ "has a tablet and a phone": values of a list of the contact."""
+    vlist = tree.part("vlist")
+    lists = {k for k in ctx.names.attributes if "list" in k.holds}
+    for edge in vlist.leaves():
+        if isinstance(edge.meaning, ValueHit) and lists.isdisjoint(v.key for v in edge.meaning.values):
+            raise refusal(edge, f'"{ctx.text(edge)}" is nothing that contacts have.')
+    return attribute_list(ctx, vlist)
 
 
 def on_plan(ctx: Context, tree: Tree) -> Condition:

@@ -337,7 +337,7 @@ def key_test(
             edge = cond.leaf("TRUTH")
             if "boolean" not in holds and not names_truth(names, keys):
                 raise Refused("wrong key", edge.first, edge.end, f'"{key}" is neither true nor false.')
-            return Truth(bool(edge.meaning) != negated), ()
+            return Truth(bool(edge.meaning) != (negated and not attribute)), ()
         case "during":
             edge = cond.leaf("WIN", "FUTURE")
             if "date" not in holds:

@@ -76,7 +76,7 @@ REFUSED = {
         "annually currently presently formerly immediately tonight".split(),
         "a time or a rhythm without a number (section 14 says how)",
     ),
-    **dict.fromkeys("much little double certain".split(), "an amount without a number"),
+    **dict.fromkeys("little double certain".split(), "an amount without a number"),
     **dict.fromkeys("shall might ought dare cannot".split(), "a mood: the past is asked, not what may be"),
     "sorry": "not a filler yet",
 }  # fmt: skip
