@@ -69,6 +69,7 @@ _ROWS: tuple[tuple[str, Any, str], ...] = (
     ("OUTSIDE", None, "outside|outside of"),
     ("THERE", None, "there"),
     ("BORN", None, "born"),
+    ("ONE", None, "one"),
     ("HOWMUCH", None, "how much|how much money"),
     ("AGEST", "oldest", "oldest|eldest"),
     ("AGEST", "youngest", "youngest"),

@@ -346,6 +346,13 @@ def _referred(ctx: Context, mention: Mention, mentions: Sequence[tuple[Clause, M
             return replace(mention, variants=(where,), refers=False, product=earlier.product)
     if not mentions:
         raise refusal(draft, "It refers to nothing before it.")
+    if mention.such:  # "viewed a product but never bought one": any
+        mine, theirs = (ctx.names.keys(event or "") for event in (mention.event, mentions[-1][1].event))
+        if _shared_id(mine, theirs) is None and not all(
+            any(k.level == "item" for k in keys) for keys in (mine, theirs)
+        ):
+            raise refusal(draft, f"{mention.event} is not about the same kind of thing.", "wrong key")
+        return replace(mention, refers=False)
     return replace(mention, product=None)
 
 

@@ -16,7 +16,7 @@ from grammar.query import Ahead, Property
 from grammar.values import Names, from_date, is_sum, quant_bound, value_options
 from grammar.vocabulary import singular
 
-OBJECTS = ("obj", "ref", "same", "another", "text_object", "distinct_key", "distinct_thing")
+OBJECTS = ("obj", "ref", "one", "same", "another", "text_object", "distinct_key", "distinct_thing")
 _PARTS = frozenset(  # of a mention; see events
     """stars prepared keyed keyed_bound amount has_property value_key named_thing dated only_items in_key counted_tail
     duration_arg flagged other_things measured that_is""".split()

@@ -77,9 +77,9 @@ class Mention:
     """A mention with its event chosen.
 
     `variants` are alternative filter sets, joined by `joint` ("bought Nike and Puma": two mentions in one). `measure`
-    says what the bound counts. `product` are the filters that "it" would refer to; `same` is the property that must
-    agree with the mention before. `profile` are conditions on the contact that were said here ("booked a hotel in
-    Paris" by place).
+    says what the bound counts. `product` are the filters that "it" would refer to; `such`: it is "one", any of that
+    kind; `same` is the property that must agree with the mention before. `profile` are conditions on the contact that
+    were said here ("booked a hotel in Paris" by place).
     """
 
     event: str | None
@@ -90,6 +90,7 @@ class Mention:
     distinct: Property | None = None
     product: tuple[EventFilter, ...] | None = None
     refers: bool = False
+    such: bool = False
     same: str | None = None
     another: bool = False
     profile: tuple[Condition, ...] = ()
@@ -282,6 +283,7 @@ class _Parts:
         self.measure = "count"
         self.distinct: Property | None = None
         self.refers = False
+        self.such = False
         self.same: str | None = None
         self.another = False
         self.profile: list[Condition] = []
@@ -299,6 +301,9 @@ class _Parts:
                 self.object(tree)
             case "ref":
                 self.refers = True
+            case "one":
+                tree.leaf("ONE")
+                self.refers = self.such = True
             case "same":
                 self.take_same(tree)
             case "another":
@@ -1077,6 +1082,7 @@ class _Parts:
                         distinct=self.distinct,
                         product=self.referent(filters(*base, *(variant[0] if len(variant) == 1 else ()))),
                         refers=self.refers,
+                        such=self.such,
                         same=self.same,
                         another=self.another,
                         profile=tuple(self.profile),

@@ -327,21 +327,20 @@ def born(ctx: Context, tree: Tree) -> Condition:
 
 def has_values(ctx: Context, tree: Tree) -> Condition:
     """ "has a tablet and a phone": values of a list of the contact."""
-    vlist = tree.part("vlist")
     lists = {k for k in ctx.names.attributes if "list" in k.holds}
-    for edge in vlist.leaves():
-        if isinstance(edge.meaning, ValueHit) and lists.isdisjoint(v.key for v in edge.meaning.values):
-            raise refusal(edge, f'"{ctx.text(edge)}" is nothing that contacts have.')
-    return attribute_list(ctx, vlist)
+    return _values_of(ctx, tree.part("vlist"), lists, "nothing that contacts have")
 
 
 def on_plan(ctx: Context, tree: Tree) -> Condition:
     """ "members on Pro": the attribute of what they are on."""
-    vlist = tree.part("vlist")
-    keys = {k for k in ctx.names.attributes if lexicon.PLAN_WORDS & set(name_parts(k.name))}
+    plans = {k for k in ctx.names.attributes if lexicon.PLAN_WORDS & set(name_parts(k.name))}
+    return _values_of(ctx, tree.part("vlist"), plans, "no plan")
+
+
+def _values_of(ctx: Context, vlist: Tree, keys: set[Key], otherwise: str) -> Condition:
     for edge in vlist.leaves():
         if isinstance(edge.meaning, ValueHit) and keys.isdisjoint(v.key for v in edge.meaning.values):
-            raise refusal(edge, f'"{ctx.text(edge)}" is no plan.')
+            raise refusal(edge, f'"{ctx.text(edge)}" is {otherwise}.')
     return attribute_list(ctx, vlist)
 
 
