@@ -9,7 +9,7 @@ from grammar.draft import EventDraft, Tree, refusal
 from grammar.measures import MEASURES, aggregated, measure_of, measured_events, need_orders, own_number, spend_of
 from grammar.mentions import Edge, EventHit
 from grammar.numbers import Amount, Top
-from grammar.populations import NMODS, RELATIVES, combined, noun_phrase, used_in
+from grammar.populations import described, used_in
 from grammar.profile import age_in_years, attribute_keys
 from grammar.query import (
     ALWAYS,
@@ -27,7 +27,6 @@ from grammar.query import (
     EventBreakdown,
     EventFilter,
     Events,
-    Everyone,
     Filter,
     Has,
     ItemBreakdown,
@@ -115,12 +114,7 @@ def rows_of(ctx: Context, number: Edge | None) -> int:
 
 def whom(ctx: Context, tree: Tree) -> Condition:
     """Whose numbers they are: "… for gold members"."""
-    np = tree.tree("np")
-    said = [t for t in tree.trees() if t.name in RELATIVES]
-    found: Condition = Everyone()
-    if np is not None:
-        found = noun_phrase(ctx, np, [t for t in tree.trees() if t.name in NMODS])
-    return all_of(found, combined(ctx, said, [])) if said else found
+    return described(ctx, tree.tree("np"), tree.trees())
 
 
 def by_key(ctx: Context, key: Edge, population: Condition, output: Output, limit: int | None = None) -> Output:

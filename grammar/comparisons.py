@@ -190,9 +190,8 @@ def versus_events(ctx: Context, core: Tree) -> Condition:
     take_args(ctx.names, second, [t for t in core.trees() if t.name not in ("evhead", "evpre", "vlist")])
     _is_led(ctx, core, first, more)
     nouns = {stem(word) for tail in first.tails for word in ctx.text(tail).casefold().split()}
-    if (
-        second.hit is not None and nouns and not (second.objects or second.pre or second.tails)
-    ):  # "cancelled more rides than they completed"
+    alone = not (second.objects or second.pre or second.tails)
+    if second.hit is not None and nouns and alone:  # "cancelled more rides than they completed"
         such = tuple(c for c in second.hit.candidates if nouns <= set(name_stems(c.event)))
         second.hit = EventHit(such) if such else second.hit
     shared = ctx.draft_window(second)

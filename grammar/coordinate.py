@@ -232,7 +232,7 @@ def _fill_gaps(ctx: Context, clauses: list[Clause]) -> None:
             clause.verbal = before.verbal
         elif way is not None:  # "asked about returns and about delivery"
             led = next(way.part("prep").leaves())
-            others = [t for t in model.objects if t.name != "prepared" or not _led_by(t, led)]
+            others = _led_otherwise(model, led)
             if len(others) == len(model.objects) or before is not clauses[i - 1]:
                 raise refusal(clause, f'"{ctx.text(clause)}" has no verb.')
             copied.objects, copied.pre = [*others, way], list(model.pre)
@@ -252,7 +252,7 @@ def _fill_gaps(ctx: Context, clauses: list[Clause]) -> None:
             lists = [t for t in (*model.objects, *model.pre) for v in (t, *t.trees("vlist")) if v.name == "vlist"]
             if any(leaf.category == "AND" for t in lists for leaf in t.leaves()):
                 raise refusal(clause, f'"{ctx.text(clause)}": neither of them, or not both?', "vague")
-            others = [t for t in model.objects if t.name != "prepared" or not _led_by(t, prep)]
+            others = _led_otherwise(model, prep)
             other_way = len(others) < len(model.objects)  # "on mobile but not on desktop"
             same = other_way or (bool(model.objects or model.pre) and ctx.choose((False, True), ctx.text(clause)))
             copied.objects = [*others, beside] if same else [beside]
@@ -277,9 +277,13 @@ def _fill_gaps(ctx: Context, clauses: list[Clause]) -> None:
         clause.event, clause.gap = copied, None
 
 
-def _led_by(tree: Tree, prep: Edge) -> bool:
-    """Whether a preposition is the one that leads to something."""
-    return next(tree.part("prep").leaves()).category == prep.category
+def _led_otherwise(draft: EventDraft, prep: Edge) -> list[Tree]:
+    """The objects of a verb that another preposition, or none, leads to."""
+    return [
+        tree
+        for tree in draft.objects
+        if tree.name != "prepared" or next(tree.part("prep").leaves()).category != prep.category
+    ]
 
 
 def _recounted(tree: Tree, quant: Tree | None) -> Tree:
@@ -541,7 +545,7 @@ def _share_objects(ctx: Context, clauses: list[Clause]) -> None:
             continue  # a name in full has its object already
         nouns = _own_nouns(ctx, after.event)
         if nouns:  # "opened but never closed a support request": the object stands inside the name
-            fitting = tuple(h for h in draft.hit.candidates if nouns <= set(_stems(ctx, h.event)))
+            fitting = tuple(h for h in draft.hit.candidates if nouns <= set(ctx.names.stems(h.event)))
             if fitting:
                 draft.hit = EventHit(fitting)
         if (
@@ -556,7 +560,7 @@ def _share_objects(ctx: Context, clauses: list[Clause]) -> None:
         shared = [t for t in after.event.objects if t.name in _SHARED and not (draft.objects and t.name == "prepared")]
         mine = {h.event for h in draft.hit.candidates}
         theirs = [t for t in after.event.tails if mine.isdisjoint(c.event for c in t.meaning.candidates)]
-        if theirs or (nouns and not nouns <= set().union(*(_stems(ctx, event) for event in mine))):
+        if theirs or (nouns and not nouns <= set().union(*(ctx.names.stems(event) for event in mine))):
             shared = [t for t in shared if t.name in ("obj", "ref")]  # "donated and attended an event in Leeds"
         if not shared and not after.event.tails and not nouns:
             continue
@@ -662,16 +666,12 @@ def _has_items(ctx: Context, hit: EventHit) -> bool:
     return any(ctx.names.keys(c.event, "item") for c in hit.candidates)
 
 
-def _stems(ctx: Context, event: str) -> tuple[str, ...]:
-    return next((e.stems for e in ctx.names.index.events if e.event == event), ())
-
-
 def _own_nouns(ctx: Context, draft: EventDraft) -> set[str]:
     """The nouns of an event that was named in full by more than its verb."""
     if draft.hit is None or draft.hit.candidates[0].tier != "full":
         return set()
-    name = next((e for e in ctx.names.index.events if e.event == draft.hit.candidates[0].event), None)
-    return set(name.stems) - set(name.verbs) if name is not None else set()
+    event = draft.hit.candidates[0].event
+    return set(ctx.names.stems(event)) - ctx.names.verbs(event)
 
 
 _SHARED = ("obj", "ref", "keyed", "keyed_bound", "prepared", "value_key", "has_property", "named_thing", "dated")

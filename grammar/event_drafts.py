@@ -351,30 +351,25 @@ def done_to(names: Names, general: Edge, draft: EventDraft) -> EventDraft:
         draft.hit = EventHit(kept)
         return draft
     noun = draft.hit.candidates[0].tier == "noun"
-    if noun and general.meaning is None:  # "completed a profile" of profile-viewed
-        verbs_of = {e.event: e.verbs for e in names.index.events}
-        if all(verbs_of.get(c.event, frozenset()) & lexicon.NEVER_DONE_STEMS for c in draft.hit.candidates):
-            raise refusal(general, f'"{names.text(general)}" is not what was done there.')
+    never_done = all(names.verbs(c.event) & lexicon.NEVER_DONE_STEMS for c in draft.hit.candidates)
+    if noun and general.meaning is None and never_done:  # "completed a profile" of profile-viewed
+        raise refusal(general, f'"{names.text(general)}" is not what was done there.')
     told = general.meaning is None or (general.meaning == "act" and not noun)
     way = stem(names.text(general).split()[-1].casefold())
     flags = [k for c in draft.hit.candidates for k in names.keys(c.event, "event") if "boolean" in k.holds]
     if told and any(stem(k.name.casefold()) == way for k in flags):  # "completed plays", where a play has "completed"
         raise refusal(general, f'"{names.text(general)}": done, or so in the end?', "vague")
+    otherwise = refusal(general, f'"{names.text(general)}" is not what {draft.hit.candidates[0].event} says was done.')
     nominal = all(is_nominal(c.event) for c in draft.hit.candidates)
     if told and nominal and general.meaning == "act" and stem(names.text(general).split()[0].casefold()) not in _HAD:
-        first = draft.hit.candidates[0].event
-        raise refusal(general, f'"{names.text(general)}" is not what {first} says was done.')  # "paid a session"
+        raise otherwise  # "paid a session"
     alike = next((s for s in lexicon.ALIKE_STEMS if stem(names.text(general).casefold()) in s), frozenset())
     if alike and not told:  # "opened a chat" of chat-started, "got a message" of message-received
-        verbs_of = {e.event: e.verbs for e in names.index.events}
-        given = {c.event for c in draft.hit.candidates if verbs_of.get(c.event, frozenset()) & alike}
-        first = draft.hit.candidates[0].event
-        if not noun and nominal:  # "got a scan" of body-scan
-            return draft
-        same_type(draft, given, refusal(general, f'"{names.text(general)}" is not what {first} says was done.'))
+        if noun or not nominal:  # no "got a scan" of body-scan
+            same_type(draft, {c.event for c in draft.hit.candidates if names.verbs(c.event) & alike}, otherwise)
         return draft
     if not told:
-        raise refusal(general, f'"{names.text(general)}" is not what {draft.hit.candidates[0].event} says was done.')
+        raise otherwise
     return draft
 
 

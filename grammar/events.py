@@ -138,8 +138,7 @@ def resolve_mention(names: Names, draft: EventDraft, windows: Callable[[Edge], W
 
 def _brought_about(names: Names, draft: EventDraft, found: Sequence[Mention]) -> None:
     """ "with an address" of address-changed: such a noun does not say that it was changed."""
-    said = {mention.event for mention in found}
-    verbs = [name.verbs for name in names.index.events if name.event in said]
+    verbs = [names.verbs(event) for event in {mention.event for mention in found if mention.event is not None}]
     if {stem(word.low) for word in names.lattice.words}.intersection(*verbs):
         return  # "how many rides were cancelled"
     if all(stems & (lexicon.ALTERING_STEMS | {"upgrad", "downgrad"}) for stems in verbs):

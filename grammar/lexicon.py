@@ -114,8 +114,8 @@ SEARCH_KEYS = ("query", "search_query", "search_term", "search_text", "term", "k
 OFTEN = frozenset(
     "daily weekly monthly recently lately often frequently regularly occasionally rarely lot lots".split()
 )
-# Verbs that leave the action to their noun: who gave a tip tipped.
 GENERAL_STEMS = frozenset("do make perform".split())  # say nothing of what was done
+# Verbs that leave the action to their noun: who gave a tip tipped.
 LIGHT_STEMS = frozenset("give make do perform submit send post plac write leave".split())
 
 # Plain synonyms of the verb in an event's name, as stems: what the name has → what may be said.

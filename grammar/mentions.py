@@ -644,7 +644,7 @@ _SEARCH_ENDS = frozenset(
     "WIN WITHIN EVER AND OR BUT COMMA THEN WHO WHOSE TIMES REG NEG LP RP PER PRIOR".split()
 )  # a search may hold prepositions
 _PREPOSITIONS = frozenset("IN FROM WITH ON TO BY VIA AT WITHOUT".split())
-_LINKS = _SEARCH_ENDS | frozenset("IN FROM WITH ON TO BY FOR VIA AT WITHOUT SORT BE HAVE".split())
+_LINKS = _SEARCH_ENDS | _PREPOSITIONS | frozenset("FOR SORT BE HAVE".split())
 
 
 def _ends_text(edges: dict[str, dict[int, Edge]]) -> bool:
@@ -744,8 +744,7 @@ def _bare_windows(table: _Table, i: int) -> None:
     """A month or a year behind a comma, at the end of the question, is a window: "helmet buyers, 2026"."""
     lows = table.lows
     if i and lows[i - 1] == "," and i + 3 >= len(lows):
-        words = ["in", *lows[i:]]
-        found = tuple(p.meaning for p in when.read(words, 0) if p.end == len(words) and isinstance(p.meaning, Window))
+        found = _windows(["in", *lows[i:]])
         if found:
             table.put("WIN", i, len(lows), found)
 

@@ -35,6 +35,7 @@ from grammar.populations import (
     RESTS,
     VPS,
     combined,
+    described,
     is_finite,
     noun_phrase,
     population_of,
@@ -158,11 +159,10 @@ def _asked(ctx: Context, tree: Tree) -> tuple[Condition, Output]:
             ranked = isinstance(tree.part("np").part("nphead").children[0], Tree)
             return (_among_ranked(ctx, tree) if ranked else population_of(ctx, _among(tree))), output
         case "spent_by":  # "how much did gold members spend in 2026"
-            np, clauses = tree.part("np"), [t for t in tree.trees() if t.name in RELATIVES]
-            who = noun_phrase(ctx, np, [t for t in tree.trees() if t.name in NMODS])
+            who = described(ctx, tree.part("np"), tree.trees())
             need_orders(ctx, tree.leaf("SPENT"))
             spend = Spend(Events(ORDER, (), ctx.late(tree.trees("late"))))
-            return all_of(who, combined(ctx, clauses, [])) if clauses else who, Value("total", spend)
+            return who, Value("total", spend)
         case "times_done" | "times_so":
             return _times_done(ctx, tree)
         case "count_users":
@@ -263,8 +263,7 @@ def _count_events(ctx: Context, tree: Tree) -> tuple[Condition, Output]:
         [k for k in keys.meaning if k.level != "attribute"] if keys is not None and keys.meaning != "product" else []
     )
     part = noun.meaning.candidates[0].tier == "noun" and len(tree.trees()) == 1
-    verbs_of = {e.event: e.verbs for e in ctx.names.index.events}
-    if part and all(verbs_of.get(c.event, frozenset()) & lexicon.NEVER_DONE_STEMS for c in noun.meaning.candidates):
+    if part and all(ctx.names.verbs(c.event) & lexicon.NEVER_DONE_STEMS for c in noun.meaning.candidates):
         raise refusal(noun, f'"{ctx.text(noun)}" does not say what was done to them.', "incomplete")
     if part and keys is not None and all("text" in k.holds for k in texts):  # "how many trainers"
         raise refusal(noun, f'"{ctx.text(noun)}": how many different ones, or how many events?', "vague")
@@ -300,9 +299,7 @@ def _count_events(ctx: Context, tree: Tree) -> tuple[Condition, Output]:
             rest = [t for t in done.trees() if t.name in RESTS]
             if rest:
                 raise refusal(rest[0], "A further condition after the verb is not read here.")
-            population = noun_phrase(ctx, np, [t for t in done.trees() if t.name in NMODS])
-            clauses = [t for t in done.trees() if t.name in RELATIVES]
-            population = all_of(population, combined(ctx, clauses, [])) if clauses else population
+            population = described(ctx, np, done.trees())
     mention = ctx.mention(plain(ctx.names, draft, "window"))
     if mention.measure == "distinct" or len(mention.variants) != 1:
         raise refusal(tree, "Only events of one kind are counted.")
@@ -324,12 +321,9 @@ def _count_events(ctx: Context, tree: Tree) -> tuple[Condition, Output]:
 
 def _percentage_of(ctx: Context, tree: Tree) -> tuple[Condition, Output]:
     np = tree.part("np")
-    base = noun_phrase(ctx, np, [t for t in tree.trees() if t.name in NMODS])
-    relatives = [t for t in tree.trees() if t.name in RELATIVES]
-    if relatives:
-        base = all_of(base, combined(ctx, relatives, []))
+    base = described(ctx, np, tree.trees())
     main = tree.part("main_np", "main_vp")
-    _within_what(ctx, np, relatives, main)
+    _within_what(ctx, np, [t for t in tree.trees() if t.name in RELATIVES], main)
     if main.name == "main_np":
         inner = main.part("np")
         condition = noun_phrase(ctx, inner, [t for t in main.trees() if t.name in NMODS])
@@ -408,12 +402,10 @@ def _value_of_events(ctx: Context, measure: Tree, tree: Tree, window: Window) ->
 
 def _per_contact(ctx: Context, tree: Tree) -> tuple[Condition, Output]:
     """ "average spend per customer", "average orders per gold member": the average over those contacts."""
-    per, np, noun = tree.leaf("PER"), tree.part("np"), tree.edge("EN")
+    per, noun = tree.leaf("PER"), tree.edge("EN")
     if ctx.text(per).casefold() not in ("per", "for each", "for every", "by each"):
         raise refusal(per, f'"{ctx.text(per)}": say for whom it is the average.')
-    population = noun_phrase(ctx, np, [t for t in tree.trees() if t.name in NMODS])
-    clauses = [t for t in tree.trees() if t.name in RELATIVES]
-    population = all_of(population, combined(ctx, clauses, [])) if clauses else population
+    population = described(ctx, tree.part("np"), tree.trees())
     window = ctx.late(tree.trees("late"))
     if noun is not None:
         how = tree.leaf("AGG").meaning
@@ -469,12 +461,8 @@ def _times_done(ctx: Context, tree: Tree) -> tuple[Condition, Output]:
     """ "how many times did gold members log in", "how many times was a bell viewed": the number of the events."""
     whom, whose = tree.tree("np"), [t for t in tree.trees() if t.name in (*NMODS, *RELATIVES)]
     said = [t for t in tree.trees() if t is not whom and t not in whose and t.name != "vlist"]
-    among: Condition = Everyone()
-    if whom is not None:
-        clauses = [t for t in whose if t.name in RELATIVES]
-        among = noun_phrase(ctx, whom, [t for t in whose if t.name in NMODS])
-        among = all_of(among, combined(ctx, clauses, [])) if clauses else among
-    else:
+    among = described(ctx, whom, whose)
+    if whom is None:
         said.insert(0, Tree("evhead", (tree.leaf("EV"),)))
     draft = event_draft(ctx.names, Tree("event", tuple(said)))
     thing = tuple(c for c in tree.children if c is tree.tree("vlist") or c is tree.edge("THING"))

@@ -552,6 +552,13 @@ def _condition(ctx: Context, core: Tree) -> Condition:
     return condition_of(ctx, core)
 
 
+def described(ctx: Context, np: Tree | None, beside: Sequence[Tree]) -> Condition:
+    """Those a noun phrase names, with the modifiers and relative clauses that stand beside it."""
+    modifiers, clauses = [t for t in beside if t.name in NMODS], [t for t in beside if t.name in RELATIVES]
+    named = noun_phrase(ctx, np, modifiers) if np is not None else Everyone()
+    return all_of(named, combined(ctx, clauses, [])) if clauses else named
+
+
 def combined(ctx: Context, first: list[Tree], rest: list[Tree], about: Sequence[Clause] = ()) -> Condition:
     """A flat list of clauses, combined."""
     first, rest = _with_exceptions(ctx, first, rest)

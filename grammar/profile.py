@@ -291,6 +291,14 @@ def _age_key(ctx: Context, node: Tree | Edge) -> tuple[str, bool]:
     raise refusal(node, "The phonebook has neither ages nor birth dates.", "unknown key")
 
 
+def _birth_date(ctx: Context, tree: Tree) -> str:
+    """The attribute that holds a birth date."""
+    for key in ctx.names.attributes:
+        if key.name.lower() in lexicon.BIRTH_KEYS:
+            return key.name
+    raise refusal(tree, "The phonebook has no birth dates.", "unknown key")
+
+
 def age_bare(ctx: Context, tree: Tree) -> Condition:
     """ "women over 30": a bare number of a person is the age, if it can be one."""
     edge = tree.leaf("BOUND")
@@ -301,16 +309,14 @@ def age_bare(ctx: Context, tree: Tree) -> Condition:
 
 def birthday(ctx: Context, tree: Tree) -> Condition:
     """The day and month of a birth date fall into a time."""
-    keys = [k.name for k in ctx.names.attributes if k.name.lower() in lexicon.BIRTH_KEYS]
-    if not keys:
-        raise refusal(tree, "The phonebook has no birth dates.", "unknown key")
+    key = _birth_date(ctx, tree)
     edge = tree.leaf("WIN", "FUTURE")
     if edge.category == "FUTURE":
-        return Birthday(keys[0], edge.meaning.period)
+        return Birthday(key, edge.meaning.period)
     window = ctx.window(edge)
     if window.period is None or window.weekdays or window.hours:
         raise refusal(edge, "A birthday falls into days, months or a stretch of them.")
-    return Birthday(keys[0], window.period)
+    return Birthday(key, window.period)
 
 
 def born(ctx: Context, tree: Tree) -> Condition:
@@ -319,10 +325,7 @@ def born(ctx: Context, tree: Tree) -> Condition:
     window = ctx.window(edge)
     if isinstance(window.period, Named):
         return birthday(ctx, tree)
-    keys = [k.name for k in ctx.names.attributes if k.name.lower() in lexicon.BIRTH_KEYS]
-    if not keys:
-        raise refusal(tree, "The phonebook has no birth dates.", "unknown key")
-    return Attribute((keys[0],), During(window))
+    return Attribute((_birth_date(ctx, tree),), During(window))
 
 
 def has_values(ctx: Context, tree: Tree) -> Condition:

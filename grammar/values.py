@@ -50,6 +50,14 @@ class Names:
         known = self.types.get(event)
         return tuple(k for k in known.keys if level is None or k.level == level) if known else ()
 
+    def stems(self, event: str) -> tuple[str, ...]:
+        """The words of an event's name, as stems."""
+        return next((name.stems for name in self.index.events if name.event == event), ())
+
+    def verbs(self, event: str) -> frozenset[str]:
+        """The words of an event's name that carry the action, as stems."""
+        return next((name.verbs for name in self.index.events if name.event == event), frozenset())
+
     def product_keys(self, event: str) -> list[Key]:
         """The keys by which an event's line items are named: product name, id, sku."""
         return [k for k in self.keys(event, "item") if k.name in ("name", "product_id", "sku")]
