@@ -7,11 +7,12 @@ PEERS := .venv/peers
 # Bytecode is kept, whatever the environment says: the suite starts many processes, and each would compile all it imports.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help demo test laws crash load check notebooks bench bench-full clean
+.PHONY: help demo test laws wire crash load check notebooks bench bench-full clean
 help:
 	@echo "make demo   the sample shop and six questions answered"
 	@echo "make test   the whole suite"
 	@echo "make laws   the long property tests"
+	@echo "make wire   a real, very small language model on this machine, over the wire"
 	@echo "make crash  kill -9 at 200 random instants, nothing lost, nothing twice"
 	@echo "make load   readers and writers on one store for a minute; the service under load, then kill -9 and a count"
 	@echo "make check  ruff, mypy, import-linter"
@@ -28,6 +29,10 @@ test: $(READY)
 
 laws: $(READY)
 	$(BIN)/pytest -n 2 -m laws
+
+wire: $(READY)
+	$(BIN)/pip install --quiet --constraint constraints.txt --no-build-isolation --editable '.[all,dev,wire]'
+	PERSONA_WIRE=1 $(BIN)/pytest tests/test_model_wire.py -s
 
 crash: $(READY)
 	$(BIN)/pytest tests/test_crash.py --kills 200 -s
