@@ -58,6 +58,7 @@ def attach_windows(ctx: Context, clauses: list[Clause]) -> None:
     _share_objects(ctx, clauses)
     _refer_back(ctx, clauses)
     _share_same(clauses)
+    _order_of_each(ctx, clauses)
     _reach_order(ctx, clauses)
     _settle_commas(clauses)
     _place_prior(ctx, clauses)
@@ -158,8 +159,14 @@ def _find_verbs(ctx: Context, clauses: list[Clause]) -> None:
             found = tuple(c for c in draft.hit.candidates if c.event in said)
         if found and (draft.says_more() or {c.event for c in found} != said):
             draft.hit = EventHit(found)
-        elif draft.quant is None and clause.link.kind not in (*_ORDERED, "start"):
+        elif draft.quant is None and clause.link.kind not in (*_ORDERED, "start") and not _goes_on_noun(before, draft):
             raise refusal(clause, f'"{ctx.text(clause)}" has no verb.')
+
+
+def _goes_on_noun(before: Clause | None, draft: EventDraft) -> bool:
+    """Whether an event's noun may go on with another one: "after a hut booking or a ride booking"."""
+    told = draft.hit is not None and draft.hit.candidates[0].tier != "noun"
+    return told and before is not None and before.verbless and before.link.kind in (*_ORDERED, "or", "comma")
 
 
 def _spread_none(ctx: Context, clauses: list[Clause]) -> None:
@@ -504,6 +511,8 @@ def _in_scope(ctx: Context, negation: Negation, clause: Clause) -> bool:
 def _is_past(ctx: Context, draft: EventDraft) -> bool:
     """Whether the verb has a past form."""
     word = ctx.names.lattice.words[draft.first].low
+    if word.endswith("ing"):
+        return False
     irregular = word in lexicon.IRREGULAR_STEMS and lexicon.IRREGULAR_STEMS[word] != word and stem(word) != word
     return word.endswith("ed") or irregular
 
@@ -614,6 +623,72 @@ def _share_same(clauses: list[Clause]) -> None:
             here.event.objects.extend(same)
 
 
+def _order_of_each(ctx: Context, clauses: list[Clause]) -> None:
+    """ "bought after viewing or carting": after either of them. What has the form of the verb behind "after", or is a
+    noun, goes on with it; a verb with a subject ("after they viewed or carted") may open its own condition."""
+    for before, clause in pairwise(clauses):
+        near = before.event is not None and (before.event.time.within_of is not None or bool(before.event.time.near))
+        if near and _goes_on(clause) and clause.negation is None and _form(ctx, clause) == "participle":
+            raise refusal(clause, f'"{ctx.text(clause)}": within the same time?', "vague")
+    for k in range(len(clauses) - 1, 0, -1):
+        head = clauses[k]
+        more = _alternatives(clauses, k)
+        if head.link.kind not in _ORDERED or head.event is None or not more:
+            continue
+        form = _form(ctx, head)
+        alike = [clause.verbless or _form(ctx, clause) == form for clause in more]
+        joints = {clause.link.kind for clause in more} - {"comma"}
+        denied = more[0].negation is not None
+        open_ = not denied and form == "finite" and not any(clause.verbless for clause in more)
+        if not all(alike) or (open_ and head.link.kind == "then" and joints != {"or"}):
+            continue
+        s = k - 1
+        while s and clauses[s].link.kind in _ORDERED:
+            s -= 1
+        first, end = clauses[s], k + 1 + len(more)
+        words = ctx.names.lattice.text(head.first, more[-1].end)
+        coordinated = s and _goes_on(first) and clauses[s - 1].happens
+        ordered_on = end < len(clauses) and clauses[end].link.kind in _ORDERED
+        gaps = [c for c in clauses[s:end] if c.event is not None and c.event.time.withins]
+        unclear = coordinated or ordered_on or len(joints) != 1 or (denied and gaps) or first.negation is not None
+        if first.event is None or first.either or unclear:
+            raise Refused("vague", head.first, more[-1].end, f'"{words}": which of them, and when?')
+        if open_ and not ctx.choose((True, False), words):
+            continue
+        (joint,) = joints
+        if gaps and joint == "and":
+            raise Refused("unsupported", head.first, more[-1].end, f'"{words}" within one time is not read.')
+        first.either = joint == "or"
+        found = clauses[s : k + 1]
+        for clause in more:
+            again = [replace(c, event=c.event.copy()) for c in clauses[s:k] if c.event is not None]
+            again[0] = replace(
+                again[0], link=Link("or" if joint == "or" else "and"), who=False, either=False, copied=True
+            )
+            found += [*again, replace(clause, link=head.link)]
+        clauses[s:end] = found
+
+
+def _alternatives(clauses: list[Clause], k: int) -> list[Clause]:
+    """The events behind one that are joined to it by and or or, with its own negation or none."""
+    found: list[Clause] = []
+    for clause in clauses[k + 1 :]:
+        if not _goes_on(clause) or clause.event is None or clause.negation is not clauses[k].negation:
+            break
+        found.append(clause)
+    return found
+
+
+def _form(ctx: Context, clause: Clause) -> str:
+    """The form of what says an event: a participle ("viewing"), a noun by itself, or a verb that has a subject."""
+    draft = clause.event
+    if draft is None or clause.perfect:
+        return "finite"
+    if ctx.names.lattice.words[draft.first].low.endswith("ing"):
+        return "participle"
+    return "noun" if draft.noun and not clause.verbal else "finite"
+
+
 def _reach_order(ctx: Context, clauses: list[Clause]) -> None:
     """ "neither viewed nor bought after a refund", "viewed and bought a helmet after a ride": of verbs that share an
     object or a negation, the order in time is said of each; of others it may be of the last alone."""
@@ -646,7 +721,7 @@ def _goes_on(clause: Clause) -> bool:
     """Whether a clause is one more verb of a coordination, and opens nothing new."""
     link = clause.link
     plain = link.kind == "comma" or (link.kind in ("and", "or", "nor") and not link.comma)
-    return plain and not (clause.who or link.also or clause.contrast or clause.either)
+    return plain and not (clause.who or link.also or clause.contrast or clause.either or clause.copied)
 
 
 def _lacks_object(draft: EventDraft) -> bool:

@@ -274,6 +274,7 @@ class Clause:
     bare: bool = False  # a phrase without a verb of its own: "or from Porto"
     window: Window | None = None
     spent: Tree | None = None
+    copied: bool = False  # said once, and meant with each of several that come before or after it
     happened: bool = False  # a whole condition that is one of time: a gap after it may count from it
     since: str | None = None  # the date of the contact from which that is: "signed up"
 

@@ -34,6 +34,7 @@ from grammar.populations import (
     RELATIVES,
     RESTS,
     VPS,
+    claimed_by,
     combined,
     described,
     is_finite,
@@ -146,6 +147,9 @@ def _asked(ctx: Context, tree: Tree) -> tuple[Condition, Output]:
     match tree.name:
         case "users":
             return population_of(ctx, tree.trees()[0]), Users()
+        case "claimed":  # "rented a bike: women from Porto", where the words before the colon are no label
+            tree.own("COLON", "LP", "RP")
+            return claimed_by(ctx, *tree.trees()), Users()
         case "first_users":
             limit, of_whom = tree.leaf("FIRSTN"), tree.part(*POPULATIONS)
             if of_whom.tree("np") is None and of_whom.name != "value_population":

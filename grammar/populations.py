@@ -59,6 +59,7 @@ NMODS = frozenset(
     whose_extreme versus_nouns born on_plan neither_mods value_key_is signed_up in_segment has_keys lacks_keys
     measure_share rank_in_share measure_than measure_than_all event_share""".split()
 )
+_CLAIMS = frozenset({"event", "spent", "signed_up"})  # what somebody did, and is called for
 _RANKS_OF = frozenset({"rank_by", "rank_most", "rank_most_spent", "rank_most_of", "rank_highest"})
 _DONE = frozenset("made placed done performed taken".split())  # say no more than the noun before them
 
@@ -1102,6 +1103,13 @@ def _whose(ctx: Context, tree: Tree, link: Link) -> list[Clause]:
             draft = said_event(ctx.names, tree)
             return [Clause(link, tree.first, tree.end, True, _negation(tree.edge("NEG")), event=draft)]
     return [_whole(tree, link, True, _condition(ctx, tree))]
+
+
+def claimed_by(ctx: Context, vp: Tree, of_whom: Tree) -> Condition:
+    """ "rented a bike: women from Porto": those who are said behind the colon and did what stands before it."""
+    if vp.trees()[-1].name not in _CLAIMS or any(leaf.category == "NEG" for leaf in vp.leaves()):
+        raise refusal(vp, f'"{ctx.text(vp)}" is a label here.')
+    return _under_rank([population_of(ctx, of_whom), combined(ctx, [vp], [])])
 
 
 def _several(ctx: Context, tree: Tree) -> Condition:
