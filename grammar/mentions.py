@@ -1019,15 +1019,23 @@ def _brackets(table: _Table) -> None:
 
 
 def _lapses(table: _Table) -> None:
-    """ "lapsed customers 90 days": a length of time behind those who lapsed is the last so much."""
+    """ "lapsed gold customers 90 days", "inactive users 30 days": a length of time behind those who lapsed is the last so
+    much."""
     lows = table.lows
     for i in range(len(lows)):
-        for lapsed in table.at[i].get("LAPSED", ()):
-            here = table.at[lapsed] if lapsed < len(lows) else {}
-            for end in {**here.get("CONTACT", {}), **here.get("BUYERS", {})}:
+        for start in (*table.at[i].get("LAPSED", ()), *table.at[i].get("INACTIVE", ())):
+            noun = start
+            while noun < len(lows) and (more := [e for c in _BEFORE_NOUN for e in table.at[noun].get(c, ())]):
+                noun = max(more)
+            here = table.at[noun] if noun < len(lows) else {}
+            women = [noun] if any(noun in edges.get("GENDER", {}) for edges in table.at[start:noun]) else []
+            for end in (*here.get("CONTACT", ()), *here.get("BUYERS", ()), *women):
                 span = when.span_at(lows, end + (lows[end : end + 1] == ["for"]))
-                if span:
+                if span and lows[span[0] : span[0] + 1] not in (["ago"], ["back"], ["away"], ["before"], ["after"]):
                     table.put("WIN", end, span[0], (Window(Rolling(span[1])),))
+
+
+_BEFORE_NOUN = ("VALUE", "GENDER", "BOOL", "TERM", "AGEP")
 
 
 def _all_but(table: _Table) -> None:

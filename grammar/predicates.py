@@ -20,6 +20,7 @@ from grammar.query import (
     ActivePeriods,
     Aggregate,
     Attribute,
+    Between,
     Bound,
     Calendar,
     Condition,
@@ -430,7 +431,7 @@ def stopped(ctx: Context, core: Tree) -> Condition:
     if len(spans) != 1:
         raise refusal(core, f'"{ctx.text(core)}" needs a number of days.', "vague")
     draft.time = replace(draft.time, before=(), after=(), withins=())
-    return did_before(ctx.events(draft, ALWAYS), ctx.span_window(spans[0]))
+    return did_before(ctx.events(draft, ALWAYS), up_to_now(ctx, spans[0], ctx.span_window(spans[0])))
 
 
 def abandoned(window: Window) -> Condition:
@@ -495,7 +496,21 @@ def lapsed(ctx: Context, word: Edge, window: Window) -> Condition:
     """Bought once, and not in the window. Refused where nobody's orders are known."""
     if ORDER not in ctx.names.types:
         raise refusal(word, f'"{ctx.text(word)}" from what? The phonebook has no order-completed.', "unsupported")
-    return did_before(Events(ORDER), window)
+    return did_before(Events(ORDER), up_to_now(ctx, word, window))
+
+
+def up_to_now(ctx: Context, word: Edge, window: Window) -> Window:
+    """A time that goes on to now, in which somebody did not do again what they did before. Who had lapsed by a day that
+    is past is not what "60 days ago" says by itself."""
+    period = window.period
+    present = (
+        isinstance(period, Rolling)
+        or (isinstance(period, Calendar) and period.back == 0 and period.unit != "day")
+        or (isinstance(period, Between) and period.start is not None and period.end is None)
+    )
+    if not present or window.weekdays or window.hours:
+        raise refusal(word, f'"{ctx.text(word)}" by then, or until now? Say in what number of last days.', "vague")
+    return window
 
 
 def basket(ctx: Context, tree: Tree) -> Condition:
