@@ -69,7 +69,7 @@ _ROWS: tuple[tuple[str, Any, str], ...] = (
     ("OUTSIDE", None, "outside|outside of"),
     ("THERE", None, "there"),
     ("BORN", None, "born"),
-    ("ONE", None, "one"),
+    ("ONE", None, "one|any"),
     ("HOWMUCH", None, "how much|how much money"),
     ("AGEST", "oldest", "oldest|eldest"),
     ("AGEST", "youngest", "youngest"),

@@ -11,7 +11,7 @@ from itertools import pairwise, zip_longest
 
 from grammar import lexicon
 from grammar.context import Context
-from grammar.draft import Clause, EventDraft, Refused, refusal
+from grammar.draft import Clause, EventDraft, Refused, Tree, refusal
 from grammar.event_drafts import objects_apart, same_type
 from grammar.events import Mention
 from grammar.measures import in_currency, need_orders
@@ -38,6 +38,7 @@ from grammar.query import (
     Rolling,
     Spend,
     Step,
+    Text,
     Window,
     all_of,
     any_of,
@@ -341,6 +342,9 @@ def _referred(ctx: Context, mention: Mention, mentions: Sequence[tuple[Clause, M
                 ):
                     if earlier is mentions[-1][1] and _shared_id(keys, ctx.names.keys(earlier.event or "")) is not None:
                         return replace(mention, product=None)
+                    sought = _sought(ctx, earlier, draft)
+                    if sought is not None:
+                        return sought
                     raise refusal(draft, f"{mention.event} does not have what it refers to.", "wrong key")
             where = filters(*mention.variants[0], *earlier.product)
             return replace(mention, variants=(where,), refers=False, product=earlier.product)
@@ -354,6 +358,30 @@ def _referred(ctx: Context, mention: Mention, mentions: Sequence[tuple[Clause, M
             raise refusal(draft, f"{mention.event} is not about the same kind of thing.", "wrong key")
         return replace(mention, refers=False)
     return replace(mention, product=None)
+
+
+def _sought(ctx: Context, earlier: Mention, draft: EventDraft) -> Mention | None:
+    """ "searched for a helmet but never bought one": what was looked for, where the data holds all its words as values
+    of the event that refers to it."""
+    match earlier.product:
+        case (Filter(test=Text("contains", (text,), False)),):
+            pass
+        case _:
+            return None
+    at = ctx.names.lattice.at
+    words = next((e for edges in at for e in edges.get("TEXT", {}).values() if e.meaning == text), None)
+    found: list[Edge] = []
+    i = words.first if words is not None else 0
+    while words is not None and i < words.end:
+        value = max(
+            (e for e in at[i].get("VALUE", {}).values() if e.end <= words.end), key=lambda e: e.end, default=None
+        )
+        if value is None:
+            return None
+        found.append(value)
+        i = value.end
+    named = Tree("obj", (Tree("vlist", (Tree("vgroup", tuple(found)),)),)).fresh()
+    return ctx.mention(draft.copy([named if t.name in ("ref", "one") else t for t in draft.objects])) if found else None
 
 
 def _shared_property(ctx: Context, mention: Mention, partner: Mention | None, draft: EventDraft) -> Property:

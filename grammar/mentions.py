@@ -358,8 +358,11 @@ def _closed(table: _Table, i: int) -> None:
         end = 0
         while _leads(lows, end) or (lows[end : end + 1] in ([","], ["."]) and 0 < end < 4 and _leads(lows, end + 1)):
             end += 1
-        if end:
+        if not _HASTE.issuperset(lows[:end]) or lows[end : end + 1] in ([","], [":"]):  # "quickly bought" is no opening
             table.put("LEAD", 0, end)
+
+
+_HASTE = frozenset({"quick", "quickly", "now"})
 
 
 def _leads(lows: list[str], i: int) -> bool:
@@ -578,7 +581,7 @@ def _texts(table: _Table, question: str) -> None:
         while first < len(words):
             end = first
             while end < len(words) and not words[end].quoted and _SEARCH_ENDS.isdisjoint(at[end]):
-                if end > first and _leads_elsewhere(at, end):
+                if end > first and (_leads_elsewhere(at, end) or _does_without(at, end)):
                     break
                 end += 1
             stop = _without_fillers(at, first, end)
@@ -598,6 +601,16 @@ def _leads_elsewhere(at: list[dict[str, dict[int, Edge]]], i: int) -> bool:
     follows = at[i + 1].get("VALUE", {}).values() if here and i + 1 < len(at) else ()
     found = [v.key for edge in follows for v in edge.meaning.values if "search" in (v.key.event or "")]
     return bool(found) and not any(key.name in lexicon.SEARCH_KEYS for key in found)
+
+
+def _does_without(at: list[dict[str, dict[int, Edge]]], i: int) -> bool:
+    """Whether "without" stands at word i, before something that is done: "searched for a bell without buying it"."""
+    for end in at[i].get("WITHOUT", ()):
+        while end < len(at) and "FILL" in at[end]:
+            end = max(at[end]["FILL"])
+        if end < len(at) and not at[end].keys().isdisjoint(("EV", "EN")):
+            return True
+    return False
 
 
 def _is_search(edge: Edge) -> bool:
@@ -931,8 +944,12 @@ def _nothing_but(table: _Table) -> None:
 
 
 def _called(table: _Table) -> None:
-    """ "called an agent", where an event type is so called, names nobody; nor does it behind another verb."""
+    """ "called an agent", where an event type is so called, names nobody; nor does it behind another verb. Behind a key
+    that is no noun of an event ("a browser called Chrome") it says what that is."""
     for i, edges in enumerate(table.at):
+        behind = {c for before in table.at[:i] for c, ends in before.items() if i in ends}
+        if "KEY" in behind and behind.isdisjoint(("EN", "TAIL", "EV", "PKEY", "CONTACT", "BUYERS", "AGENT")):
+            edges.pop("NAMED", None)
         named = max(edges.get("NAMED", {0: None}))
         verbs = edges.get("EV", {}).values() if named else ()
         longer = any(e.end > named and e.meaning.candidates[0].tier == "full" for e in verbs)
@@ -1019,8 +1036,7 @@ def _brackets(table: _Table) -> None:
 
 
 def _lapses(table: _Table) -> None:
-    """ "lapsed gold customers 90 days", "inactive users 30 days": a length of time behind those who lapsed is the last so
-    much."""
+    """ "lapsed gold customers 90 days", "inactive users 30 days": a length of time behind them is the last so much."""
     lows = table.lows
     for i in range(len(lows)):
         for start in (*table.at[i].get("LAPSED", ()), *table.at[i].get("INACTIVE", ())):
