@@ -434,6 +434,13 @@ COUNTRY_FORMS = {
     "the states": ("united states", "usa", "us"),
 }
 
+DEMONYMS = {  # those whose word is not near that of the country
+    "american": "united states", "british": "united kingdom", "chinese": "china", "danish": "denmark", "dutch": "netherlands",
+    "english": "england", "finnish": "finland", "french": "france", "german": "germany", "greek": "greece", "irish": "ireland",
+    "polish": "poland", "scottish": "scotland", "spanish": "spain", "swedish": "sweden", "swiss": "switzerland",
+    "turkish": "turkey", "welsh": "wales",
+}  # fmt: skip
+
 NUMBERS = {
     "zero": 0, "one": 1, "two": 2, "three": 3, "four": 4, "five": 5, "six": 6, "seven": 7, "eight": 8, "nine": 9, "ten": 10,
     "eleven": 11, "twelve": 12, "thirteen": 13, "fourteen": 14, "fifteen": 15, "sixteen": 16, "seventeen": 17, "eighteen": 18,

@@ -13,6 +13,7 @@ from grammar.describe import describe
 from grammar.draft import Refused, Tree
 from grammar.english import trees
 from grammar.errors import Ambiguous, NotUnderstood, Reading
+from grammar.limits import limit
 from grammar.mentions import Edge, Lattice, lattice, tokens
 from grammar.proposal import Proposal, Rejected, Restated, Sheet, Veiled, is_foreign, restated, sheet
 from grammar.query import Attribute, Condition, Events, Favourite, Filter, Query, Term, Text, Users, nodes
@@ -30,6 +31,7 @@ LONGEST_QUOTE = 60  # characters of a word that is quoted back
 NEAR = 82  # percent of likeness from which a value is offered for words that are none
 LONGEST_WORD = 200  # characters of a word that is read, but in quotes
 LONGEST = 100  # words; more are refused unread
+_MISPLACED = frozenset({"no place", "incomplete", "unknown value", "unknown key"})  # may be a phrase that is not asked
 _LACKING = frozenset({"incomplete", "unsupported"})  # the sentence stands, but no answer follows from it
 
 
@@ -494,9 +496,12 @@ def _unknown(words: Lattice) -> list[int]:
 def _misplaced(words: Lattice, nothing: NoTree, vocabulary: Vocabulary) -> NotUnderstood:
     """The grammar had no place for a word: the unknown words, if there are any, else that word."""
     unknown = _unknown(words)
+    at = min(nothing.position, len(words.words) - 1)
+    beyond = limit(words, unknown[0] if unknown else at)
+    if beyond is not None and all(beyond.first <= i < beyond.end for i in unknown):
+        return _refusal(words, [((), beyond)], vocabulary)
     if unknown:
         return _unknown_words(words, unknown, vocabulary)
-    at = min(nothing.position, len(words.words) - 1)
     vague = [i for i in (at - 1, at) if i >= 0 and words.words[i].low in lexicon.VAGUE and "VALUE" not in words.at[i]]
     vague = [i for i in vague if words.words[max(0, i - 1)].low not in ("how", "as")]
     if vague:  # "our best customers": the grammar knows the word, but not of customers
@@ -564,6 +569,8 @@ def _nearest(words: Lattice, unknown: list[int], vocabulary: Vocabulary) -> tupl
 def _refusal(words: Lattice, failures: list[tuple[tuple[int, ...], Refused]], vocabulary: Vocabulary) -> NotUnderstood:
     """The reason of the derivation that got furthest, with corrected questions."""
     _, worst = min(failures, key=lambda f: (f[0], -f[1].first))
+    if worst.code in _MISPLACED:
+        worst = limit(words, worst.first) or worst
     unknown = [i for i in _unknown(words) if not worst.first <= i < worst.end]
     if unknown and not worst.near:
         return _unknown_words(words, _unknown(words), vocabulary)

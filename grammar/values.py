@@ -201,6 +201,11 @@ def unknown(names: Names, edge: Edge, event: str | None, keys: Sequence[Key] | N
     text = edge.meaning.text if isinstance(edge.meaning, ValueHit) else names.text(edge)
     where = tuple(keys) if keys is not None else names.keys(event) if event else None
     near = names.near(text, where)
+    country = fold(lexicon.DEMONYMS.get(text.casefold(), ""))  # "Spanish users"
+    forms = {country, *lexicon.COUNTRY_FORMS.get(country, ())} - {""}
+    named = [v for held in names.vocabulary.values(sorted(forms)).values() for v in held if v.key in place_keys(names)]
+    named = named if event is None or not near else []
+    near = (*named, *near)
     offered = tuple(dict.fromkeys(v.text.strip() for v in near if fold(v.text) != fold(text)))
     on = f" on {event}" if event else ""
     what = "property" if event or keys is None else "attribute"
@@ -221,7 +226,8 @@ def unknown(names: Names, edge: Edge, event: str | None, keys: Sequence[Key] | N
         return Refused(
             "unknown value", edge.first, edge.end, f'No {what}{on} holds "{text}"; it is a value of {place}.'
         )
-    hint = f' Did you mean "{offered[0]}"?' if offered else ""
+    key = f"the {named[0].key.name} " if named else ""
+    hint = f' Did you mean {key}"{offered[0]}"?' if offered else ""
     return Refused("unknown value", edge.first, edge.end, f'No value "{text}" is known{on}.{hint}', offered)
 
 

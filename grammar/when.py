@@ -1017,6 +1017,18 @@ def _clock(words: Words, i: int) -> _Clock | None:
     return end, hour * 60 + minute, "day" if said[2] else "bare"
 
 
+def clock_end(words: Words, i: int) -> int | None:
+    """The end of a time of the day at word i ("9am", "9:30"), if there is one that is no bare number."""
+    clock = _clock(words, i)
+    return clock[0] if clock is not None and clock[2] != "bare" else None
+
+
+def named_end(words: Words, i: int) -> int | None:
+    """The end of the name of a month or quarter at word i, said without its year or a day."""
+    found = [end for end, part in _parts(words, i) if part.months and part.day is None and part.year is None]
+    return max(found, default=None)
+
+
 def _clock_range(words: Words, i: int, joints: str) -> tuple[int, tuple[int, int]] | None:
     """The hours "9am and 5pm", "9 to 5pm", "22:00 - 02:00", after their end."""
     first = _clock(words, i)
