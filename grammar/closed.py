@@ -73,6 +73,7 @@ _ROWS: tuple[tuple[str, Any, str], ...] = (
     ("HOWMUCH", None, "how much|how much money"),
     ("AGEST", "oldest", "oldest|eldest"),
     ("AGEST", "youngest", "youngest"),
+    ("NEWEST", "newest", "newest"),
     ("EACHOF", None, "each|every"),
     ("ANYOF", "or", "any of|one of|either of|any one of|at least one of|one or more of"),
     ("ANYOF", "and", "all of|each of"),

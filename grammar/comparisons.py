@@ -350,7 +350,9 @@ def ranking(ctx: Context, tree: Tree, among: Condition) -> Rank:
         case "rank_by" | "rank_bare":
             measure = rank_measure(ctx, tree, window)
         case "rank_age":
-            word = tree.leaf("AGEST")
+            word, contacts = tree.leaf("AGEST"), tree.leaf("CONTACT")
+            if is_record(ctx, contacts) or by_time_too(ctx, word, contacts):
+                raise refusal(word, f'"{ctx.text(word)}": of age, or longest here?', "vague")
             chosen = replace(chosen, bottom=word.meaning == "youngest")
             measure = age_in_years(ctx, word)
         case "rank_spenders":
@@ -383,6 +385,22 @@ def ranking(ctx: Context, tree: Tree, among: Condition) -> Rank:
         amount = 10
         ctx.warnings.append("No number was said: the first 10 are listed.")
     return Rank(measure, amount, chosen.percent, chosen.bottom, among)
+
+
+def is_record(ctx: Context, contacts: Edge) -> bool:
+    """Whether the word for contacts is one of a record, which has no age of its own: "accounts"."""
+    return ctx.text(contacts).casefold() in _RECORDS
+
+
+def by_time_too(ctx: Context, word: Edge, contacts: Edge) -> bool:
+    """Whether the oldest may be those who came first: "oldest members", not "oldest people"."""
+    return ctx.text(word).casefold() == "oldest" and ctx.text(contacts).casefold() in _JOINED
+
+
+_RECORDS = frozenset({"account", "accounts", "profile", "profiles"})
+_JOINED = frozenset(
+    "user users customer customers member members client clients contact contacts visitor visitors".split()
+)
 
 
 def rank_share(ctx: Context, core: Tree) -> Condition:

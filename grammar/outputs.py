@@ -17,6 +17,7 @@ from grammar.breakdowns import (
     rows_of,
     whom,
 )
+from grammar.comparisons import by_time_too, is_record
 from grammar.context import Context
 from grammar.draft import EventDraft, Refused, Tree, refusal
 from grammar.event_drafts import done_to, enp_draft, event_draft, first_or_last, plain, same_event, take_args
@@ -41,7 +42,7 @@ from grammar.populations import (
     noun_phrase,
     population_of,
 )
-from grammar.profile import attribute_keys, attribute_list, known_attribute
+from grammar.profile import age_in_years, attribute_keys, attribute_list, known_attribute
 from grammar.query import (
     ALWAYS,
     AgeInYears,
@@ -77,7 +78,8 @@ from grammar.query import (
     event_types,
     negated,
 )
-from grammar.values import ORDER, key_noun
+from grammar.values import ORDER, key_noun, signup_key
+from grammar.vocabulary import singular
 from grammar.when import Within
 
 _TAILS = frozenset({"per", "per_time", "sort", "direction", "limit", "show", "show_with"})
@@ -155,6 +157,8 @@ def _asked(ctx: Context, tree: Tree) -> tuple[Condition, Output]:
             if of_whom.tree("np") is None and of_whom.name != "value_population":
                 raise refusal(limit, "The first of whom? Only contacts are limited.")
             return population_of(ctx, of_whom), Users(limit=limit.meaning)
+        case "longest_here":
+            return _longest_here(ctx, tree)
         case "among" | "count_among":
             output = Users() if tree.name == "among" else CountUsers()
             parts = tree.trees()
@@ -215,6 +219,35 @@ def _asked(ctx: Context, tree: Tree) -> tuple[Condition, Output]:
         case "everyone_by":
             return Everyone(), by_key(ctx, tree.leaf("KEY"), Everyone(), Users())
     raise refusal(tree, "Such a question is not read.", "unsupported")
+
+
+def _longest_here(ctx: Context, tree: Tree) -> tuple[Condition, Output]:
+    """ "the 10 newest members", "oldest accounts": by when they signed up, first bought or were first seen, which are
+    readings; the oldest, where they may be persons, by age too."""
+    tree.own("WHO", "BE")
+    word, contacts, number = tree.leaf("NEWEST", "AGEST"), tree.leaf("CONTACT"), tree.edge("NUM")
+    by_age = word.category == "AGEST" and not is_record(ctx, contacts)
+    if by_age and not by_time_too(ctx, word, contacts):
+        raise refusal(word, f'"{ctx.text(word)}" is of their age.')
+    np = Tree("np", (*tree.trees("npre"), Tree("nphead", (contacts,))))
+    beside = (t for t in tree.trees() if t.name != "npre")
+    population = population_of(ctx, Tree("population", (np, *beside)))
+    one = number is None and singular(ctx.text(contacts).casefold()) == ctx.text(contacts).casefold()
+    limit = 1 if one else 10 if number is None else number.meaning.bound.value
+    if limit != int(limit) or limit < 1:
+        raise refusal(tree, f'"{ctx.text(tree)}": how many of them?', "vague")
+    if number is None and not one:
+        ctx.warnings.append("No number was said: the first 10 are listed.")
+    options: list[tuple[Condition, Output]] = []
+    if by_age:
+        options.append((Rank(age_in_years(ctx, word), limit, among=population), Users()))
+    descending = word.meaning in ("newest", "youngest")
+    signed_up = signup_key(ctx.names)
+    columns: list[Column] = [AttributeColumn(signed_up.name)] if signed_up is not None else []
+    columns += [MomentColumn("first", Events(ORDER))] if ORDER in ctx.names.types else []
+    columns.append(MomentColumn("first", Events(None)))
+    options += [(population, Users(order=Order(column, descending), limit=limit)) for column in columns]
+    return ctx.choose(options, ctx.text(word))
 
 
 def _for_each_of_its(ctx: Context, tree: Tree) -> tuple[Condition, Output]:
