@@ -436,7 +436,7 @@ COUNTRY_FORMS = {
 
 DEMONYMS = {  # those whose word is not near that of the country
     "american": "united states", "british": "united kingdom", "chinese": "china", "danish": "denmark", "dutch": "netherlands",
-    "english": "england", "finnish": "finland", "french": "france", "german": "germany", "greek": "greece", "irish": "ireland",
+    "english": "england", "finnish": "finland", "french": "france", "greek": "greece", "irish": "ireland",
     "polish": "poland", "scottish": "scotland", "spanish": "spain", "swedish": "sweden", "swiss": "switzerland",
     "turkish": "turkey", "welsh": "wales",
 }  # fmt: skip
