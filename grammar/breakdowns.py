@@ -6,7 +6,16 @@ from dataclasses import replace
 
 from grammar.context import Context
 from grammar.draft import EventDraft, Tree, refusal
-from grammar.measures import MEASURES, aggregated, measure_of, measured_events, need_orders, own_number, spend_of
+from grammar.measures import (
+    MEASURES,
+    aggregated,
+    measure_of,
+    measured_events,
+    need_orders,
+    ordered,
+    own_number,
+    spend_of,
+)
 from grammar.mentions import Edge, EventHit
 from grammar.numbers import Amount, Top
 from grammar.populations import described, used_in
@@ -252,7 +261,7 @@ def number_of(ctx: Context, tree: Tree, window: Window) -> Output:
         case "order_value":
             edge = tree.leaf("AOV")
             need_orders(ctx, edge)
-            return Pooled(edge.meaning, Events(ORDER, (), window), ORDER_VALUE)
+            return Pooled(edge.meaning, ordered(ctx, tree, window), ORDER_VALUE)
         case "count_of":
             events = measured_events(ctx, tree, window)
             if agg is None or agg.meaning == "total":

@@ -122,7 +122,7 @@ _ROWS: tuple[tuple[str, Any, str], ...] = (
     ("DUE", None, "due to|because of|owing to|on account of"),
     ("AT", None, "at"),
     ("WHERE", None, "where|where the|in which|in which the|of which|of which the|for which|for which the|when|such that|such that the|wherein"),
-    ("INONE", None, "in one order|in a single order|in one go|in the same order|in one purchase|in a single purchase|at once|in one transaction|in a single transaction|in an order|together|in the same purchase|in the same transaction|in the very same order|in the same basket"),
+    ("INONE", None, "in one order|in a single order|in one go|in the same order|in one purchase|in a single purchase|at once|at a time|at one time|in one transaction|in a single transaction|in an order|together|in the same purchase|in the same transaction|in the very same order|in the same basket"),
     # conditions on a value
     ("EQ", None, "equal to|equals|=|==|equal|set to|as|of|matching|named|called|being|exactly|namely|marked|marked as|listed as|one of|any of|either of|any one of|among"),
     ("CONTAINS", None, "contains|contain|containing|includes|include|included|including|contained|has the word|having the word|with the word|mentions|mention|mentioning|matches"),

@@ -262,6 +262,10 @@ def take_pre(names: Names, draft: EventDraft, pre: Tree) -> None:
     match edge.category:
         case "WIN":
             draft.time = replace(draft.time, before=(*draft.time.before, edge))
+        case "NEXT":
+            if draft.time.following is not None:
+                raise refusal(edge, f'"{names.text(edge)}" says a second time what it follows.')
+            draft.time = replace(draft.time, following=edge)
         case "EVER":
             draft.time = replace(draft.time, ever=True)
         case "FIRST" | "LASTEV":

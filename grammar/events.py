@@ -97,6 +97,7 @@ class Mention:
     warnings: tuple[str, ...] = ()
 
 
+_IN_ORDER = frozenset({"order", "purchase", "transaction", "basket"})
 _PAYS = ("paid", "pay", "pays", "paying")
 SCORES = ("rating", "score", "stars")  # what a rating is called
 
@@ -1056,6 +1057,8 @@ class _Parts:
             self.options.append([(Basket(self.quant.bound, self.distinct.name),)])
         elif self.quant is not None:
             raise refusal(draft, f"How many of {self.event} were in one order is not known.", "unsupported")
+        elif self.event not in ORDER_EVENTS or _IN_ORDER.isdisjoint(self.names.text(draft).casefold().split()):
+            raise refusal(draft, f'"{self.names.text(draft)}": how many of what, in one order?', "vague")
         else:
             return
         self.quant, self.measure, self.distinct = None, "count", None

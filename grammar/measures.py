@@ -57,7 +57,7 @@ def measure_of(ctx: Context, tree: Tree, window: Window) -> Measure:
         case "order_value":
             edge = tree.leaf("AOV")
             need_orders(ctx, edge)
-            return Aggregate(edge.meaning, Events(ORDER, (), window), ORDER_VALUE)
+            return Aggregate(edge.meaning, ordered(ctx, tree, window), ORDER_VALUE)
         case "count_of":
             agg = tree.edge("AGG")
             if agg is not None and agg.meaning != "total":
@@ -114,7 +114,23 @@ def spend_of(ctx: Context, tree: Tree, window: Window) -> Spend:
     """What was spent, on some products or in all."""
     edge = tree.leaf("SPEND")
     obj = tree.tree(*OBJECTS)
-    return Spend(orders(ctx, obj, window), net=edge.meaning == "net")
+    of, net = orders(ctx, obj, window), edge.meaning == "net"
+    said = in_said_currency(ctx, tree, of)
+    if net and said != of:
+        raise refusal(tree, "What was given back is not known by its currency.", "unsupported")
+    return Spend(said, net=net)
+
+
+def ordered(ctx: Context, tree: Tree, window: Window) -> Events:
+    """The orders that a measure is of, in the currency that is said behind it."""
+    return in_said_currency(ctx, tree, Events(ORDER, (), window))
+
+
+def in_said_currency(ctx: Context, tree: Tree, events: Events) -> Events:
+    """The events of the currency that is said behind their measure ("total spend in euros")."""
+    edge = tree.edge("INCURRENCY")
+    found, _ = currency_filter(ctx.names, events.event, edge) if edge is not None else (None, None)
+    return events if found is None else replace(events, where=filters(*events.where, found))
 
 
 def orders(ctx: Context, obj: Tree | None, window: Window) -> Events:
@@ -240,4 +256,6 @@ def in_currency(ctx: Context, measure: Measure, edge: Edge) -> Measure:
         ctx.warnings.append(warning)
     if found is None:
         return measure
+    if isinstance(measure, Spend) and measure.net:
+        raise refusal(edge, "What was given back is not known by its currency.", "unsupported")
     return replace(measure, events=replace(measure.events, where=filters(*measure.events.where, found)))

@@ -272,6 +272,7 @@ def _lattice(
             continue
         _closed(table, i)
         _numbers(table, i)
+        _currency(table, i)
         _stars(table, i)
         _time(table, i)
         _names(table, i, names, occurring)
@@ -398,6 +399,13 @@ def _cut_lead(table: _Table) -> None:
             stop += 1
         if stop > first:
             at[first]["LEAD"] = {stop: Edge("LEAD", first, stop)}
+
+
+def _currency(table: _Table, i: int) -> None:
+    """ "in euros": the currency of a sum."""
+    code = lexicon.CURRENCIES.get(table.lows[i + 1]) if table.lows[i] == "in" and i + 1 < len(table.lows) else None
+    if code is not None:
+        table.put("INCURRENCY", i, i + 2, numbers.Amount(Bound("=", 0), code))
 
 
 def _numbers(table: _Table, i: int) -> None:

@@ -291,7 +291,8 @@ def _among(tree: Tree) -> Tree:
 def _count_events(ctx: Context, tree: Tree) -> tuple[Condition, Output]:
     enp = tree.part("enp", "enp_another")
     draft = enp_draft(ctx.names, enp)
-    take_args(ctx.names, draft, [t for t in tree.trees() if t is not enp and not t.name.startswith("done_")])
+    args = [t for t in tree.trees() if t is not enp and t.name != "late" and not t.name.startswith("done_")]
+    take_args(ctx.names, draft, args)
     if draft.quant is not None:
         raise refusal(enp, "A number inside a count has no part.")
     noun = enp.leaf("EN")
@@ -306,16 +307,15 @@ def _count_events(ctx: Context, tree: Tree) -> tuple[Condition, Output]:
         raise refusal(noun, f'"{ctx.text(noun)}": how many different ones, or how many events?', "vague")
     done = tree.tree("done_of", "done_did", "done_by", "done_so")
     population: Condition = Everyone()
+    for one in (*(done.trees("late") if done is not None else ()), *tree.trees("late")):
+        edge = next(one.edges())
+        if edge.category == "WIN":
+            draft.time = draft.time.at(edge)
+        elif edge.category == "EVER":
+            draft.time = replace(draft.time, ever=True)
+        else:
+            raise refusal(edge, f'"{ctx.text(edge)}" has no part in a count of events.')
     if done is not None:
-        late = done.trees("late")
-        for one in late:
-            edge = next(one.edges())
-            if edge.category == "WIN":
-                draft.time = draft.time.at(edge)
-            elif edge.category == "EVER":
-                draft.time = replace(draft.time, ever=True)
-            else:
-                raise refusal(edge, f'"{ctx.text(edge)}" has no part in a count of events.')
         verb, general = done.edge("EV"), done.edge("GENV")
         if verb is not None:
             same_event(ctx.names, verb, draft)
