@@ -61,6 +61,7 @@ NMODS = frozenset(
 )
 _CLAIMS = frozenset({"event", "spent", "signed_up"})  # what somebody did, and is called for
 _RANKS_OF = frozenset({"rank_by", "rank_most", "rank_most_spent", "rank_most_of", "rank_highest"})
+_SUBJECTS = frozenset({"NEG", "WHO", "WHOSE", "PRON", "HAVE", "BE", "DO", "NONE", "NEITHER", "SPENT"})  # open a clause
 _DONE = frozenset("made placed done performed taken".split())  # say no more than the noun before them
 
 
@@ -762,6 +763,10 @@ def _linked(ctx: Context, tree: Tree) -> list[Clause]:
     also = link_tree.edge("ALSO") is not None
     link = Link(kinds[link_tree.name], comma, also)  # type: ignore[arg-type]
     inner = unit.trees()
+    while_ = link_tree.edge("BUT")
+    alone = _SUBJECTS.isdisjoint(ctx.names.lattice.at[unit.first])  # "while logged in", not "while they never bought"
+    if while_ is not None and ctx.text(while_).casefold() == "while" and alone:
+        raise refusal(unit, f'"while {ctx.text(unit)}": at the same time, or at all?', "vague")
     if inner[0].name == "np":
         return [
             Clause(
