@@ -180,14 +180,11 @@ def versus_events(ctx: Context, core: Tree) -> Condition:
     first, second = head_draft(ctx.names, heads[0]), head_draft(ctx.names, heads[1])
     for pre in core.trees("evpre"):
         take_pre(ctx.names, first, pre)
-    for child in core.children:
-        if isinstance(child, Edge) and child.category == "TAIL":
-            first.tails.extend(core.own("TAIL"))
-        elif isinstance(child, Edge) and child.category == "KEY":
-            raise refusal(child, "Only events are compared.")
-        elif isinstance(child, Tree) and child.name == "vlist":
-            first.objects.append(Tree("obj", (child,)))
-    take_args(ctx.names, second, [t for t in core.trees() if t.name not in ("evhead", "evpre", "vlist")])
+    first.tails.extend(core.own("TAIL"))
+    first.objects.extend(Tree("obj", (vlist,)) for vlist in core.trees("vlist"))
+    args = [t for t in core.trees() if t.name not in ("evhead", "evpre", "vlist")]
+    take_args(ctx.names, first, [t for t in args if t.first < more.first])
+    take_args(ctx.names, second, [t for t in args if t.first > more.first])
     _is_led(ctx, core, first, more)
     nouns = {stem(word) for tail in first.tails for word in ctx.text(tail).casefold().split()}
     alone = not (second.objects or second.pre or second.tails)
@@ -196,6 +193,8 @@ def versus_events(ctx: Context, core: Tree) -> Condition:
         second.hit = EventHit(such) if such else second.hit
     shared = ctx.draft_window(second)
     own = ctx.draft_window(first, use_default=False)
+    if first.time.after and not second.time.settled and ctx.choose((True, False), ctx.text(first.time.after[0])):
+        shared = own  # "logged in in March more often than they bought": in March, or ever
     left = Count(ctx.events(first, own if own != ALWAYS else shared, "window"))
     return Versus(left, more.meaning, Count(ctx.events(second, shared, "window")))
 
