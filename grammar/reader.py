@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Set
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal
 
@@ -364,22 +364,23 @@ def _one(words: Lattice, vocabulary: Vocabulary, before: Condition | None = None
             chosen += [one for rank, one in resolved.values() if rank == min(other) and rank[0] == best[0]]
     corrected = tuple(f'"{wrong}" was read as "{right}".' for wrong, right in words.corrections)
     if len(chosen) == 1:
-        said_beside = (*corrected, *chosen[0].warnings, *_absent(chosen[0].query, names))
-        return Read(chosen[0].query, said_beside, _grounding(chosen[0].query, words, vocabulary))
+        events, texts = _named(chosen[0].query)
+        said_beside = (*corrected, *chosen[0].warnings, *_absent(events, names))
+        return Read(chosen[0].query, said_beside, _grounding(events, texts, words, vocabulary))
     readings = [Reading(describe(one.query), one.query) for one in chosen]
     said = list(dict.fromkeys(word for one in chosen for word in one.chosen))
     raise Ambiguous(readings, said)
 
 
-def _absent(query: Query, names: Names) -> list[str]:
+def _absent(events: Set[str], names: Names) -> list[str]:
     """That an event type of the query never occurred: then "bought nothing" is true of all."""
-    said = sorted(_named(query)[0] - names.types.keys())
-    return [f'No event "{event}" has been stored.' for event in said]
+    return [f'No event "{event}" has been stored.' for event in sorted(events - names.types.keys())]
 
 
-def _grounding(query: Query, words: Lattice, vocabulary: Vocabulary) -> tuple[Grounded, ...]:
+def _grounding(
+    events: Set[str], texts: Set[tuple[str, str]], words: Lattice, vocabulary: Vocabulary
+) -> tuple[Grounded, ...]:
     """Which event types and values the words of the question were taken for."""
-    events, texts = _named(query)
     counts = {e.name: e.count for e in vocabulary.event_types()}
     found: dict[tuple[int, int], Grounded] = {}
     for edges in words.at:
