@@ -830,7 +830,7 @@ class _Parts:
         if product and is_sum(self.names, tree):
             priced = tree.leaf("PRICED")
             raise self.refuse(priced, f'"{self.names.text(priced)}": each of them, or all together?', "vague")
-        if product and self.rated and not tree.has("PRICED") and amount.currency is None and len(self.scores()) == 1:
+        if self.rated and not tree.has("PRICED") and amount.currency is None and len(self.scores()) == 1:
             self.options.append([(Filter(properties(self.scores()), Numeric(amount.bound)),)])  # "rated it 4 or more"
             return
         if product and self.has("item", "price"):
@@ -838,9 +838,6 @@ class _Parts:
             if scores and not tree.has("PRICED") and amount.currency is None:
                 raise self.refuse(edge, f"Is it the price or the {scores[0]}?", "vague")
             self.options.append([(Filter((Property("price", "item"),), Numeric(amount.bound)),)])
-            return
-        if self.rated and not tree.has("PRICED") and amount.currency is None and len(self.scores()) == 1:
-            self.options.append([(Filter(properties(self.scores()), Numeric(amount.bound)),)])  # "rated a film below 3"
             return
         if self.event in ORDER_EVENTS:
             if not self.noun and not tree.has("PRICED"):
