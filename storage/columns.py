@@ -8,13 +8,14 @@ JSON.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Container, Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, tzinfo
-from typing import Final
+from typing import Any, Final
 
 import msgspec
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from storage.backends import Session
 from storage.catalog import Seen, SeenKeys, number_names, observe_distinct, table_of
@@ -42,11 +43,13 @@ from storage.source import DEEPEST, UNREADABLE, depth_error
 @dataclass(frozen=True, slots=True)
 class Told:
     """A batch of lines after it was read: the failures among them, how many are blank, and the event types of the
-    others. The events themselves are in the scratch engine, until `columns` takes them from there."""
+    others. `envelopes` are the events but for what is in their properties, in the order of `pos`: that is in the
+    scratch engine, until `columns` takes it from there."""
 
     failures: list[Failure]
     blank: int
     names: list[str]
+    envelopes: pa.Table
     filled: Filled
 
 
@@ -87,7 +90,24 @@ class Columns:
 
 # ── what the SQL is made of ───────────────────────────────────────────────────────────────────────────────────────
 
-_ENVELOPE: Final = ("event_name", "visitor_id", "event_properties", "event_timestamp", "context", "type", "message_id")
+_Envelope: Any = msgspec.defstruct(
+    "_Envelope",
+    [
+        ("event_name", str),
+        ("visitor_id", str | int),
+        ("event_properties", msgspec.Raw),
+        ("event_timestamp", str | None, None),
+        ("context", msgspec.Raw, msgspec.Raw(b"null")),
+        ("type", str | None, None),
+        ("message_id", str | int | None, None),
+    ],
+    forbid_unknown_fields=True,
+    gc=False,
+)
+"""A line whose parts surely are what they must be, and has no others."""
+_KNOWN: Final = frozenset(_Envelope.__struct_fields__)
+_decode_envelope: Final = msgspec.json.Decoder(_Envelope).decode
+_decode_parts: Final = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 _OWN: Final[Mapping[str, frozenset[str]]] = {
     event.name: frozenset(key.name for key in event.keys) for event in DEFAULT_EVENTS.values()
 }
@@ -101,11 +121,10 @@ _FIELD_COLUMNS: Final = {f"k_{key}": key for key in _PROPERTIES}
 _LISTED_COLUMNS: Final = {f"i_{key}": key for key in ITEM_COLUMNS}
 _PLAIN: Final = '"?-?[0-9]+(?:[.][0-9]+)?"?'
 
-# What DuckDB reads and JSON does not have: NaN, Infinity, a comma too many, numbers past a double's range. Text that
-# only looks like it costs a second reading.
-_ODD: Final = r"[:,\[]\s*-?(?i:nan|inf(?:inity)?)\s*[,}\]]|,\s*[}\]]|[:,\[]\s*-?[0-9.]+[eE]\+?[0-9]{3}"
+# Numbers that may be past a double's range: the one thing that a part of a line may hold unread and be no JSON for all.
+_ODD: Final = r"[:,\[]\s*-?[0-9.]+[eE]\+?[0-9]{3}"
 _DEEP: Final = 2 * DEEPEST + 50  # characters: what is shorter and has the envelope's keys is not nested deeper
-_TIME: Final = r'"[12][0-9]{3}-[01][0-9]-[0-3][0-9][ T](?:[01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9](?:\.[0-9]{1,6})?'
+_TIME: Final = "^[12][0-9]{3}-[01][0-9]-[0-3][0-9][ T](?:[01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9](?:[.][0-9]{1,6})?"
 
 _MACROS: Final = (
     # The kinds of JSON values, by their first character.
@@ -123,12 +142,6 @@ _MACROS: Final = (
         ELSE {number_in_sql("t")} END""",
     """CREATE OR REPLACE TEMP MACRO number_in(j) AS CASE WHEN is_number(j) THEN TRY_CAST(j AS DOUBLE)
         WHEN is_text(j) THEN number_told(text_in(j)) END""",
-    # Whatever a payload has beside the envelope's keys, and the event's name where it was spelled otherwise.
-    f"""CREATE OR REPLACE TEMP MACRO extra_in(raw, renamed) AS nullif(to_json(map_from_entries(list_concat(
-        list_filter(map_entries(from_json(raw, '"MAP(VARCHAR,JSON)"')),
-        lambda entry: NOT list_contains({list(_ENVELOPE)}, entry.key)),
-        CASE WHEN renamed IS NULL THEN [] ELSE [{{'key': 'event_name', 'value': renamed::JSON}}] END)))::VARCHAR,
-        '{{}}')""",
 )
 
 
@@ -141,11 +154,20 @@ def _structure(keys: Iterable[str]) -> str:
     return msgspec.json.encode(dict.fromkeys(keys, "JSON")).decode()
 
 
-def _more(whole: str, columns: Mapping[str, str]) -> str:
-    """That an object has more than the columns of its keys tell: another key, one twice, a null. The engine has written
-    it without spaces, so it is as long as what they tell."""
-    told = " + ".join(f"coalesce(strlen({column}) + {len(key) + 4}, 0)" for column, key in columns.items())
-    return f"strlen({whole}) <> 1 + {told}"
+_WHOLE: Final = {"fields": "properties", "listed": "item"}
+_COLUMNS: Final = {"fields": _FIELD_COLUMNS, "listed": _LISTED_COLUMNS}
+
+
+def _has_more(table: str, filled: Filled) -> str:
+    """That an object has more than the columns of its keys tell: another key, one twice, a null."""
+    return "keys <> " + " + ".join(
+        ("0", *(f"({column} IS NOT NULL)::INTEGER" for column in _COLUMNS[table] if column in filled.columns))
+    )
+
+
+def _is_twice(table: str, filled: Filled) -> str:
+    """That an object has a key twice."""
+    return f"({_has_more(table, filled)} AND len(list_distinct(json_keys({_WHOLE[table]}))) < keys)"
 
 
 _BIT: Final = {name: 1 << place for place, name in enumerate(DEFAULT_EVENTS)}
@@ -193,77 +215,204 @@ _TOP_ITEM: Final = {key: _top_item(key) for key in sorted(ITEM_KEYS)}
 _ABOUT: Final = _is_one_of(event.name for event in DEFAULT_EVENTS.values() if event.about_product)
 
 
-_NAME_ROW: Final = pa.schema(
-    [("came", pa.string()), ("type", pa.int32()), ("known", pa.int64()), ("renamed", pa.string())]
-)
-_TIME_ROW: Final = pa.schema([("came", pa.string()), ("ts", pa.timestamp("us"))])
+def _is_top(filled: Filled) -> str:
+    """That an event tells about a product at its own top level."""
+    told = ", ".join(told for key, told in _TOP_ITEM.items() if f"k_{key}" in filled.columns) or "NULL"
+    return f"(known IS NOT NULL AND ({_ABOUT} OR k_product_id IS NOT NULL) AND coalesce({told}) IS NOT NULL)"
+
+
+_TYPE_ROW: Final = pa.schema([("type", pa.int32()), ("known", pa.int64()), ("renamed", pa.string())])
 
 
 # ── lines to tables ───────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def read_lines(scratch: Session, lines: pa.Array, raw: Callable[[int], bytes], strict: bool, zone: tzinfo) -> Told:
+def make_ready(scratch: Session) -> None:
+    """Makes what the other functions here need in a scratch engine, once."""
+    for macro in _MACROS:
+        scratch.run(macro)
+
+
+def read_lines(scratch: Session, raws: Sequence[bytes], strict: bool, zone: tzinfo) -> Told:
     """Reads a batch of lines, a JSON object each, into the scratch engine.
 
     Args:
-        lines: the texts; NULL, where one is no text.
-        raw: the bytes of the nth of them; nothing, where it is blank.
+        raws: the lines; one may be blank.
         strict: whether a number for a string key is wrong.
         zone: of times without an offset.
     """
-    for macro in _MACROS:
-        scratch.run(macro)
-    names: dict[str, int] = {}
-    _read(scratch, range(len(lines)), lines, names, zone, strict=strict, trusted=False)
-    filled = _survey(scratch)
-    scratch.run(_bad_sql(strict, filled))
-    if scratch.rows("SELECT count(*) FROM bad")[0][0]:
-        for table in ("fields", "listed"):
-            scratch.run(f"DELETE FROM {table} WHERE pos IN (SELECT pos FROM bad)")
-    missing = scratch.rows(
-        f"SELECT range FROM range({len(lines)}) WHERE range NOT IN (SELECT pos FROM fields) ORDER BY 1"
-    )
     failures: list[Failure] = []
-    mended: dict[int, str] = {}
-    blank = 0
-    for (pos,) in missing:
-        if came := raw(pos):
-            judged = _judge(pos, came, strict, zone)
-            if isinstance(judged, Failure):
-                failures.append(judged)
-            else:
-                mended[pos] = judged
-        else:
-            blank += 1
+    names: dict[str, int] = {}
+    envelopes, doubtful, blank = _envelopes(raws, names, strict, zone)
+    mended = _judge(raws, doubtful, failures, strict, zone)
+    _read(scratch, envelopes)
+    filled = _survey(scratch, "fields", "listed")
+    scratch.run(_bad_sql(strict, filled))
+    if bad := [pos for (pos,) in scratch.rows("SELECT DISTINCT pos FROM bad ORDER BY 1")]:
+        envelopes = drop(scratch, envelopes, bad)
+        mended |= _judge(raws, bad, failures, strict, zone)
     if mended:
         for table in ("fields", "listed"):
             scratch.run(f"ALTER TABLE {table} RENAME TO sure_{table}")
-        _read(scratch, mended, pa.array(mended.values(), pa.string()), names, zone, strict=strict, trusted=True)
+        more = _envelopes(list(mended.values()), names, strict, zone, trusted=True)[0]
+        more = more.set_column(0, "pos", pa.array(mended, pa.int32()))
+        _read(scratch, more)
         for table in ("fields", "listed"):
             scratch.run(f"INSERT INTO {table} SELECT * FROM sure_{table}")
             scratch.run(f"DROP TABLE sure_{table}")
-        filled = _survey(scratch)
-    return Told(failures, blank, list(names), filled)
+        envelopes = pa.concat_tables([envelopes, more]).sort_by("pos")
+        filled = _survey(scratch, "fields", "listed")
+    failures.sort(key=lambda failure: failure.pos)
+    return Told(failures, blank, list(names), envelopes, filled)
 
 
-def texts(raws: Sequence[bytes]) -> pa.Array:
-    """Lines as texts; NULL for what is no UTF-8."""
+def _envelopes(
+    raws: Sequence[bytes], names: dict[str, int], strict: bool, zone: tzinfo, trusted: bool = False
+) -> tuple[pa.Table, list[int], int]:
+    """The lines as columns (`properties` as they came, `known` as in `_BIT`), but for those that are not surely what
+    they must be; which these are; and how many lines are blank. Event types that are new are added to `names`.
+
+    trusted: whether all are what they must be, for they were judged.
+    """
+    import numpy as np
+
+    places: list[int] = []
+    found: list[Any] = []
+    extras: dict[int, dict[str, msgspec.Raw]] = {}
+    doubtful: list[int] = []
+    blank = 0
+    for pos, raw in enumerate(raws):
+        try:
+            if not raw.isascii():
+                raw.decode()
+            try:
+                found.append(_decode_envelope(raw))
+            except msgspec.ValidationError:  # not an object, or one with other keys
+                parts = _decode_parts(raw)
+                found.append(_decode_envelope(msgspec.json.encode({k: v for k, v in parts.items() if k in _KNOWN})))
+                extras[len(places)] = {key: part for key, part in parts.items() if key not in _KNOWN}
+            places.append(pos)
+        except UNREADABLE:
+            if raw.strip():
+                doubtful.append(pos)
+            else:
+                blank += 1
+    types, sure = _types([told.event_name for told in found], names)
+    visitors, spelled = _texts([told.visitor_id for told in found])
+    message_ids, written = _texts([told.message_id for told in found])
+    ts, timely = _times(pa.array([told.event_timestamp for told in found], pa.string()), zone)
+    table = pa.table(
+        {
+            "pos": pa.array(places, pa.int32()),
+            "type": types["type"],
+            "known": types["known"],
+            "visitor_id": visitors,
+            "ts": ts,
+            "properties": _json([told.event_properties for told in found]),
+            "context": _json([told.context for told in found]),
+            "kind": pa.array([told.type or "track" for told in found], pa.string()),
+            "message_id": pc.if_else(pc.equal(message_ids, ""), None, message_ids),
+            "extra": _extra(extras, types["renamed"]),
+        }
+    )
+    if not trusted:
+        sure &= timely
+        sure &= np.array([bool(text.strip()) for text in visitors.to_pylist()], bool)
+        if strict:
+            sure &= spelled & written
+        for part, missing in (("properties", False), ("context", True)):
+            plain = pc.and_not(pc.starts_with(table[part], "{"), pc.match_substring_regex(table[part], _ODD))
+            sure &= plain.fill_null(missing).to_numpy()
+        sure &= np.array([len(raws[pos]) <= _DEEP or not depth_error(raws[pos]) for pos in places], bool)
+        if extras:
+            sure &= ~pc.match_substring_regex(table["extra"], _ODD).fill_null(False).to_numpy()
+        if not sure.all():
+            doubtful += table["pos"].filter(pa.array(~sure)).to_pylist()
+            table = table.filter(pa.array(sure))
+    return table, sorted(doubtful), blank
+
+
+def _types(came: Sequence[str], names: dict[str, int]) -> tuple[pa.Table, Any]:
+    """Of each event by its name as it came: the number of its type, the default event it is, and the name again where
+    that is spelled otherwise; and whether it has a name at all."""
+    told = pa.array(came, pa.string()).dictionary_encode()
+    rows: list[tuple[int | None, int | None, str | None]] = []
+    for text in told.dictionary.to_pylist():
+        name = event_name(text)
+        known = default_event(name)
+        number = names.setdefault(name, len(names)) if name else None
+        rows.append((number, _BIT[known.name] if known else None, None if name == text else text))
+    types = table_of(_TYPE_ROW, rows).take(told.indices)
+    return types, types["type"].is_valid().to_numpy()
+
+
+def _texts(values: Sequence[str | int | None]) -> tuple[pa.Array, Any]:
+    """Texts, and numbers as texts; and which ones came as texts (or not at all)."""
+    import numpy as np
+
     try:
-        return pa.array(raws, pa.string())
-    except pa.ArrowInvalid:
-        return pa.array([raw if _is_utf8(raw) else None for raw in raws], pa.string())
+        return pa.array(values, pa.string()), np.ones(len(values), bool)
+    except pa.ArrowTypeError:
+        texts = [str(value) if type(value) is int else value for value in values]
+        return pa.array(texts, pa.string()), np.array([type(value) is not int for value in values], bool)
 
 
-def _is_utf8(raw: bytes) -> bool:
+def _times(told: pa.Array, zone: tzinfo) -> tuple[pa.Array, Any]:
+    """The instants that texts tell, NULL for a missing one; and which ones can be read, or are missing."""
+    import numpy as np
+
+    plain = pc.match_substring_regex(told, _TIME + ("Z?$" if zone is UTC else "Z$"))
     try:
-        raw.decode()
-    except UnicodeDecodeError:
-        return False
-    return True
+        ts = pc.utf8_rtrim(pc.if_else(plain, told, None), "Z").cast(pa.timestamp("us"))
+    except pa.ArrowInvalid:  # there is no such day
+        plain, ts = pc.is_null(told), pa.nulls(len(told), pa.timestamp("us"))
+    timely = np.array(plain.fill_null(True))
+    rest = np.flatnonzero(~timely)
+    if len(rest):
+        texts = told.take(pa.array(rest)).to_pylist()
+        read = [time_of(text, zone) for text in texts]
+        ts = pc.replace_with_mask(ts, pa.array(~timely), pa.array(read, pa.timestamp("us")))
+        timely[rest] = [at is not None or is_missing(text) for at, text in zip(read, texts, strict=True)]
+    return ts, timely
 
 
-def _judge(pos: int, raw: bytes, strict: bool, zone: tzinfo) -> Failure | str:
-    """What is wrong with a line; or, where nothing is, the line in plain JSON: each key once, finite numbers."""
+def _json(parts: Iterable[msgspec.Raw]) -> pa.Array:
+    """JSON that is known to be UTF-8; `null` is NULL."""
+    raws = [None if (raw := bytes(part)) == b"null" else raw for part in parts]
+    return pa.array(raws, pa.binary()).view(pa.string())
+
+
+def _extra(extras: Mapping[int, dict[str, msgspec.Raw]], renamed: pa.ChunkedArray) -> pa.Array:
+    """What payloads have beside the envelope's keys, by row, and the events' names where these are spelled
+    otherwise."""
+    if not extras and renamed.null_count == len(renamed):
+        return pa.nulls(len(renamed), pa.string())
+    rows = []
+    for row, came in enumerate(renamed.to_pylist()):
+        told: dict[str, Any] = extras.get(row, {})
+        if came is not None:
+            told = {**told, "event_name": came}
+        rows.append(msgspec.json.encode(told).decode() if told else None)
+    return pa.array(rows, pa.string())
+
+
+def _judge(
+    raws: Sequence[bytes], doubtful: Iterable[int], failures: list[Failure], strict: bool, zone: tzinfo
+) -> dict[int, bytes]:
+    """Those of the doubtful lines that are valid, in plain JSON; the others are added to the failures."""
+    mended: dict[int, bytes] = {}
+    for pos in doubtful:
+        judged = _judged(pos, raws[pos], strict, zone)
+        if isinstance(judged, Failure):
+            failures.append(judged)
+        else:
+            mended[pos] = judged
+    return mended
+
+
+def _judged(pos: int, raw: bytes, strict: bool, zone: tzinfo) -> Failure | bytes:
+    """What is wrong with a line; or, where nothing is, the line in plain JSON: each key once, its parts as `_Envelope`
+    wants them."""
     if too_deep := depth_error(raw):
         return Failure(pos, [too_deep])
     try:
@@ -271,137 +420,54 @@ def _judge(pos: int, raw: bytes, strict: bool, zone: tzinfo) -> Failure | str:
     except UNREADABLE as error:
         return Failure(pos, [EventError("", "not_json", f"this is no JSON: {error}")])
     errors = validate(payload, strict, zone)
-    if not errors:
-        return json.dumps(payload)
     if not isinstance(payload, dict):
         return Failure(pos, errors)
-    return Failure(pos, errors, text_of(payload.get("visitor_id")), text_of(payload.get("message_id")) or None)
+    texts = {key: text_of(payload.get(key)) for key in ("event_name", "visitor_id", "type", "message_id")}
+    if errors:
+        return Failure(pos, errors, texts["visitor_id"], texts["message_id"] or None)
+    missing = {key: None for key in ("event_timestamp", "context") if is_missing(payload.get(key))}
+    return json.dumps(payload | texts | missing).encode()
 
 
-def _read(
-    scratch: Session,
-    places: Iterable[int],
-    raws: pa.Array,
-    names: dict[str, int],
-    zone: tzinfo,
-    *,
-    strict: bool,
-    trusted: bool,
-) -> None:
+def _read(scratch: Session, envelopes: pa.Table) -> None:
     """Makes the tables `fields` (an event each) and `listed` (a line item each, but for those that are events
-    themselves) of these lines. Event types that are new are added to `names`."""
-    scratch.put("lines", pa.table({"pos": pa.array(places, pa.int32()), "raw": raws}))
-    scratch.run(_envelope_sql(strict, trusted, zone is UTC))
-    scratch.put("names", _names(scratch, names))
-    times = _times(scratch, zone)
-    scratch.put("times", times)
-    ((extras,),) = scratch.rows(
-        "SELECT coalesce(bool_or(more OR renamed IS NOT NULL), false) FROM envelope JOIN names ON event_name = came"
-    )
-    scratch.run(_fields_sql(extras, times.num_rows > 0))
-    scratch.run("DROP TABLE envelope")  # it is the largest
-    for statement in _LISTED:
+    themselves) of these events."""
+    scratch.put("lines", envelopes.select(["pos", "type", "known", "properties"]))
+    scratch.run(_FIELDS)
+    for statement in _listed_sql(_survey(scratch, "fields")):
         scratch.run(statement)
 
 
-def _names(scratch: Session, names: dict[str, int]) -> pa.Table:
-    """The event names that came (JSON): the number of the event type, the default event it is, and itself, where it was
-    spelled otherwise."""
-    rows = []
-    for (came,) in scratch.rows("SELECT DISTINCT event_name FROM envelope WHERE clean ORDER BY 1"):
-        text = text_of(msgspec.json.decode(came))
-        if text and text.strip():
-            name = event_name(text)
-            known = default_event(name)
-            number = names.setdefault(name, len(names))
-            rows.append((came, number, _BIT[known.name] if known else None, None if name == text else came))
-    return table_of(_NAME_ROW, rows)
-
-
-def _times(scratch: Session, zone: tzinfo) -> pa.Table:
-    """The times that SQL did not read."""
-    rows = []
-    unread = (
-        "SELECT DISTINCT event_timestamp FROM envelope WHERE clean AND told_at IS NULL AND event_timestamp IS NOT NULL"
-    )
-    for (came,) in scratch.rows(unread):
-        text = msgspec.json.decode(came)
-        at = time_of(text, zone)
-        if at or is_missing(text):
-            rows.append((came, at))
-    return table_of(_TIME_ROW, rows)
-
-
-def _envelope_sql(strict: bool, trusted: bool, utc: bool) -> str:
-    """`envelope`: the parts of each event as JSON texts; `clean`, where these surely are what they must be."""
-    texty = "is_text({0})" if strict else "(is_text({0}) OR is_number({0}))"
-    clean = (
-        "true"
-        if trusted
-        else f"NOT odd AND {texty.format('event_name')} AND {texty.format('visitor_id')} AND says(visitor_id) "
-        "AND is_object(event_properties) AND (context IS NULL OR is_object(context)) "
-        f"AND (type IS NULL OR {texty.format('type')}) AND (message_id IS NULL OR {texty.format('message_id')}) "
-        "AND CASE WHEN more THEN len(list_distinct(keys)) = len(keys) ELSE true END"
-    )
-    time = _TIME + ('Z?"' if utc else 'Z"')
-    given = " + ".join(f"({key} IS NOT NULL)::INTEGER" for key in _ENVELOPE)
-    return (
-        "CREATE OR REPLACE TEMP TABLE envelope AS "
-        f"SELECT *, coalesce({clean}, false) AS clean, CASE WHEN regexp_full_match(event_timestamp, '{time}') "
-        "THEN TRY_CAST(trim(event_timestamp, '\"') AS TIMESTAMP) END AS told_at FROM ("
-        f"SELECT *, len(keys) > {given} AS more FROM ("
-        f"SELECT pos, raw, odd, keys, {_object(_ENVELOPE, '')} FROM ("
-        f"SELECT pos, raw, json_keys(raw) AS keys, json_transform(raw, '{_structure(_ENVELOPE)}') AS told, "
-        f"regexp_matches(raw, '{_ODD}') OR CASE WHEN strlen(raw) > {_DEEP} "
-        f"THEN length(raw) - length(replace(replace(raw, '[', ''), '{{', '')) > {DEEPEST} ELSE false END AS odd "
-        "FROM lines WHERE json_valid(raw))))"
-    )
-
-
-def _fields_sql(extras: bool, times: bool) -> str:
-    """`fields`; whether any event has more than the envelope's keys, and whether times are to be looked up."""
-    extra = "CASE WHEN more OR n.renamed IS NOT NULL THEN extra_in(raw, n.renamed) END" if extras else "NULL::VARCHAR"
-    at, told = ("coalesce(told_at, t.ts)", " OR t.came IS NOT NULL") if times else ("told_at", "")
-    return (
-        # top: whether the event tells about a product at its own top level
-        "CREATE OR REPLACE TEMP TABLE fields AS SELECT *, CASE WHEN more THEN json_keys(properties) END AS keys, "
-        f"known IS NOT NULL AND ({_ABOUT} OR k_product_id IS NOT NULL) "
-        f"AND coalesce({', '.join(_TOP_ITEM.values())}) IS NOT NULL AS top "
-        f"FROM (SELECT *, {_more('properties', _FIELD_COLUMNS)} AS more FROM ("
-        "SELECT pos, type, known, visitor_id, ts, properties, context, kind, message_id, extra, "
-        f"{_object(_PROPERTIES, 'k_')} FROM ("
-        f"SELECT pos, n.type, n.known, text_in(visitor_id) AS visitor_id, {at} AS ts, "
-        "event_properties AS properties, CASE WHEN is_object(context) THEN context END AS context, "
-        "coalesce(nullif(text_in(e.type), ''), 'track') AS kind, "
-        f"nullif(text_in(message_id), '') AS message_id, {extra} AS extra, "
-        f"json_transform(event_properties, '{_structure(_PROPERTIES)}') AS told "
-        f"FROM envelope e JOIN names n ON e.event_name = n.came "
-        f"{'LEFT JOIN times t ON e.event_timestamp = t.came ' if times else ''}"
-        f"WHERE clean AND (event_timestamp IS NULL OR told_at IS NOT NULL{told}))))"
-    )
-
-
-_LISTED: Final = (
-    "CREATE OR REPLACE TEMP TABLE entries AS SELECT * EXCLUDE (list), unnest(list)::VARCHAR AS entry, "
-    "generate_subscripts(list, 1) AS nth FROM ("
-    "SELECT pos, type, known, top, CASE WHEN known IS NULL THEN 'product' ELSE 'products' END AS path, "
-    "json_extract(CASE WHEN known IS NOT NULL THEN CASE WHEN is_list(k_products) THEN k_products END "
-    "WHEN is_list(k_product) THEN k_product WHEN is_object(k_product) THEN '[' || k_product || ']' END, '$[*]') "
-    "AS list FROM fields WHERE k_products IS NOT NULL OR k_product IS NOT NULL)",
-    "CREATE OR REPLACE TEMP TABLE listed AS SELECT *, CASE WHEN more THEN json_keys(item) END AS keys FROM ("
-    f"SELECT *, {_more('item', _LISTED_COLUMNS)} AS more FROM ("
-    f"SELECT pos, type, known, path, line, entry AS item, {_object(ITEM_COLUMNS, 'i_')} FROM ("
-    # What is no object is no line item, and has no number among them.
-    "SELECT *, row_number() OVER (PARTITION BY pos ORDER BY nth) - 1 + top::INTEGER AS line, "
-    f"json_transform(entry, '{_structure(ITEM_COLUMNS)}') AS told FROM entries WHERE is_object(entry))))",
+_FIELDS: Final = (
+    "CREATE OR REPLACE TEMP TABLE fields AS SELECT pos, type, known, properties, len(json_keys(properties)) AS keys, "
+    f"{_object(_PROPERTIES, 'k_')} FROM (SELECT *, json_transform(properties, '{_structure(_PROPERTIES)}') AS told "
+    "FROM lines)"
 )
 
 
-def _survey(scratch: Session) -> Filled:
-    """What `fields` and `listed` have in their columns."""
+def _listed_sql(filled: Filled) -> tuple[str, str]:
+    return (
+        "CREATE OR REPLACE TEMP TABLE entries AS SELECT * EXCLUDE (list), unnest(list)::VARCHAR AS entry, "
+        "generate_subscripts(list, 1) AS nth FROM ("
+        f"SELECT pos, type, known, {_is_top(filled)} AS top, "
+        "CASE WHEN known IS NULL THEN 'product' ELSE 'products' END AS path, "
+        "json_extract(CASE WHEN known IS NOT NULL THEN CASE WHEN is_list(k_products) THEN k_products END "
+        "WHEN is_list(k_product) THEN k_product WHEN is_object(k_product) THEN '[' || k_product || ']' END, '$[*]') "
+        "AS list FROM fields WHERE k_products IS NOT NULL OR k_product IS NOT NULL)",
+        "CREATE OR REPLACE TEMP TABLE listed AS SELECT pos, type, known, path, line, entry AS item, "
+        f"len(json_keys(entry)) AS keys, {_object(ITEM_COLUMNS, 'i_')} FROM ("
+        # What is no object is no line item, and has no number among them.
+        "SELECT *, row_number() OVER (PARTITION BY pos ORDER BY nth) - 1 + top::INTEGER AS line, "
+        f"json_transform(entry, '{_structure(ITEM_COLUMNS)}') AS told FROM entries WHERE is_object(entry))",
+    )
+
+
+def _survey(scratch: Session, *tables: str) -> Filled:
+    """What these tables have in their columns: `fields`, `listed`."""
     columns: set[str] = set()
     plain: set[str] = set()
-    for table, every in (("fields", _FIELD_COLUMNS), ("listed", _LISTED_COLUMNS)):
+    for table in tables:
+        every = _COLUMNS[table]
         numbers = [column for column, key in every.items() if key in NUMBERS]
         told = ", ".join(
             (
@@ -419,10 +485,10 @@ def _bad_sql(strict: bool, filled: Filled) -> str:
     """`bad`: the events that are not surely valid, and those with a key twice."""
     own = _unfit({event.name: event.keys for event in DEFAULT_EVENTS.values()}, "k_", strict, filled)
     items = {event.name: event.items for event in DEFAULT_EVENTS.values() if event.items}
-    twice = "(more AND len(list_distinct(keys)) < len(keys))"
     return (
-        f"CREATE OR REPLACE TEMP TABLE bad AS SELECT pos FROM fields WHERE {own} OR {twice} "
-        f"UNION ALL SELECT pos FROM listed WHERE {_unfit(items, 'i_', strict, filled)} OR {twice} "
+        f"CREATE OR REPLACE TEMP TABLE bad AS SELECT pos FROM fields WHERE {own} OR {_is_twice('fields', filled)} "
+        f"UNION ALL SELECT pos FROM listed WHERE {_unfit(items, 'i_', strict, filled)} "
+        f"OR {_is_twice('listed', filled)} "
         f"UNION ALL SELECT pos FROM entries WHERE {_is_one_of(items)} AND NOT is_object(entry)"
     )
 
@@ -430,25 +496,32 @@ def _bad_sql(strict: bool, filled: Filled) -> str:
 # ── tables to columns ─────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def asked(scratch: Session) -> pa.Table:
-    """Who and which message each event is about: pos, visitor_id, message_id."""
-    return scratch.table("SELECT pos, visitor_id, message_id FROM fields ORDER BY pos")
-
-
-def drop(scratch: Session, places: Iterable[int]) -> None:
-    """Forgets the events at these places."""
-    scratch.put("dropped", pa.table({"pos": pa.array(places, pa.int32())}))
+def drop(scratch: Session, envelopes: pa.Table, places: Iterable[int]) -> pa.Table:
+    """The events without those at these places."""
+    dropped = pa.array(places, pa.int32())
+    scratch.put("dropped", pa.table({"pos": dropped}))
     for table in ("fields", "listed"):
         scratch.run(f"DELETE FROM {table} WHERE pos IN (SELECT pos FROM dropped)")
+    return envelopes.filter(pc.invert(pc.is_in(envelopes["pos"], dropped)))
 
 
 def columns(scratch: Session, told: Told) -> Columns:
     """The events of the batch that are left, as columns."""
-    scratch.run(_items_sql(told.filled))
-    events = _in_order(scratch.table(_events_sql(told.filled)))
-    items = scratch.table("SELECT * FROM items")
-    scratch.run("DROP TABLE items")
-    return Columns(events, items, observe_distinct(_seen(scratch, told)))
+    items = scratch.table(_items_sql(told.filled))
+    scratch.put("items", items)
+    known = _in_order(scratch.table(_events_sql(told.filled)))
+    events = {name: told.envelopes[name] for name in told.envelopes.column_names if name != "known"}
+    events |= {name: known[name] for name in known.column_names[1:]}
+    for name in ("properties", "context", "extra"):
+        events[name] = _known_json(events[name])
+    items = items.set_column(items.column_names.index("item"), "item", _known_json(items["item"]))
+    return Columns(pa.table(events), items, observe_distinct(_seen(scratch, told)))
+
+
+def _known_json(texts: pa.ChunkedArray) -> pa.ChunkedArray:
+    """A column of JSON that has been read and is known to be valid: so it is not checked again."""
+    json_of = [pa.ExtensionArray.from_storage(pa.json_(), chunk) for chunk in texts.chunks]
+    return pa.chunked_array(json_of, pa.json_())
 
 
 def _in_order(events: pa.Table) -> pa.Table:
@@ -471,23 +544,23 @@ def _items_sql(filled: Filled) -> str:
     top = {key: told for key, told in _TOP_ITEM.items() if f"k_{key}" in filled.columns}
     whole = ", ".join(f"'\"{key}\":' || {told}" for key, told in top.items())
     return (
-        "CREATE OR REPLACE TEMP TABLE items AS SELECT pos, type, line, "
+        "SELECT pos, type, line, "
         + ", ".join(f'{_column(key, f"i_{key}", filled)} AS "{key}"' for key in ITEM_COLUMNS)
         + ", item FROM listed UNION ALL SELECT pos, type, 0, "
         + ", ".join(_column(key, f"k_{key}", filled, _TOP_ITEM[key]) for key in ITEM_COLUMNS)
-        + f", '{{' || concat_ws(',', {whole or 'NULL'}) || '}}' FROM fields WHERE top"
+        + f", '{{' || concat_ws(',', {whole or 'NULL'}) || '}}' FROM fields WHERE {_is_top(filled)}"
     )
 
 
 def _events_sql(filled: Filled) -> str:
+    order = _is_one_of(name for name in DEFAULT_EVENTS if name.startswith("order-"))
     return (
         "WITH worth AS (SELECT pos, sum(price * coalesce(quantity, 1)) AS worth FROM items WHERE price IS NOT NULL "
-        "GROUP BY pos), told AS (SELECT *, "
+        f"AND pos IN (SELECT pos FROM fields WHERE {order}) GROUP BY pos), told AS (SELECT pos, known, "
         + ", ".join(f'{_column(key, f"k_{key}", filled)} AS "{column}"' for key, column in event_columns().items())
-        + " FROM fields) SELECT pos, type, visitor_id, ts, properties, context, kind, message_id, extra, "
+        + " FROM fields) SELECT pos, "
         + ", ".join(event_columns().values())
-        + f", CASE WHEN {_is_one_of(name for name in DEFAULT_EVENTS if name.startswith('order-'))} "
-        "THEN coalesce(p_total, worth) END AS order_value FROM told LEFT JOIN worth USING (pos)"
+        + f", CASE WHEN {order} THEN coalesce(p_total, worth) END AS order_value FROM told LEFT JOIN worth USING (pos)"
     )
 
 
@@ -503,30 +576,53 @@ def _shown(key: str, j: str) -> str:
     return shown
 
 
-def _distinct(table: str, source: str, every: Mapping[str, str], filled: Filled, by: str, counts: str) -> str:
-    """Each value of each key once, by event type (and what else `by` names), with these counts."""
-    known = [
-        f"SELECT {by}, '{key}' AS key, {_shown(key, column)} AS value, {counts} FROM {table} "
-        f"WHERE {column} IS NOT NULL GROUP BY ALL"
-        for column, key in every.items()
-        if column in filled.columns
-    ]
+def _more_values(table: str, by: str, filled: Filled) -> str:
+    """The values (as `_shown`) of the keys that have no column."""
     amount = "is_number(value) AND NOT regexp_matches(key, '(?i)(?:^|_)id$')"
-    rest = (
-        f"SELECT {by}, key, CASE WHEN {amount} THEN '0' ELSE coalesce(value, 'null') END AS value, {counts} FROM ("
+    return (
+        f"SELECT {by}, key, CASE WHEN {amount} THEN '0' ELSE coalesce(value, 'null') END AS value FROM ("
         f"SELECT * EXCLUDE (map), unnest(map_keys(map)) AS key, unnest(map_values(map))::VARCHAR AS value FROM ("
-        f"SELECT pos, {by}, from_json({source}, '\"MAP(VARCHAR,JSON)\"') AS map FROM {table} WHERE more)) "
-        f"WHERE value IS NULL OR NOT list_contains({list(every.values())}, key) GROUP BY ALL"
+        f"SELECT {by}, from_json({_WHOLE[table]}, '\"MAP(VARCHAR,JSON)\"') AS map FROM {table} "
+        f"WHERE {_has_more(table, filled)})) "
+        f"WHERE value IS NULL OR NOT list_contains({list(_COLUMNS[table].values())}, key)"
     )
-    return " UNION ALL ".join((*known, rest))
+
+
+def _values(table: str, filled: Filled) -> dict[str, str]:
+    return {key: _shown(key, column) for column, key in _COLUMNS[table].items() if column in filled.columns}
+
+
+def _properties_seen(filled: Filled) -> str:
+    """Each value of each property once: by event type, with how many events have it."""
+    parts = [
+        f"SELECT type, '{key}' AS key, {value} AS value, count(*) FROM fields WHERE k_{key} IS NOT NULL GROUP BY ALL"
+        for key, value in _values("fields", filled).items()
+    ]
+    parts.append(f"SELECT type, key, value, count(*) FROM ({_more_values('fields', 'type', filled)}) GROUP BY ALL")
+    return " UNION ALL ".join(parts)
+
+
+def _items_seen(filled: Filled) -> str:
+    """Each value of each key of line items once: by event type and path, with how many items and events have it."""
+    told = _more_values("listed", "type, path, pos", filled)
+    if values := _values("listed", filled):
+        columns = ", ".join(f'{value} AS "{key}"' for key, value in values.items())
+        listed = ", ".join(f'"{key}"' for key in values)
+        told = (
+            f"SELECT type, path, pos, key, value FROM (SELECT type, path, pos, {columns} FROM listed) "
+            f"UNPIVOT (value FOR key IN ({listed})) UNION ALL {told}"
+        )
+    return (
+        "SELECT type, path, key, value, sum(lines)::BIGINT, count(*) FROM ("
+        f"SELECT *, count(*) AS lines FROM ({told}) GROUP BY ALL) GROUP BY ALL"
+    )
 
 
 def _seen(scratch: Session, told: Told) -> Seen:
-    properties = _distinct("fields", "properties", _FIELD_COLUMNS, told.filled, "type", "count(*)")
-    items = _distinct("listed", "item", _LISTED_COLUMNS, told.filled, "type, path", "count(*), count(DISTINCT pos)")
-    contexts = "SELECT type, context, count(*) FROM fields WHERE context IS NOT NULL GROUP BY ALL"
+    contexts = told.envelopes.filter(told.envelopes["context"].is_valid()).group_by(["type", "context"])
+    counted = contexts.aggregate([("pos", "count")])
     return Seen(
-        [(told.names[number], *rest) for number, *rest in scratch.rows(properties)],
-        [(told.names[number], *rest) for number, *rest in scratch.rows(items)],
-        [(told.names[number], *rest) for number, *rest in scratch.rows(contexts)],
+        [(told.names[number], *rest) for number, *rest in scratch.rows(_properties_seen(told.filled))],
+        [(told.names[number], *rest) for number, *rest in scratch.rows(_items_seen(told.filled))],
+        [(told.names[row["type"]], row["context"], row["pos_count"]) for row in counted.to_pylist()],
     )

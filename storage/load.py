@@ -347,7 +347,9 @@ class _Scratch:
         try:
             return self._free.pop()
         except IndexError:
-            return self._stack.enter_context(self._backend.scratch())
+            scratch = self._stack.enter_context(self._backend.scratch())
+            columns.make_ready(scratch)
+            return scratch
 
     def give_back(self, scratch: Session) -> None:
         self._free.append(scratch)
@@ -375,17 +377,10 @@ def _read_rows(book: PhonebookRow, records: Sequence[Record], size: int, last: i
 
 
 def _read_block(book: PhonebookRow, scratch: Session, block: Block, done: int) -> _Lines:
-    texts = pa.StringArray.from_buffers(len(block), pa.py_buffer(block.starts), pa.py_buffer(block.data))
-    if not block.data.isascii():
-        try:
-            texts.validate(full=True)
-        except pa.ArrowInvalid:
-            texts = columns.texts([block.raw(nth) for nth in range(len(block))])
-
     def record(nth: int) -> tuple[int, bytes]:
         return block.first + nth, block.raw(nth)
 
-    told = columns.read_lines(scratch, texts, block.raw, book.strict, _zone(book))
+    told = columns.read_lines(scratch, block.raws(), book.strict, _zone(book))
     size = done + len(block) - told.blank
     return _Lines(
         size,
@@ -401,8 +396,7 @@ def _read_block(book: PhonebookRow, scratch: Session, block: Block, done: int) -
 def _read_many(book: PhonebookRow, scratch: Session, batch: Sequence[Record], done: int) -> _Lines:
     failures = [Failure(line, raw, [fault]) for line, raw, fault in batch if fault]
     records = [(line, raw) for line, raw, fault in batch if not fault]
-    raws = [raw for _, raw in records]
-    told = columns.read_lines(scratch, columns.texts(raws), raws.__getitem__, book.strict, _zone(book))
+    told = columns.read_lines(scratch, [raw for _, raw in records], book.strict, _zone(book))
     failures += _placed(told.failures, records.__getitem__)
     return _Lines(
         done + len(batch), batch[-1][0], records.__getitem__, scratch, told, columns.columns(scratch, told), failures
@@ -476,7 +470,7 @@ def _store_lines(tx: Session, book: PhonebookRow, read_in: _Lines, now: datetime
     import numpy as np
 
     scratch = read_in.scratch
-    asked = columns.asked(scratch)
+    asked = read_in.told.envelopes.select(["pos", "visitor_id", "message_id"])
     tx.put("asked", asked)
     found = tx.table(
         "SELECT a.pos, c.contact, m.message_id IS NOT NULL AS stored FROM asked a "
@@ -504,8 +498,8 @@ def _store_lines(tx: Session, book: PhonebookRow, read_in: _Lines, now: datetime
     if count:
         told = read_in.every
         if count < len(kept):
-            columns.drop(scratch, places[~kept])
-            told = columns.columns(scratch, read_in.told)
+            left = columns.drop(scratch, read_in.told.envelopes, places[~kept])
+            told = columns.columns(scratch, replace(read_in.told, envelopes=left))
         contacts = np.zeros(places[-1] + 1, np.int32)
         contacts[places[kept]] = found["contact"].filter(pa.array(kept)).to_numpy()
         _store_columns(tx, book, told, read_in.told.names, contacts, now)

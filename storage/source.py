@@ -76,6 +76,11 @@ class Block:
         raw = self.data[self.starts[nth] : self.starts[nth + 1]]
         return b"" if raw.isspace() else raw.rstrip(b"\r\n")
 
+    def raws(self) -> list[bytes]:
+        """The lines, each as it came but for its newline."""
+        lines = self.data[self.starts[0] : self.starts[-1]].split(b"\n")
+        return lines[: len(self)]
+
     def after(self, line: int) -> Block:
         """The lines after the one with this number."""
         skipped = min(max(line - self.first + 1, 0), len(self))

@@ -103,7 +103,8 @@ class DuckDB:
     @contextmanager
     def scratch(self) -> Iterator[_Session]:
         with self._told("What came in"):
-            connection = duckdb.connect(_MEMORY, config=_CONFIG | {"memory_limit": self._memory})
+            # Batches are read beside each other, and each is too small to be shared out.
+            connection = duckdb.connect(_MEMORY, config=_CONFIG | {"memory_limit": self._memory, "threads": "1"})
             try:
                 connection.execute("SET enable_external_access = false")
                 _quiet(connection)
