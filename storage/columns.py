@@ -1,8 +1,8 @@
-"""Lines of JSON to the columns of events, in SQL: what surely is valid goes on, the rest is judged one by one.
+"""Lines of JSON to the columns of events, many at once: what surely is valid goes on, the rest is judged one by one.
 
 `storage.event` says what a valid event is. The conditions here are made from the same data and are stricter: a line
 that meets them is valid, a line that does not is handed to `event.validate`. What that finds valid comes back in plain
-JSON.
+JSON. Lines are taken apart here, and their properties in SQL.
 """
 
 from __future__ import annotations
@@ -247,8 +247,9 @@ def read_lines(scratch: Session, raws: Sequence[bytes], strict: bool, zone: tzin
     mended = _judge(raws, doubtful, failures, strict, zone)
     _read(scratch, envelopes)
     filled = _survey(scratch, "fields", "listed")
-    scratch.run(_bad_sql(strict, filled))
-    if bad := [pos for (pos,) in scratch.rows("SELECT DISTINCT pos FROM bad ORDER BY 1")]:
+    bad = sorted(pos for (pos,) in scratch.rows(_bad_sql(strict, filled)))
+    scratch.run("DROP TABLE entries")
+    if bad:
         envelopes = drop(scratch, envelopes, bad)
         mended |= _judge(raws, bad, failures, strict, zone)
     if mended:
@@ -482,14 +483,14 @@ def _survey(scratch: Session, *tables: str) -> Filled:
 
 
 def _bad_sql(strict: bool, filled: Filled) -> str:
-    """`bad`: the events that are not surely valid, and those with a key twice."""
+    """The places of the events that are not surely valid, and of those with a key twice."""
     own = _unfit({event.name: event.keys for event in DEFAULT_EVENTS.values()}, "k_", strict, filled)
     items = {event.name: event.items for event in DEFAULT_EVENTS.values() if event.items}
     return (
-        f"CREATE OR REPLACE TEMP TABLE bad AS SELECT pos FROM fields WHERE {own} OR {_is_twice('fields', filled)} "
-        f"UNION ALL SELECT pos FROM listed WHERE {_unfit(items, 'i_', strict, filled)} "
+        f"SELECT pos FROM fields WHERE {own} OR {_is_twice('fields', filled)} "
+        f"UNION SELECT pos FROM listed WHERE {_unfit(items, 'i_', strict, filled)} "
         f"OR {_is_twice('listed', filled)} "
-        f"UNION ALL SELECT pos FROM entries WHERE {_is_one_of(items)} AND NOT is_object(entry)"
+        f"UNION SELECT pos FROM entries WHERE {_is_one_of(items)} AND NOT is_object(entry)"
     )
 
 
