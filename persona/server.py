@@ -20,7 +20,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Generator, Itera
 from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass, field, fields, replace
 from datetime import UTC, datetime
-from functools import partial
+from functools import cache, partial
 from http import HTTPStatus
 from typing import Annotated, Any, Final, TypeAlias, TypeVar
 
@@ -268,11 +268,20 @@ class _Meters:
         self.questions = Counter("persona_questions", "Questions, by what became of them.", ["outcome"], **own)
         self.waiting = Gauge("persona_events_waiting", "Events that wait to be stored.", **own)
         self.held = Gauge("persona_held_bytes", "Bytes of the bodies that are held.", **own)
+        # To find a counter by its labels takes longer than to count.
+        self._answered = cache(self.requests.labels)
+        self._took = cache(self.seconds.labels)
+        self._became = cache(self.events.labels)
+
+    def answered(self, method: str, route: str, status: int, seconds: float) -> None:
+        """Counts a request."""
+        self._answered(method, route, status).inc()
+        self._took(route).observe(seconds)
 
     def happened(self, outcomes: Sequence[Outcome]) -> None:
         """Counts events."""
         for outcome, number in Count(o if isinstance(o, str) else "failed" for o in outcomes).items():
-            self.events.labels(outcome).inc(number)
+            self._became(outcome).inc(number)
         for code, number in Count(e.code for o in outcomes if not isinstance(o, str) for e in o).items():
             self.faults.labels(code).inc(number)
 
@@ -1296,8 +1305,7 @@ class _Observed:
         finally:
             took = time.perf_counter() - began
             route = getattr(scope.get("route"), "path_format", "none")
-            self._service.meters.requests.labels(scope["method"], route, status).inc()
-            self._service.meters.seconds.labels(route).observe(took)
+            self._service.meters.answered(scope["method"], route, status, took)
             key = scope.get("persona.key")
             told = {
                 "method": scope["method"],
