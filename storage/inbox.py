@@ -2,9 +2,10 @@
 
 To give an event its place costs some twenty statements, whether one event comes or thousands. So the events of small
 calls are first written down as they were read, in a row of the table `inbox`: one statement and one commit for all
-callers that wait. From there they are settled: one transaction takes all of them through the ordinary path and out of
-the inbox. That happens before anything else is read or written, so nobody ever sees the difference; and by itself, when
-many wait. Meanwhile more may come: that transaction takes what it has seen, and the rest stays for the next.
+callers that wait. What the audit log is to say of them is in that row too. From there they are settled: one transaction
+takes all of them through the ordinary path and out of the inbox. That happens before anything else is read or written,
+so nobody ever sees the difference; and by itself, when many wait. Meanwhile more may come: that transaction takes what
+it has seen, and the rest stays for the next.
 
 What became of an event is decided when it comes, exactly: whose it is and whether its message is there already are
 known from memory, and the store is asked only where memory cannot tell.
@@ -15,13 +16,13 @@ from __future__ import annotations
 import hashlib
 import threading
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, Literal
+from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias
 
 import msgspec
 import pyarrow as pa
@@ -30,7 +31,6 @@ from storage.backends import Backend, Session, Snapshot, Stop, Survey
 from storage.errors import StorageError
 from storage.load import (
     NOWHERE,
-    Besides,
     Failure,
     Outcome,
     Rows,
@@ -45,7 +45,7 @@ from storage.load import (
     stored_messages,
     visitors_of,
 )
-from storage.registry import PhonebookRow, phonebooks
+from storage.registry import AuditRow, PhonebookRow, phonebooks, record
 from storage.schema import META
 from storage.source import Record, Records
 
@@ -62,6 +62,10 @@ _MOST: Final = 10 * MANY  # so many are settled by whoever comes next: memory ha
 _PATIENCE: Final = 0.2  # of the time that the last commit took
 
 
+Noted: TypeAlias = Callable[[Sequence[Outcome]], Sequence[AuditRow]]
+"""What the audit log is to say of events that became this."""
+
+
 @dataclass(slots=True, eq=False)
 class _Call:
     """Events that somebody waits for: until `woken`, when it is known what became of them, or they are to be committed
@@ -72,7 +76,7 @@ class _Call:
     records: Sequence[Record]
     now: datetime
     messages: Mapping[int, bytes] | None
-    besides: Besides | None
+    noted: Noted | None
     read_in: Rows
     became: list[Outcome] | Exception | None = None
     woken: threading.Event = field(default_factory=threading.Event)
@@ -96,8 +100,11 @@ _Event: Any = msgspec.defstruct(
 )
 """An event in the inbox."""
 
+_Came: Any = msgspec.defstruct("_Came", [("events", list[_Event]), ("notes", list[AuditRow])])
+"""What is in a row of the inbox. One of an older release is a list of events alone."""
+
 _NOTHING: Final = b"null"
-_decode_events: Final = msgspec.json.Decoder(list[_Event]).decode
+_decode_came: Final = msgspec.json.Decoder(list[_Event] | _Came).decode
 _decode: Final = msgspec.json.Decoder().decode
 
 
@@ -217,13 +224,13 @@ class Inbox:
         now: datetime,
         messages: Mapping[int, bytes] | None = None,
         origin: Records = NOWHERE,
-        besides: Besides | None = None,
+        noted: Noted | None = None,
     ) -> list[Outcome]:
         """As `load.append_events`, for few events: one commit serves all who call at the same time.
 
         origin: the source of the records, where they have one.
         """
-        call = _Call(book, origin, records, now, messages, besides, read_events(book, records, messages))
+        call = _Call(book, origin, records, now, messages, noted, read_events(book, records, messages))
         with self._gate:
             self._calls.append(call)
             led, self._led = self._led, True
@@ -300,6 +307,7 @@ class Inbox:
         """Puts the events of all calls into the inbox, in one transaction; what became of those of each."""
         books = {call.book.id: call.book for call in calls}
         came: dict[int, list[tuple[Told, datetime]]] = {number: [] for number in books}
+        notes: dict[int, list[AuditRow]] = {number: [] for number in books}
         became: list[list[Outcome]] = []
         try:
             with self.engine.write() as tx:
@@ -312,13 +320,15 @@ class Inbox:
                     known.waiting.update(message_id for message_id in told.message_ids if message_id is not None)
                     came[call.book.id].append((told, call.now))
                     became.append(outcomes(call.records, told.lines, failures))
-                    if call.besides:
-                        call.besides(tx, became[-1])
+                    if call.noted:
+                        notes[call.book.id] += call.noted(became[-1])
                 sizes = {number: sum(len(told) for told, _ in each) for number, each in came.items()}
                 for number, size in sizes.items():
                     if size:
-                        told_then = _written(came[number])
+                        told_then = _written(came[number], notes[number])
                         tx.run(f"INSERT INTO {books[number].schema}.inbox VALUES (?, ?)", [size, told_then])
+                    elif notes[number]:
+                        record(tx, notes[number])
         except BaseException:
             # A disk that is full can fail a commit after it was written to the log: then it counts.
             before = {number: self.waiting(row) for number, row in books.items()}
@@ -351,7 +361,7 @@ class Inbox:
         """What is known of the phonebook, enough of it for these events."""
         known = self._known.get(book.id)
         if known is None:
-            sent = {event.message_id for event in _events(tx, book)[0]} - {None}
+            sent = {event.message_id for event in _waiting(tx, book)[0]} - {None}
             known = self._known[book.id] = _Known(waiting=sent)
         if known.stale:
             known.see_events(tx, book.schema)
@@ -522,8 +532,8 @@ class _Aside:
         return self._tx.table(sql).to_reader()
 
 
-def _written(came: Sequence[tuple[Told, datetime]]) -> bytes:
-    """Events, and when they were received, as they are in the inbox."""
+def _written(came: Sequence[tuple[Told, datetime]], notes: Sequence[AuditRow]) -> bytes:
+    """Events, and when they were received, with what the audit log is to say, as they are in the inbox."""
     events = [
         _Event(
             name,
@@ -549,20 +559,29 @@ def _written(came: Sequence[tuple[Told, datetime]]) -> bytes:
             strict=True,
         )
     ]
-    return msgspec.json.encode(events)
+    return msgspec.json.encode(_Came(events, notes))
 
 
-def _events(tx: Session, book: PhonebookRow) -> tuple[list[Any], int]:
-    """The events in the inbox, in the order in which they came; and the place of the last row that has some."""
+def _waiting(tx: Session, book: PhonebookRow) -> tuple[list[Any], list[AuditRow], int]:
+    """The events in the inbox and the lines for the audit log, as they came; and the place of the last row."""
     rows = tx.rows(f"SELECT events, rowid FROM {book.schema}.inbox ORDER BY rowid")
-    return [event for written, _ in rows for event in _decode_events(written)], rows[-1][1] if rows else -1
+    events: list[Any] = []
+    notes: list[AuditRow] = []
+    for written, _ in rows:
+        came = _decode_came(written)
+        if isinstance(came, list):
+            events += came
+        else:
+            events += came.events
+            notes += came.notes
+    return events, notes, rows[-1][1] if rows else -1
 
 
 def _settle(tx: Session, book: PhonebookRow, contacts: Mapping[str, int]) -> _Placed:
     """Takes the events of the inbox to their places. `contacts`: some that are known, or all of those of the events."""
     import numpy as np
 
-    events, end = _events(tx, book)
+    events, notes, end = _waiting(tx, book)
     properties = [bytes(event.properties) for event in events]
     contexts = [_part(event.context) for event in events]
     told = Told(
@@ -583,6 +602,8 @@ def _settle(tx: Session, book: PhonebookRow, contacts: Mapping[str, int]) -> _Pl
     times = [event.ts for event in events]
     received = pa.array([event.created_at for event in events], pa.timestamp("us"))
     last = store_events(tx, book, told, times, received, groups_of(told), read, contacts)
+    if notes:
+        record(tx, notes)
     tx.run(f"DELETE FROM {book.schema}.inbox WHERE rowid <= ?", [end])
     message_ids = {message_id for message_id in told.message_ids if message_id is not None}
     digests = np.sort(np.array([_digest(message_id) for message_id in message_ids], np.uint64))

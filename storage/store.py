@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 from collections import Counter
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, replace
@@ -24,8 +24,8 @@ from storage.compact import Compacted
 from storage.erase import Forgotten
 from storage.errors import StorageError
 from storage.failed import EVERYTHING, Retried, Wanted
-from storage.inbox import Inbox
-from storage.load import Besides, Clock, Faults, Outcome, Progress, Report
+from storage.inbox import Inbox, Noted
+from storage.load import Clock, Faults, Outcome, Progress, Report
 from storage.registry import AuditRow, KeyRow, PhonebookRow, Scope, TermRow, UnknownVisitors
 from storage.schema import PRODUCT_FIELDS, VARIANT_FIELDS, Layout
 from storage.source import Record, Records, Source, numbered, read
@@ -283,32 +283,29 @@ class Book:
         """
         return erase.forget(self._backend, self._row, visitor_id)
 
-    def append_events(
-        self, payloads: Sequence[bytes], noted: Callable[[Sequence[Outcome]], Sequence[AuditRow]] | None = None
-    ) -> list[Outcome]:
+    def append_events(self, payloads: Sequence[bytes], noted: Noted | None = None) -> list[Outcome]:
         """Stores events, each the JSON of one, in one transaction that is on disk when this returns; what became of
         each. What fails is kept with its reasons.
 
         noted: what the audit log is to say of that, in the same transaction.
         """
-        if noted is None:
-            return self._append(_numbered(payloads))
-        return self._append(_numbered(payloads), besides=lambda tx, became: registry.record(tx, noted(became)))
+        return self._append(_numbered(payloads), noted=noted)
 
     def _append(
         self,
         records: Sequence[Record],
         messages: Mapping[int, bytes] | None = None,
         origin: Records = load.NOWHERE,
-        besides: Besides | None = None,
+        noted: Noted | None = None,
     ) -> list[Outcome]:
         """Stores events that are in memory: few by way of the inbox."""
         now = self._clock()
-        if not records and besides is None:
+        if not records and noted is None:
             return []
         if len(records) < load.MANY:
-            became = self._backend.append(self._row, records, now, messages, origin, besides)
+            became = self._backend.append(self._row, records, now, messages, origin, noted)
         else:
+            besides = None if noted is None else lambda tx, became: registry.record(tx, noted(became))
             became = load.append_events(self._backend, self._row, records, now, messages, besides)
         self._keeper.came(self._row, became.count("accepted"))
         return became

@@ -230,7 +230,28 @@ def test_what_is_noted_of_events_is_stored_with_them_or_neither_is(many: int) ->
     assert numbers(book) == []
     row = AuditRow(START, "k", "test", "events.create", {"accepted": many})
     assert book.append_events(payloads, lambda became: [row]) == ["accepted"] * many
-    assert store.audit("test", 10)["action"].to_pylist() == ["events.create"]
+    (found,) = store.audit("test", 10).to_pylist()
+    assert {name: found[name] for name in ("at", "who", "action", "detail")} == {
+        "at": START,
+        "who": "k",
+        "action": "events.create",
+        "detail": json.dumps({"accepted": many}, separators=(",", ":")),
+    }
+
+
+def test_what_an_older_release_left_in_the_inbox_is_settled(tmp_path: Path) -> None:
+    store = opened(tmp_path / "s.duckdb")
+    book = store.phonebook("test")
+    book.import_contacts([{"visitor_id": "v1"}])
+    book.append_events([told(1)])
+    engine, row = store._backend.engine, book.row
+    ((written,),) = engine.rows(f"SELECT events FROM {row.schema}.inbox")
+    events = json.loads(written)["events"]
+    with engine.write() as tx:
+        tx.run(f"UPDATE {row.schema}.inbox SET events = ?", [json.dumps(events).encode()])
+    assert numbers(book) == [1]
+    assert book.append_events([told(1)]) == ["duplicate"]
+    store.close()
 
 
 def test_many_are_settled_though_nobody_looks(monkeypatch: pytest.MonkeyPatch) -> None:
