@@ -704,7 +704,10 @@ class _Parts:
         except Refused:
             at, follows = self.names.lattice.at, past_fillers(self.names.lattice, vlist.end)
             noun = follows < len(at) and not {"TAIL", "EN", "THING"}.isdisjoint(at[follows]) and follows == vlist.end
-            if prep not in ("IN", "FROM") or noun:  # "in the Delhi store"
+            of_event = any(
+                value_options(self.names, self.event, e, prep) for e in vlist.leaves() if e.category == "VALUE"
+            )
+            if prep not in ("IN", "FROM") or noun or of_event:  # "in the Delhi store"
                 raise
             self.profile.append(place_condition(self.names, vlist))
 

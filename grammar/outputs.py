@@ -573,13 +573,13 @@ def _with_tail(ctx: Context, tree: Tree, population: Condition, output: Output) 
                 raise refusal(most, "Sorting is by the highest or the lowest.")
             descending = most is not None and most.meaning == "highest"
             if direction is not None:
-                descending = direction.meaning == "desc"
+                descending = _descends(ctx, direction, column)
             return replace(output, order=Order(column, descending))
         case "direction":
             edge = tree.leaf("DIRECTION")
             if not isinstance(output, Users) or output.order is None:
                 raise refusal(tree, "It is not said by what to sort.")
-            return replace(output, order=replace(output.order, descending=edge.meaning == "desc"))
+            return replace(output, order=replace(output.order, descending=_descends(ctx, edge, output.order.by)))
         case "limit":
             edge = tree.leaf("FIRSTN")
             if not isinstance(output, Users) or output.limit is not None:
@@ -598,6 +598,24 @@ def _with_tail(ctx: Context, tree: Tree, population: Condition, output: Output) 
                 raise refusal(tree, f'"{ctx.text(tree)}": to be shown, or to be known?', "vague")
             return replace(output, columns=output.columns + _columns(ctx, tree))
     raise refusal(tree, "This ending is not read.", "unsupported")
+
+
+def _descends(ctx: Context, word: Edge, column: Column) -> bool:
+    """Whether a direction begins with the highest. Who is old has a high age and an early birth date, and an early date
+    is old too; nothing else is old or new."""
+    if word.meaning in ("asc", "desc"):
+        return bool(word.meaning == "desc")
+    name = column.name if isinstance(column, AttributeColumn) else ""
+    key = next((k for k in ctx.names.attributes if k.name == name), None)
+    aged = isinstance(column, MeasureColumn) and isinstance(column.measure, AgeInYears)
+    if (aged or name.lower() in lexicon.AGE_KEYS) and word.meaning in ("oldest", "youngest"):
+        return bool(word.meaning == "oldest")
+    dated = isinstance(column, MomentColumn) or (key is not None and "date" in key.holds)
+    if dated and word.meaning != "youngest":
+        return bool(word.meaning == "newest")
+    if dated and name.lower() in lexicon.BIRTH_KEYS:
+        return True
+    raise refusal(word, f'"{ctx.text(word)}" is said of an age or a date: the highest or the lowest first?', "vague")
 
 
 def _columns(ctx: Context, tree: Tree) -> tuple[Column, ...]:

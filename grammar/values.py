@@ -26,6 +26,8 @@ from grammar.query import (
     Text,
     Truth,
     Window,
+    all_of,
+    any_of,
 )
 from grammar.vocabulary import EventType, Key, Value, Vocabulary, fold, singular, words_of
 
@@ -575,7 +577,7 @@ def place_condition(names: Names, vlist: Tree) -> Condition:
     """Contacts of any of these places. A place that the data does not hold is refused."""
     keys = place_keys(names)
     groups, _ = vlist_groups(vlist)
-    held: list[Value] = []
+    held: list[list[Value]] = []
     for group in groups:
         said = said_text(names, group)
         forms = [fold(f) for f in lexicon.COUNTRY_FORMS.get(fold(said), (said,))]
@@ -586,11 +588,40 @@ def place_condition(names: Names, vlist: Tree) -> Condition:
             near = names.vocabulary.near(said, keys, 3)
             offered = tuple(dict.fromkeys(v.text for v in near))
             raise Refused("unknown value", group[0].first, group[-1].end, f'No place "{said}" is known.', offered)
-        held.extend(found)
-    return Attribute(
-        tuple(sorted({v.key.name for v in held})) if not keys else tuple(sorted(k.name for k in keys)),
-        Text("is", canonical(v.text for v in held)),
-    )
+        held.append(found)
+    called = tuple(sorted(k.name for k in keys))
+    wholes = places_within(vlist, [[v.key.name for v in place] for place in held])
+    if len(wholes) == len(held):
+        return Attribute(called, Text("is", canonical(v.text for place in held for v in place)))
+    one = [Attribute(called, Text("is", canonical(v.text for v in place))) for place in held]
+    return any_of(*(all_of(*(one[n] for n in whole)) for whole in wholes))
+
+
+def places_within(vlist: Tree, keys: Sequence[Sequence[str]]) -> list[list[int]]:
+    """Which members of a list of places are one place ("London, UK"): behind a comma alone, one that is of a wider kind
+    by the keys that hold each. Refused where it may be a list as well."""
+    links = [c for c in vlist.children if isinstance(c, Edge) and c.category in ("COMMA", "AND", "OR")]
+    listed = any(link.category != "COMMA" for link in links)
+    wholes: list[list[int]] = []
+    before = None
+    for n, group in enumerate(vlist.trees("vgroup")):
+        between = [link.category for link in links if before is not None and before <= link.first < group.first]
+        before = group.end
+        wider = n > 0 and min(map(_breadth, keys[n - 1])) < min(map(_breadth, keys[n]))
+        if between == ["COMMA"] and wider:
+            wholes[-1].append(n)
+        else:
+            wholes.append([n])
+    apart = any(len(whole) > 1 for whole in wholes)
+    if apart and (len(wholes[-1]) == 1 if listed else len(wholes) > 1):  # "London, France or Spain"
+        raise refusal(vlist, "Is one of these places in the other, or is it a list of them?", "vague")
+    return wholes
+
+
+def _breadth(name: str) -> int:
+    """How wide a kind of place is, by the last word of its key."""
+    last = words_of(name.lower().rsplit(".", 1)[-1])[-1:]
+    return next((n for n, kinds in enumerate(lexicon.PLACES_WIDER) if last and last[0] in kinds), 0)
 
 
 def attribute_conditions(names: Names, edge: Edge) -> list[Condition]:
