@@ -38,6 +38,7 @@ from grammar.query import (
     Rolling,
     Spend,
     Step,
+    Text,
     Window,
     all_of,
     any_of,
@@ -332,6 +333,10 @@ def _referred(ctx: Context, mention: Mention, mentions: Sequence[tuple[Clause, M
         if earlier.product:
             if len(earlier.variants) != 1:
                 raise refusal(draft, '"it" could be either of them.')
+            if not (mention.such or _names_a_value(earlier.product)):
+                if earlier is not mentions[-1][1]:
+                    raise refusal(draft, f'"{ctx.text(draft)}" is about more than the event directly before it.')
+                return replace(mention, product=None)  # "viewed a product over 100 and bought it": that very one
             keys = ctx.names.keys(mention.event or "")
             for part in earlier.product:
                 names = [p for f in nodes(part) if isinstance(f, Filter) for p in f.properties]
@@ -354,6 +359,11 @@ def _referred(ctx: Context, mention: Mention, mentions: Sequence[tuple[Clause, M
             raise refusal(draft, f"{mention.event} is not about the same kind of thing.", "wrong key")
         return replace(mention, refers=False)
     return replace(mention, product=None)
+
+
+def _names_a_value(where: Collection[EventFilter]) -> bool:
+    """Whether what something is called is said of it: not in what range its price lies."""
+    return any(isinstance(f, Filter) and isinstance(f.test, Text) for part in where for f in nodes(part))
 
 
 def _shared_property(ctx: Context, mention: Mention, partner: Mention | None, draft: EventDraft) -> Property:

@@ -193,6 +193,8 @@ def versus_events(ctx: Context, core: Tree) -> Condition:
     alone = not (second.objects or second.pre or second.tails)
     if second.hit is not None and nouns and alone:  # "cancelled more rides than they completed"
         such = tuple(c for c in second.hit.candidates if nouns <= set(name_stems(c.event)))
+        if not such and second.hit.best()[0].tier != "full":  # "booked more huts than they cancelled"
+            raise refusal(heads[1], f'"{ctx.text(heads[1])}" what? No such event is about that.', "vague")
         second.hit = EventHit(such) if such else second.hit
     shared = ctx.draft_window(second)
     own = ctx.draft_window(first, use_default=False)

@@ -130,10 +130,21 @@ def resolve_mention(names: Names, draft: EventDraft, windows: Callable[[Edge], W
         )
         if found and tier == "noun" and not told:
             _brought_about(names, draft, found)
+            _is_of_contacts(names, draft, found)
         if found:
             return list(dict.fromkeys(found))
     assert failure is not None
     raise failure
+
+
+def _is_of_contacts(names: Names, draft: EventDraft, found: Sequence[Mention]) -> None:
+    """ "with stamps" of stamps-collected, where contacts have a number of stamps themselves: which of them it is."""
+    said = {stem(word.low) for word in names.lattice.words[draft.first : draft.end]}
+    own = said.intersection(*(names.stems(mention.event) for mention in found if mention.event is not None))
+    theirs = next((k for k in names.attributes if own & {stem(part) for part in name_parts(k.name)}), None)
+    if theirs is not None:
+        reason = f'"{names.text(draft)}": the attribute {theirs.name}, or {found[0].event}?'
+        raise refusal(draft, reason, "vague")
 
 
 def _brought_about(names: Names, draft: EventDraft, found: Sequence[Mention]) -> None:
@@ -388,7 +399,11 @@ class _Parts:
         for edge in vlist.leaves():
             held = edge.meaning.values if isinstance(edge.meaning, ValueHit) else ()
             here = {v.key.level for v in held if v.key.event == self.event}
-            if here == {"context"} and edge.first == vlist.first and vlist.end == edge.end:
+            alone = edge.first == vlist.first and vlist.end == edge.end
+            bought = self.event in ORDER_EVENTS and "item" not in here
+            if alone and bought and here and self.names.lattice.behind_article(edge.first):
+                raise self.refuse(edge, f'"{self.names.text(edge)}" is no product of {self.event}.', "unknown value")
+            if here == {"context"} and alone:
                 raise self.refuse(edge, f'"{self.names.text(edge)}" is how or where it was done, and not what.')
 
     def count_things(self, quant: Tree, tree: Tree) -> None:
@@ -632,6 +647,8 @@ class _Parts:
         """Values before what was done. Of several before a noun, those that only contacts have are theirs: "student
         yoga bookings"."""
         groups = vlist_groups(tree)[0]
+        if noun:
+            self.not_by_a_key(groups)
         mine = [e for e in groups[0] if e.category != "UNK" and value_options(self.names, self.event, e, None)]
         others = [e for e in groups[0] if e not in mine]
         conditions = [attribute_conditions(self.names, e) if e.category == "VALUE" else [] for e in others]
@@ -640,6 +657,16 @@ class _Parts:
             return
         self.values(Tree("vlist", (Tree("vgroup", tuple(mine)),)), None)
         self.profile.extend(found[0] for found in conditions)
+
+    def not_by_a_key(self, groups: Sequence[Sequence[Edge]]) -> None:
+        """Refused where what only tells how it was done is a key of the contacts too: "email subscribers"."""
+        for edge in (e for group in groups for e in group if e.category == "VALUE"):
+            options = value_options(self.names, self.event, edge, None)
+            key = self.names.lattice.at[edge.first].get("KEY", {}).get(edge.end)
+            said = self.names.text(edge).casefold()
+            own = key is not None and any(k.level == "attribute" and k.name.casefold() == said for k in key.meaning)
+            if own and {p.level for option in options for p in option.properties} == {"context"}:
+                raise self.refuse(edge, f'"{said}" is a key too: of what is it said?', "vague")
 
     def in_lists(self, readings: list[list[tuple[EventFilter, ...]]]) -> bool:
         """Whether all of these are said of properties that hold several values at once."""
@@ -930,8 +957,12 @@ class _Parts:
             either = (Filter(properties(keys), test) for test in (Truth(False), Known(False)))
             self.options.append([(AnyFilter(tuple(sorted(either, key=repr))),)])
             return
+        counts = singular(word) != word and all(k.holds == {"number"} for k in keys)
         if lacks:
             self.options.append([self.lacking(keys)])
+        elif counts and tree.has("WITH"):  # "with children": there is a number of them, or there are some
+            some = Filter(properties(keys), Numeric(Bound(">", 0)))
+            self.options.append([(Filter(properties(keys), Known(True)),), (some,)])
         else:
             self.options.append([(Filter(properties(keys), Truth(True) if boolean else Known(True)),)])
 

@@ -172,10 +172,20 @@ def _of_thing_done(ctx: Context, tree: Tree) -> Tree | None:
     done = {c.event for c in verb.meaning.candidates}
     named = verb.first == vlist.end and len(words) > 1 and words[-1].low.endswith("ed") and words[0].low[-2:] != "ed"
     held = [any(v.key.event in done and v.key.level == "event" for v in _held(e)) for e in vlist.leaves()]
-    if not named or not all(held):
+    things = verb.first == vlist.end and words[0].low.endswith("ed") and _is_noun(ctx, vlist)
+    if not (named or things) or not all(held):
+        return None
+    theirs = any(v.key.level == "attribute" for e in vlist.leaves() for v in _held(e))
+    if things and theirs and not ctx.choose((True, False), ctx.text(vlist)):  # "suites booked in Paris"
         return None
     whole = Tree("vp", (Tree("event", (*core.children, Tree("obj", (vlist,)))),))
     return Tree("population", tuple(whole if c is vp else c for c in tree.children if c is not vlist))
+
+
+def _is_noun(ctx: Context, vlist: Tree) -> bool:
+    """Whether the last of some values is a plural, which names things."""
+    last = ctx.text(vlist).casefold().split()[-1]
+    return singular(last) != last
 
 
 def _two_subjects(ctx: Context, tree: Tree) -> Condition | None:
@@ -489,6 +499,9 @@ def _values_before(ctx: Context, vlists: list[Tree], events: EventDraft | None) 
             continue
         if events is not None and _of_what_was_done(ctx, vlist, events):
             events.pre.append(vlist)
+        elif events is not None and _of_another(ctx, vlist, events):
+            what = f'"{ctx.text(vlist)}": the contacts, or what was done? It is a value of other events.'
+            raise refusal(vlist, what, "vague")  # "suite viewers", where suites are booked
         else:
             conditions.append(said)
     return conditions
@@ -508,6 +521,19 @@ def _of_what_was_done(ctx: Context, vlist: Tree, events: EventDraft) -> bool:
         return False
     noun = {stem(word.low) for word in ctx.names.lattice.words[events.first : events.end]}
     return all(any(key_noun(k) in noun for k in found) for found in keys) or ctx.choose((True, False), ctx.text(vlist))
+
+
+def _of_another(ctx: Context, vlist: Tree, events: EventDraft) -> bool:
+    """Whether a value before an agent noun is one of another event, and not of this. What a key of the contacts' own
+    kind holds ("tier" of tier-changed) is still theirs."""
+    places = {k.name for k in place_keys(ctx.names)}
+    done = events.may_be()
+    held = [_held(edge) for group in vlist_groups(vlist)[0] for edge in group]
+    if any(v.key.name in places or v.key.event in done for values in held for v in values):
+        return False
+    theirs = {key_noun(v.key) for values in held for v in values if v.key.level == "attribute"}
+    others = [v.key for values in held for v in values if v.key.level in ("event", "item")]
+    return any(key_noun(key) not in theirs for key in others)
 
 
 def _named_product(ctx: Context, vlist: Tree, events: EventDraft) -> bool:
