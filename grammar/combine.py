@@ -11,7 +11,7 @@ from itertools import pairwise, zip_longest
 
 from grammar import lexicon
 from grammar.context import Context
-from grammar.draft import Clause, EventDraft, Refused, refusal
+from grammar.draft import Clause, EventDraft, Refused, Tree, refusal
 from grammar.event_drafts import objects_apart, same_type
 from grammar.events import Mention
 from grammar.measures import in_currency, need_orders
@@ -49,7 +49,7 @@ from grammar.query import (
     nodes,
 )
 from grammar.query import Sequence as Chain
-from grammar.values import from_date, name_parts, sum_bound
+from grammar.values import from_date, name_parts, one_or_two, sum_bound
 from grammar.vocabulary import Key
 from grammar.when import Within
 
@@ -601,6 +601,7 @@ def _spent(ctx: Context, clause: Clause) -> Condition:
     """ "spent over 500 (on Nike) (in March)"; with an object that names another event, that event's money."""
     tree = clause.spent
     assert tree is not None
+    pair, together = one_or_two(ctx.names, tree) if len([c for c in tree.children if _is_bound(c)]) > 1 else ([], True)
     edge = tree.edge("BOUND", "NUM", "NOTHING")
     if edge is None:
         raise refusal(tree, "It is not said how much was spent.", "incomplete")
@@ -643,8 +644,13 @@ def _spent(ctx: Context, clause: Clause) -> Condition:
         window = ALWAYS if ever else ctx.default_window()
     events = Events("order-completed", filters(*items, *near), window)
     measure = Spend(events) if nothing else in_currency(ctx, Spend(events), edge)
-    condition: Condition = Has(measure, bound)
+    each = [Has(measure, sum_bound(one)) for one in pair] or [Has(measure, bound)]
+    condition = all_of(*each) if together else any_of(*each)
     return negated(condition) if clause.negation is not None else condition
+
+
+def _is_bound(part: Tree | Edge) -> bool:
+    return isinstance(part, Edge) and part.category == "BOUND"
 
 
 # ── and, or, but ──────────────────────────────────────────────────────────────────────────────────────────────────

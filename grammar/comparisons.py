@@ -49,6 +49,7 @@ from grammar.query import (
     Versus,
 )
 from grammar.values import ORDER, duration_keys, negates, properties, same_unit, sum_bound
+from grammar.vocabulary import singular
 
 
 def measure_bound(ctx: Context, tree: Tree) -> Condition:
@@ -346,6 +347,12 @@ def ranking(ctx: Context, tree: Tree, among: Condition) -> Rank:
         chosen = top.meaning if isinstance(top.meaning, Top) else Top(top.meaning.bound.value)
     if tree.has("LEAST"):
         chosen = replace(chosen, bottom=True)
+    best = tree.edge("AGG") if tree.name.startswith("rank_spenders") else None
+    if best is not None:  # "the biggest spender"
+        if best.meaning not in ("highest", "lowest"):
+            raise refusal(best, f'"{ctx.text(best)}" of whom?', "vague")
+        word = ctx.text(tree.leaf("SPENDERS")).casefold()
+        chosen = Top(1 if singular(word) == word else None, bottom=best.meaning == "lowest")
     win = tree.edge("WIN")
     window = ctx.window(win) if win is not None else ALWAYS if tree.has("EVER") else ctx.default_window()
     match tree.name:
@@ -355,7 +362,7 @@ def ranking(ctx: Context, tree: Tree, among: Condition) -> Rank:
             word = tree.leaf("AGEST")
             chosen = replace(chosen, bottom=word.meaning == "youngest")
             measure = age_in_years(ctx, word)
-        case "rank_spenders":
+        case "rank_spenders" | "rank_spenders_of":
             need_orders(ctx, tree)
             measure = Spend(Events(ORDER, (), window))
         case "rank_most_spent":

@@ -217,6 +217,11 @@ def _fill_gaps(ctx: Context, clauses: list[Clause]) -> None:
         if clause.gap is None:
             continue
         before = next((c for c in reversed(clauses[:i]) if c.event is not None), None)
+        if clause.gap.tree("quant") is not None and i and clauses[i - 1].spent is not None:
+            clause.spent, clause.gap = _spent_again(ctx, clause, clauses[i - 1]), None
+            continue
+        if clause.gap.name == "timed":
+            _is_timed_too(ctx, clause, clauses[i - 1] if i else None)
         vlist = clause.gap.tree("vlist")
         again, way = clause.gap.tree("obj"), clause.gap.tree("prepared")
         if before is None or before.event is None:
@@ -293,6 +298,24 @@ def _fill_gaps(ctx: Context, clauses: list[Clause]) -> None:
             either=either if timed else model.time.either,
         )
         clause.event, clause.gap = copied, None
+
+
+def _spent_again(ctx: Context, clause: Clause, before: Clause) -> Tree:
+    """ "spent over 100 in Q1 and over 200 in Q2": the sum again, in its own time."""
+    assert clause.gap is not None and before.spent is not None
+    amount = next(clause.gap.part("quant").edges())
+    others = [t for arg in before.spent.trees("spentarg") for t in arg.trees() if t.name != "late"]
+    if amount.category not in ("BOUND", "NUM") or others or before.negation is not None or not _own(before):
+        raise refusal(clause, f'"{ctx.text(clause)}": spent on what, and when?', "vague")
+    return Tree("spent", (amount, *(Tree("spentarg", (late,)) for late in clause.gap.trees("late"))))
+
+
+def _is_timed_too(ctx: Context, clause: Clause, before: Clause | None) -> None:
+    """ "bought a helmet in July and a bell in August": the verb again, where each thing has its own time."""
+    draft = before.event if before is not None else None
+    plain = draft is not None and not draft.pre and all(t.name == "obj" for t in draft.objects)
+    if before is None or draft is None or not plain or not draft.objects or not draft.time.windows or before.negation:
+        raise refusal(clause, f'"{ctx.text(clause)}" has no verb.')
 
 
 def _led_otherwise(draft: EventDraft, prep: Edge) -> list[Tree]:

@@ -56,7 +56,7 @@ from grammar.values import (
     key_values,
     money_keys,
     name_parts,
-    one_by_one,
+    one_or_two,
     place_condition,
     properties,
     quant_bound,
@@ -139,10 +139,10 @@ def resolve_mention(names: Names, draft: EventDraft, windows: Callable[[Edge], W
 
 def _is_of_contacts(names: Names, draft: EventDraft, found: Sequence[Mention]) -> None:
     """ "with stamps" of stamps-collected, where contacts have a number of stamps themselves: which of them it is."""
-    said = {stem(word.low) for word in names.lattice.words[draft.first : draft.end]}
-    own = said.intersection(*(names.stems(mention.event) for mention in found if mention.event is not None))
-    theirs = next((k for k in names.attributes if own & {stem(part) for part in name_parts(k.name)}), None)
-    if theirs is not None:
+    stems = set.intersection(*(set(names.stems(mention.event)) for mention in found if mention.event is not None))
+    said = {singular(w.low) for w in names.lattice.words[draft.first : draft.end] if stem(w.low) in stems}
+    theirs = next((k for k in names.attributes if said & {singular(part) for part in name_parts(k.name)}), None)
+    if theirs is not None and draft.which is None:
         reason = f'"{names.text(draft)}": the attribute {theirs.name}, or {found[0].event}?'
         raise refusal(draft, reason, "vague")
 
@@ -788,7 +788,8 @@ class _Parts:
         if not keys:
             raise self.refuse(edge, f"{self.event} is not about products.", "wrong key")
         found: list[EventFilter] = []
-        for one in one_by_one(self.names, cond):
+        edges, together = one_or_two(self.names, cond) if cond.name == "bounds" else ([], True)
+        for one in [Tree("bound", (edge,)) for edge in edges] or [cond]:
             test, warnings = key_test(self.names, one, keys, self.windows)
             self.warnings.extend(warnings)
             listed = one.tree("vlist")
@@ -796,6 +797,8 @@ class _Parts:
                 found.extend(Filter(properties(keys), replace(test, values=(value,))) for value in test.values)
                 continue
             found.extend(self.lacking(keys) if test == Known(False) else (self.tested(keys, test),))
+        if not together:
+            found = [AnyFilter(tuple(sorted((f for f in found if isinstance(f, Filter)), key=repr)))]
         self.options.append([tuple(found)])
 
     def product_is(self, vlist: Tree, negated: bool) -> None:
@@ -823,7 +826,8 @@ class _Parts:
         self.options.append([merged])
 
     def keyed_bound(self, tree: Tree) -> None:
-        key, bound = tree.leaf("KEY"), tree.leaf("BOUND", "NUM")
+        key, bounds = tree.leaf("KEY"), tree.own("BOUND", "NUM")
+        tree.own("OR")
         keys = self.event_keys(key)
         words = self.names.text(key)
         own = {stem(w) for w in words_of(words)} & set(name_stems(self.event or ""))
@@ -831,7 +835,8 @@ class _Parts:
             raise self.refuse(key, f'"{words}" counts the events, and is no number of one.')
         if "number" not in {h for k in keys for h in k.holds}:
             raise self.refuse(key, f'"{keys[0].name if keys else words}" holds no numbers.', "wrong key")
-        self.options.append([(self.tested(keys, Numeric(bound.meaning.bound)),)])
+        tests = [self.tested(keys, Numeric(bound.meaning.bound)) for bound in bounds]
+        self.options.append([(tests[0] if len(tests) == 1 else AnyFilter(tuple(sorted(tests, key=repr))),)])
 
     def tested(self, keys: Sequence[Key], test: Test) -> Filter:
         """A test of a key. The total of an order is what the order comes to, also where it is not given."""

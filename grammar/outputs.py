@@ -17,7 +17,7 @@ from grammar.breakdowns import (
     rows_of,
     whom,
 )
-from grammar.context import Context
+from grammar.context import Context, Head
 from grammar.draft import EventDraft, Refused, Tree, refusal
 from grammar.event_drafts import done_to, enp_draft, event_draft, first_or_last, plain, same_event, take_args
 from grammar.measures import (
@@ -87,6 +87,13 @@ def query_of(ctx: Context, tree: Tree) -> Query:
     tag, label = tree.edge("TAG"), next((leaf for leaf in tree.leaves() if leaf.category == "LABEL"), None)
     ask = next(t for t in tree.trees() if t.name != "tail" and t.name not in _TAILS)
     tails = [t for t in tree.trees() if t is not ask]
+    head = ask.tree("headtime")
+    if head is not None:  # "last month, how many people bought"
+        ctx = replace(ctx, head=Head(ctx.window(head.leaf("WIN"))))
+        ask = Tree(ask.name, tuple(c for c in ask.children if c is not head))
+    if ask.name in ("count_in_each", "count_from_each"):
+        ask, per = _of_each_kind(ctx, ask)
+        tails.append(per)
     each = next((t for t in tails if t.name in ("per", "per_time")), None)
     population, output = _asked(ctx, _counted(ctx, ask, each) if each is not None else ask)
     if each is not None:
@@ -94,11 +101,25 @@ def query_of(ctx: Context, tree: Tree) -> Query:
         tails.remove(each)
     if tag is not None and any(w in ctx.text(tag) for w in ("buyer", "purchaser")):
         population = all_of(population, did(Events(ORDER)))
+    number = ask.edge("NUM") if ask.name == "first_users" else None
+    if number is not None and not any(tail.name == "sort" for tail in tails):
+        raise refusal(number, f'"{ctx.text(number)}": which of them? Say in what order.', "incomplete")
     for tail in tails:
         output = _with_tail(ctx, tail, population, output)
     if label is not None:
         label.used.append(None)
+    if head is not None and not ctx.head.used:
+        raise refusal(head, f'"{ctx.text(head)}" has no verb to belong to.')
     return Query(population, output, ctx.text(label) if label is not None else None)
+
+
+def _of_each_kind(ctx: Context, ask: Tree) -> tuple[Tree, Tree]:
+    """ "how many people from each country bought" as how many people bought, and for each country of theirs."""
+    ask.own("BE", "THERE")
+    word, key = ask.leaf("PER"), ask.leaf("KEY")
+    theirs = replace(key, meaning=(known_attribute(ctx, key),))
+    population = Tree("population", tuple(ask.trees()))
+    return Tree("count_users", (ask.leaf("HOWMANY"), population)), Tree("per", (word, theirs))
 
 
 def _counted(ctx: Context, ask: Tree, each: Tree) -> Tree:
@@ -147,10 +168,13 @@ def _asked(ctx: Context, tree: Tree) -> tuple[Condition, Output]:
         case "users":
             return population_of(ctx, tree.trees()[0]), Users()
         case "first_users":
-            limit, of_whom = tree.leaf("FIRSTN"), tree.part(*POPULATIONS)
+            limit, of_whom = tree.leaf("FIRSTN", "NUM"), tree.part(*POPULATIONS)
             if of_whom.tree("np") is None and of_whom.name != "value_population":
                 raise refusal(limit, "The first of whom? Only contacts are limited.")
-            return population_of(ctx, of_whom), Users(limit=limit.meaning)
+            amount = limit.meaning if limit.category == "FIRSTN" else limit.meaning.bound.value
+            if not isinstance(amount, int) or (limit.category == "NUM" and limit.meaning.currency):
+                raise refusal(limit, f'"{ctx.text(limit)}" is no number of contacts.')
+            return population_of(ctx, of_whom), Users(limit=amount)
         case "among" | "count_among":
             output = Users() if tree.name == "among" else CountUsers()
             parts = tree.trees()

@@ -57,9 +57,9 @@ NMODS = frozenset(
     age age_bare tagged named has_key lacks_key bound_key measure_bound measure_average with_event
     without_event inactive active basket boolean boolean_not keyed keyed_bound birth when of_object lapsed favourite
     whose_extreme versus_nouns born on_plan neither_mods value_key_is signed_up in_segment has_keys lacks_keys
-    measure_share rank_in_share measure_than measure_than_all event_share""".split()
+    any_keys lacks_all value_key_not measure_share rank_in_share measure_than measure_than_all event_share""".split()
 )
-_RANKS_OF = frozenset({"rank_by", "rank_most", "rank_most_spent", "rank_most_of", "rank_highest"})
+_RANKS_OF = frozenset({"rank_spenders_of", "rank_by", "rank_most", "rank_most_spent", "rank_most_of", "rank_highest"})
 _DONE = frozenset("made placed done performed taken".split())  # say no more than the noun before them
 
 
@@ -723,6 +723,8 @@ def _says_of(ctx: Context, before: Tree, tree: Tree) -> None:
 def _excepts(ctx: Context, before: Clause, tree: Tree) -> None:
     """Refused where a value that is excepted is one of what was done: "viewed Eagle Hut but not Fern Hut"."""
     exception, draft = _exception(tree), before.event
+    if exception is not None and _of_people(ctx, exception):
+        return
     unit = tree.tree("unit")
     place = (exception or unit or tree).tree("place")  # "but not in Porto", "from Porto and from Faro"
     said_in = place if place is None or not place.has("LIVEIN") else None
@@ -734,6 +736,16 @@ def _excepts(ctx: Context, before: Clause, tree: Tree) -> None:
     said = [v.key.event for e in vlist.leaves() if isinstance(e.meaning, ValueHit) for v in e.meaning.values]
     if not done.isdisjoint(said):
         raise refusal(vlist, f'"{ctx.text(vlist)}" is said of what they did.')
+
+
+def _of_people(ctx: Context, exception: Tree) -> bool:
+    """Whether what is excepted is people, by their noun: "excluding those from Porto"; "those in Porto" may be huts."""
+    np = exception.tree("np")
+    noun = np.part("nphead").children[0] if np is not None else None
+    if not isinstance(noun, Edge) or noun.category != "CONTACT":
+        return False
+    place = exception.tree("place")
+    return place is None or place.has("FROM", "LIVEIN") or ctx.text(noun).casefold() != "those"
 
 
 def _of_same_attribute(before: Clause, tree: Tree) -> Condition | None:
@@ -799,6 +811,10 @@ def _linked(ctx: Context, tree: Tree) -> list[Clause]:
         ]
     if inner[0].name == "step":
         return [Clause(link, unit.first, unit.end, event=said_event(ctx.names, inner[0]), verbless=True)]
+    if inner[0].name == "again" and unit.name == "timed":
+        late = inner[0].trees("late")
+        thing = Tree("obj", tuple(c for c in inner[0].children if c not in late))
+        return [Clause(link, unit.first, unit.end, gap=Tree("timed", (thing, *late)))]
     if inner[0].name == "again" and unit.name == "way":
         return [Clause(link, unit.first, unit.end, gap=Tree("way", (Tree("prepared", inner[0].children),)))]
     if inner[0].name == "again":

@@ -358,17 +358,21 @@ def key_test(
     raise Refused("unsupported", cond.first, cond.end, "This comparison is not read.")
 
 
-def one_by_one(names: Names, cond: Tree) -> list[Tree]:
-    """ "over 25 and under 35" as its two comparisons, which must leave something between them; else what was said."""
-    if cond.name != "bounds":
-        return [cond]
-    cond.own("BE", "AND")
-    edges = cond.own("BOUND")
+def one_or_two(names: Names, tree: Tree) -> tuple[list[Edge], bool]:
+    """A comparison, or two that leave something between them ("over 25 and under 35"), or something on either side of
+    what they leave out ("under 25 or over 35"); and whether both hold."""
+    tree.own("BE", "AND", "BUT")
+    together = not tree.has("OR")
+    edges = tree.own("BOUND")
+    if len(edges) < 2:
+        return edges, True
     said = sorted((edge.meaning.bound for edge in edges), key=lambda bound: bound.value)
-    apart = said[0].value < said[1].value and [bound.comparison[0] for bound in said] == [">", "<"]
-    if not apart or any(negates(names, edge) for edge in edges):
-        raise Refused("no place", cond.first, cond.end, f'"{names.text(cond)}" is no range.')
-    return [Tree("bound", (edge,)) for edge in edges]
+    signs = [">", "<"] if together else ["<", ">"]
+    apart = said[0].value < said[1].value and [bound.comparison[0] for bound in said] == signs
+    single = all(bound.upper is None for bound in said)
+    if not (apart and single) or any(negates(names, edge) for edge in edges):
+        raise Refused("no place", tree.first, tree.end, f'"{names.text(tree)}" is no range.')
+    return edges, together
 
 
 def key_noun(key: Key) -> str:
