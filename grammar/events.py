@@ -139,9 +139,13 @@ def resolve_mention(names: Names, draft: EventDraft, windows: Callable[[Edge], W
 
 def _is_of_contacts(names: Names, draft: EventDraft, found: Sequence[Mention]) -> None:
     """ "with stamps" of stamps-collected, where contacts have a number of stamps themselves: which of them it is."""
-    stems = set.intersection(*(set(names.stems(mention.event)) for mention in found if mention.event is not None))
+    events = {mention.event for mention in found if mention.event is not None}
+    if {stem(word.low) for word in names.lattice.words}.intersection(*map(names.verbs, events)):
+        return  # "how many stamps were collected"
+    stems = set.intersection(*(set(names.stems(event)) for event in events))
     said = {singular(w.low) for w in names.lattice.words[draft.first : draft.end] if stem(w.low) in stems}
-    theirs = next((k for k in names.attributes if said & {singular(part) for part in name_parts(k.name)}), None)
+    numbers = [k for k in names.attributes if "number" in k.holds]
+    theirs = next((k for k in numbers if said & {singular(part) for part in name_parts(k.name)}), None)
     if theirs is not None and draft.which is None:
         reason = f'"{names.text(draft)}": the attribute {theirs.name}, or {found[0].event}?'
         raise refusal(draft, reason, "vague")
