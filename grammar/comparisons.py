@@ -351,8 +351,8 @@ def ranking(ctx: Context, tree: Tree, among: Condition) -> Rank:
     if best is not None:  # "the biggest spender"
         if best.meaning not in ("highest", "lowest"):
             raise refusal(best, f'"{ctx.text(best)}" of whom?', "vague")
-        word = ctx.text(tree.leaf("SPENDERS")).casefold()
-        chosen = Top(1 if singular(word) == word else None, bottom=best.meaning == "lowest")
+        whom = ctx.text(tree.leaf("SPENDERS")).casefold()
+        chosen = Top(1 if singular(whom) == whom else None, bottom=best.meaning == "lowest")
     win = tree.edge("WIN")
     window = ctx.window(win) if win is not None else ALWAYS if tree.has("EVER") else ctx.default_window()
     match tree.name:
