@@ -49,7 +49,7 @@ from grammar.query import (
     nodes,
 )
 from grammar.query import Sequence as Chain
-from grammar.values import from_date, name_parts, sum_bound
+from grammar.values import from_date, name_parts, one_or_two, sum_bound
 from grammar.vocabulary import Key
 from grammar.when import Within
 
@@ -333,6 +333,10 @@ def _referred(ctx: Context, mention: Mention, mentions: Sequence[tuple[Clause, M
         if earlier.product:
             if len(earlier.variants) != 1:
                 raise refusal(draft, '"it" could be either of them.')
+            if not (mention.such or _names_a_value(earlier.product)):
+                if earlier is not mentions[-1][1]:
+                    raise refusal(draft, f'"{ctx.text(draft)}" is about more than the event directly before it.')
+                return replace(mention, product=None)  # "viewed a product over 100 and bought it": that very one
             keys = ctx.names.keys(mention.event or "")
             for part in earlier.product:
                 names = [p for f in nodes(part) if isinstance(f, Filter) for p in f.properties]
@@ -382,6 +386,11 @@ def _sought(ctx: Context, earlier: Mention, draft: EventDraft) -> Mention | None
         i = value.end
     named = Tree("obj", (Tree("vlist", (Tree("vgroup", tuple(found)),)),)).fresh()
     return ctx.mention(draft.copy([named if t.name in ("ref", "one") else t for t in draft.objects])) if found else None
+
+
+def _names_a_value(where: Collection[EventFilter]) -> bool:
+    """Whether what something is called is said of it: not in what range its price lies."""
+    return any(isinstance(f, Filter) and isinstance(f.test, Text) for part in where for f in nodes(part))
 
 
 def _shared_property(ctx: Context, mention: Mention, partner: Mention | None, draft: EventDraft) -> Property:
@@ -619,6 +628,7 @@ def _spent(ctx: Context, clause: Clause) -> Condition:
     """ "spent over 500 (on Nike) (in March)"; with an object that names another event, that event's money."""
     tree = clause.spent
     assert tree is not None
+    pair, together = one_or_two(ctx.names, tree) if len([c for c in tree.children if _is_bound(c)]) > 1 else ([], True)
     edge = tree.edge("BOUND", "NUM", "NOTHING")
     if edge is None:
         raise refusal(tree, "It is not said how much was spent.", "incomplete")
@@ -661,8 +671,13 @@ def _spent(ctx: Context, clause: Clause) -> Condition:
         window = ALWAYS if ever else ctx.default_window()
     events = Events("order-completed", filters(*items, *near), window)
     measure = Spend(events) if nothing else in_currency(ctx, Spend(events), edge)
-    condition: Condition = Has(measure, bound)
+    each = [Has(measure, sum_bound(one)) for one in pair] or [Has(measure, bound)]
+    condition = all_of(*each) if together else any_of(*each)
     return negated(condition) if clause.negation is not None else condition
+
+
+def _is_bound(part: Tree | Edge) -> bool:
+    return isinstance(part, Edge) and part.category == "BOUND"
 
 
 # ── and, or, but ──────────────────────────────────────────────────────────────────────────────────────────────────

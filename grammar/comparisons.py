@@ -49,6 +49,7 @@ from grammar.query import (
     Versus,
 )
 from grammar.values import ORDER, duration_keys, negates, properties, same_unit, sum_bound
+from grammar.vocabulary import singular
 
 
 def measure_bound(ctx: Context, tree: Tree) -> Condition:
@@ -190,6 +191,8 @@ def versus_events(ctx: Context, core: Tree) -> Condition:
     alone = not (second.objects or second.pre or second.tails)
     if second.hit is not None and nouns and alone:  # "cancelled more rides than they completed"
         such = tuple(c for c in second.hit.candidates if nouns <= set(name_stems(c.event)))
+        if not such and second.hit.best()[0].tier != "full":  # "booked more huts than they cancelled"
+            raise refusal(heads[1], f'"{ctx.text(heads[1])}" what? No such event is about that.', "vague")
         second.hit = EventHit(such) if such else second.hit
     shared = ctx.draft_window(second)
     own = ctx.draft_window(first, use_default=False)
@@ -343,6 +346,12 @@ def ranking(ctx: Context, tree: Tree, among: Condition) -> Rank:
         chosen = top.meaning if isinstance(top.meaning, Top) else Top(top.meaning.bound.value)
     if tree.has("LEAST"):
         chosen = replace(chosen, bottom=True)
+    best = tree.edge("AGG") if tree.name.startswith("rank_spenders") else None
+    if best is not None:  # "the biggest spender"
+        if best.meaning not in ("highest", "lowest"):
+            raise refusal(best, f'"{ctx.text(best)}" of whom?', "vague")
+        whom = ctx.text(tree.leaf("SPENDERS")).casefold()
+        chosen = Top(1 if singular(whom) == whom else None, bottom=best.meaning == "lowest")
     win = tree.edge("WIN")
     window = ctx.window(win) if win is not None else ALWAYS if tree.has("EVER") else ctx.default_window()
     match tree.name:
@@ -354,7 +363,7 @@ def ranking(ctx: Context, tree: Tree, among: Condition) -> Rank:
                 raise refusal(word, f'"{ctx.text(word)}": of age, or longest here?', "vague")
             chosen = replace(chosen, bottom=word.meaning == "youngest")
             measure = age_in_years(ctx, word)
-        case "rank_spenders":
+        case "rank_spenders" | "rank_spenders_of":
             need_orders(ctx, tree)
             measure = Spend(Events(ORDER, (), window))
         case "rank_most_spent":

@@ -64,6 +64,7 @@ from grammar.query import (
     Spend,
     Versus,
     all_of,
+    any_of,
     negated,
 )
 from grammar.values import ORDER, place_condition
@@ -136,9 +137,17 @@ def condition_of(ctx: Context, core: Tree) -> Condition:
         case "stopped":
             return stopped(ctx, core)
         case "has_keys" | "lacks_keys":
-            core.own("BOTH", "NONE")
+            core.own("BOTH", "NONE", "NEITHER", "NOR")
             each = core.name.removesuffix("s")
             return all_of(*(attribute_condition(ctx, Tree(each, (key,))) for key in core.own("KEY")))
+        case "any_keys":
+            core.own("EITHER")
+            return any_of(*(attribute_condition(ctx, Tree("has_key", (key,))) for key in core.own("KEY")))
+        case "lacks_all":  # "without an email and a phone": neither, or not both
+            lacking = [attribute_condition(ctx, Tree("lacks_key", (key,))) for key in core.own("KEY")]
+            return ctx.choose([all_of(*lacking), any_of(*lacking)], ctx.text(core))
+        case "value_key_not":
+            return negated(value_key_is(ctx, core))
         case "has_key" | "lacks_key" | "key_cond" | "bound_key":
             return attribute_condition(ctx, core)
         case "measure_bound":
@@ -168,8 +177,9 @@ def condition_of(ctx: Context, core: Tree) -> Condition:
             word, span = core.leaf("LAPSED"), core.leaf("WIN", "LASTING", "WITHIN")
             return lapsed(ctx, word, ctx.span_window(span))
         case "age":
-            edge = core.leaf("AGEP")
-            return age(ctx, core, edge.meaning)
+            core.own("OR")
+            ages = [age(ctx, core, edge.meaning) for edge in core.own("AGEP")]
+            return any_of(*ages, age_bare(ctx, core)) if core.has("BOUND") else any_of(*ages)
         case "age_bare":
             return age_bare(ctx, core)
         case "place_outside":

@@ -46,10 +46,11 @@ def _at_odds(event: str | None, parts: tuple[object, ...], vocabulary: Vocabular
     for (one, first), (other, second) in combinations(said, 2):
         if first.isdisjoint(second):
             keys = _keys(event, one, first, vocabulary) | _keys(event, other, second, vocabulary)
-            if len(keys) == 1 and not any("list" in key.holds for key in keys):
+            alike = isinstance(one, Filter) and isinstance(other, Filter) and one.properties == other.properties
+            if (len(keys) == 1 or (keys and alike)) and not any("list" in key.holds for key in keys):
                 both = (*sorted(first), *sorted(second))
                 quoted = " and ".join(f'"{text}"' for text in both)
-                return Contradiction(f"One {next(iter(keys)).name} cannot be {quoted}.", both)
+                return Contradiction(f"One {min(key.name for key in keys)} cannot be {quoted}.", both)
     return None
 
 

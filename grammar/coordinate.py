@@ -32,7 +32,7 @@ from grammar.query import (
     any_of,
     negated,
 )
-from grammar.values import quant_bound
+from grammar.values import name_parts, quant_bound
 from grammar.when import Within, is_one
 
 JOINTS = ("and", "or", "but", "comma")
@@ -42,6 +42,7 @@ JOINTS = ("and", "or", "but", "comma")
 
 def attach_windows(ctx: Context, clauses: list[Clause]) -> None:
     """Everything that moves words from one clause to another, windows last."""
+    _not_of_the_thing(ctx, clauses)
     _last_so_much(ctx, clauses)
     _attach_keyed(ctx, clauses)
     _count_twice(ctx, clauses)
@@ -65,6 +66,23 @@ def attach_windows(ctx: Context, clauses: list[Clause]) -> None:
     _reach_sign_ups(ctx, clauses)
     for run in _runs(clauses):
         _reach(ctx, run)
+
+
+def _not_of_the_thing(ctx: Context, clauses: list[Clause]) -> None:
+    """Refused where a noun without a verb may be an event, or what the thing before it had: "booked a room without
+    breakfast", where a room is booked with its breakfast included."""
+    for before, clause in pairwise(clauses):
+        draft, model = clause.event, before.event
+        if draft is None or model is None or draft.hit is None or model.hit is None or clause.verbal:
+            continue
+        best = draft.hit.best()
+        if best[0].tier != "noun" or not draft.noun or draft.objects or draft.pre or draft.tails:
+            continue
+        said = best[0].stems
+        for key in (k for c in model.hit.best() for k in ctx.names.keys(c.event, "event")):
+            if said & {stem(part) for part in name_parts(key.name)} and best[0].event != key.event:
+                what = f'"{ctx.text(clause)}": the {key.name} of {key.event}, or {best[0].event}?'
+                raise refusal(clause, what, "vague")
 
 
 def _last_so_much(ctx: Context, clauses: list[Clause]) -> None:
@@ -206,6 +224,11 @@ def _fill_gaps(ctx: Context, clauses: list[Clause]) -> None:
         if clause.gap is None:
             continue
         before = next((c for c in reversed(clauses[:i]) if c.event is not None), None)
+        if clause.gap.tree("quant") is not None and i and clauses[i - 1].spent is not None:
+            clause.spent, clause.gap = _spent_again(ctx, clause, clauses[i - 1]), None
+            continue
+        if clause.gap.name == "timed":
+            _is_timed_too(ctx, clause, clauses[i - 1] if i else None)
         vlist = clause.gap.tree("vlist")
         again, way = clause.gap.tree("obj"), clause.gap.tree("prepared")
         if before is None or before.event is None:
@@ -282,6 +305,24 @@ def _fill_gaps(ctx: Context, clauses: list[Clause]) -> None:
             either=either if timed else model.time.either,
         )
         clause.event, clause.gap = copied, None
+
+
+def _spent_again(ctx: Context, clause: Clause, before: Clause) -> Tree:
+    """ "spent over 100 in Q1 and over 200 in Q2": the sum again, in its own time."""
+    assert clause.gap is not None and before.spent is not None
+    amount = next(clause.gap.part("quant").edges())
+    others = [t for arg in before.spent.trees("spentarg") for t in arg.trees() if t.name != "late"]
+    if amount.category not in ("BOUND", "NUM") or others or before.negation is not None or not _own(before):
+        raise refusal(clause, f'"{ctx.text(clause)}": spent on what, and when?', "vague")
+    return Tree("spent", (amount, *(Tree("spentarg", (late,)) for late in clause.gap.trees("late"))))
+
+
+def _is_timed_too(ctx: Context, clause: Clause, before: Clause | None) -> None:
+    """ "bought a helmet in July and a bell in August": the verb again, where each thing has its own time."""
+    draft = before.event if before is not None else None
+    plain = draft is not None and not draft.pre and all(t.name == "obj" for t in draft.objects)
+    if before is None or draft is None or not plain or not draft.objects or not draft.time.windows or before.negation:
+        raise refusal(clause, f'"{ctx.text(clause)}" has no verb.')
 
 
 def _led_otherwise(draft: EventDraft, prep: Edge) -> list[Tree]:
@@ -785,10 +826,13 @@ def _place_prior(ctx: Context, clauses: list[Clause]) -> None:
 
 
 def _runs(clauses: list[Clause]) -> list[list[Clause]]:
-    """Coordinations: verbs with times, up to a repeated "who" or a condition of another kind."""
+    """Coordinations: verbs with times, up to a repeated "who" or a condition of another kind; a time that is set off by
+    a comma at the end is that of all."""
     runs: list[list[Clause]] = [[]]
+    last = clauses[-1].event if clauses else None
+    whole = last is not None and last.time.set_off
     for clause in clauses:
-        if clause.who and runs[-1]:
+        if clause.who and runs[-1] and not (whole and clause.link.kind in JOINTS):
             runs.append([])
         if clause.event is not None or clause.spent is not None:
             runs[-1].append(clause)

@@ -56,7 +56,7 @@ from grammar.values import (
     key_values,
     money_keys,
     name_parts,
-    one_by_one,
+    one_or_two,
     place_condition,
     properties,
     quant_bound,
@@ -131,10 +131,25 @@ def resolve_mention(names: Names, draft: EventDraft, windows: Callable[[Edge], W
         )
         if found and tier == "noun" and not told:
             _brought_about(names, draft, found)
+            _is_of_contacts(names, draft, found)
         if found:
             return list(dict.fromkeys(found))
     assert failure is not None
     raise failure
+
+
+def _is_of_contacts(names: Names, draft: EventDraft, found: Sequence[Mention]) -> None:
+    """ "with stamps" of stamps-collected, where contacts have a number of stamps themselves: which of them it is."""
+    events = {mention.event for mention in found if mention.event is not None}
+    if {stem(word.low) for word in names.lattice.words}.intersection(*map(names.verbs, events)):
+        return  # "how many stamps were collected"
+    stems = set.intersection(*(set(names.stems(event)) for event in events))
+    said = {singular(w.low) for w in names.lattice.words[draft.first : draft.end] if stem(w.low) in stems}
+    numbers = [k for k in names.attributes if "number" in k.holds]
+    theirs = next((k for k in numbers if said & {singular(part) for part in name_parts(k.name)}), None)
+    if theirs is not None and draft.which is None:
+        reason = f'"{names.text(draft)}": the attribute {theirs.name}, or {found[0].event}?'
+        raise refusal(draft, reason, "vague")
 
 
 def _brought_about(names: Names, draft: EventDraft, found: Sequence[Mention]) -> None:
@@ -389,7 +404,11 @@ class _Parts:
         for edge in vlist.leaves():
             held = edge.meaning.values if isinstance(edge.meaning, ValueHit) else ()
             here = {v.key.level for v in held if v.key.event == self.event}
-            if here == {"context"} and edge.first == vlist.first and vlist.end == edge.end:
+            alone = edge.first == vlist.first and vlist.end == edge.end
+            bought = self.event in ORDER_EVENTS and "item" not in here
+            if alone and bought and here and self.names.lattice.behind_article(edge.first):
+                raise self.refuse(edge, f'"{self.names.text(edge)}" is no product of {self.event}.', "unknown value")
+            if here == {"context"} and alone:
                 raise self.refuse(edge, f'"{self.names.text(edge)}" is how or where it was done, and not what.')
 
     def count_things(self, quant: Tree, tree: Tree) -> None:
@@ -633,6 +652,8 @@ class _Parts:
         """Values before what was done. Of several before a noun, those that only contacts have are theirs: "student
         yoga bookings"."""
         groups = vlist_groups(tree)[0]
+        if noun:
+            self.not_by_a_key(groups)
         mine = [e for e in groups[0] if e.category != "UNK" and value_options(self.names, self.event, e, None)]
         others = [e for e in groups[0] if e not in mine]
         conditions = [attribute_conditions(self.names, e) if e.category == "VALUE" else [] for e in others]
@@ -641,6 +662,16 @@ class _Parts:
             return
         self.values(Tree("vlist", (Tree("vgroup", tuple(mine)),)), None)
         self.profile.extend(found[0] for found in conditions)
+
+    def not_by_a_key(self, groups: Sequence[Sequence[Edge]]) -> None:
+        """Refused where what only tells how it was done is a key of the contacts too: "email subscribers"."""
+        for edge in (e for group in groups for e in group if e.category == "VALUE"):
+            options = value_options(self.names, self.event, edge, None)
+            key = self.names.lattice.at[edge.first].get("KEY", {}).get(edge.end)
+            said = self.names.text(edge).casefold()
+            own = key is not None and any(k.level == "attribute" and k.name.casefold() == said for k in key.meaning)
+            if own and {p.level for option in options for p in option.properties} == {"context"}:
+                raise self.refuse(edge, f'"{said}" is a key too: of what is it said?', "vague")
 
     def in_lists(self, readings: list[list[tuple[EventFilter, ...]]]) -> bool:
         """Whether all of these are said of properties that hold several values at once."""
@@ -705,7 +736,10 @@ class _Parts:
         except Refused:
             at, follows = self.names.lattice.at, past_fillers(self.names.lattice, vlist.end)
             noun = follows < len(at) and not {"TAIL", "EN", "THING"}.isdisjoint(at[follows]) and follows == vlist.end
-            if prep not in ("IN", "FROM") or noun:  # "in the Delhi store"
+            of_event = any(
+                value_options(self.names, self.event, e, prep) for e in vlist.leaves() if e.category == "VALUE"
+            )
+            if prep not in ("IN", "FROM") or noun or of_event:  # "in the Delhi store"
                 raise
             self.profile.append(place_condition(self.names, vlist))
 
@@ -759,7 +793,8 @@ class _Parts:
         if not keys:
             raise self.refuse(edge, f"{self.event} is not about products.", "wrong key")
         found: list[EventFilter] = []
-        for one in one_by_one(self.names, cond):
+        edges, together = one_or_two(self.names, cond) if cond.name == "bounds" else ([], True)
+        for one in [Tree("bound", (edge,)) for edge in edges] or [cond]:
             test, warnings = key_test(self.names, one, keys, self.windows)
             self.warnings.extend(warnings)
             listed = one.tree("vlist")
@@ -767,6 +802,8 @@ class _Parts:
                 found.extend(Filter(properties(keys), replace(test, values=(value,))) for value in test.values)
                 continue
             found.extend(self.lacking(keys) if test == Known(False) else (self.tested(keys, test),))
+        if not together:
+            found = [AnyFilter(tuple(sorted((f for f in found if isinstance(f, Filter)), key=repr)))]
         self.options.append([tuple(found)])
 
     def product_is(self, vlist: Tree, negated: bool) -> None:
@@ -794,7 +831,8 @@ class _Parts:
         self.options.append([merged])
 
     def keyed_bound(self, tree: Tree) -> None:
-        key, bound = tree.leaf("KEY"), tree.leaf("BOUND", "NUM")
+        key, bounds = tree.leaf("KEY"), tree.own("BOUND", "NUM")
+        tree.own("OR")
         keys = self.event_keys(key)
         words = self.names.text(key)
         own = {stem(w) for w in words_of(words)} & set(name_stems(self.event or ""))
@@ -802,7 +840,8 @@ class _Parts:
             raise self.refuse(key, f'"{words}" counts the events, and is no number of one.')
         if "number" not in {h for k in keys for h in k.holds}:
             raise self.refuse(key, f'"{keys[0].name if keys else words}" holds no numbers.', "wrong key")
-        self.options.append([(self.tested(keys, Numeric(bound.meaning.bound)),)])
+        tests = [self.tested(keys, Numeric(bound.meaning.bound)) for bound in bounds]
+        self.options.append([(tests[0] if len(tests) == 1 else AnyFilter(tuple(sorted(tests, key=repr))),)])
 
     def tested(self, keys: Sequence[Key], test: Test) -> Filter:
         """A test of a key. The total of an order is what the order comes to, also where it is not given."""
@@ -925,8 +964,12 @@ class _Parts:
             either = (Filter(properties(keys), test) for test in (Truth(False), Known(False)))
             self.options.append([(AnyFilter(tuple(sorted(either, key=repr))),)])
             return
+        counts = singular(word) != word and all(k.holds == {"number"} for k in keys)
         if lacks:
             self.options.append([self.lacking(keys)])
+        elif counts and tree.has("WITH"):  # "with children": there is a number of them, or there are some
+            some = Filter(properties(keys), Numeric(Bound(">", 0)))
+            self.options.append([(Filter(properties(keys), Known(True)),), (some,)])
         else:
             self.options.append([(Filter(properties(keys), Truth(True) if boolean else Known(True)),)])
 

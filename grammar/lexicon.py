@@ -370,6 +370,12 @@ PLACE_KEYS = (
     "location",
     "county",
 )
+PLACES_WIDER = (
+    ("city", "town"),
+    ("county",),
+    ("state", "province", "region"),
+    ("country",),
+)  # each may lie in a later one
 # Before one of them: where somebody is, and not what they prefer or where they pay.
 DWELLING = frozenset("current home residence residential present living permanent base primary address profile".split())
 SIGNUP_KEYS = (

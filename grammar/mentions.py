@@ -20,7 +20,7 @@ from grammar.closed import ADDRESSED, CLOSED, CLOSED_LONGEST, CONTENT_LEADS, LEA
 from grammar.names import Candidate, Index, agreed_to, find_booleans, find_events, find_keys, index, phrase_end, stem
 from grammar.query import Bound, Rolling, Window
 from grammar.spelling import correction, known_words
-from grammar.vocabulary import Value, Vocabulary, fold
+from grammar.vocabulary import Value, Vocabulary, fold, singular
 
 LONGEST_RUN = 8  # words of the longest value that is looked for
 
@@ -889,10 +889,18 @@ def _value_runs(
     words, lows = table.words, table.lows
     for j in range(min(len(words), i + LONGEST_RUN), i, -1):
         held = _with_signs(words[i:j], values.get(runs.get((i, j), ""), ()))
+        if j == i + 1 and _means_people(table, i):  # "rooms booked by members", where a rate is called Member
+            held = tuple(v for v in held if v.key.level == "attribute" or v.text.strip().casefold() == lows[i])
         worded = j > i + 1 or not lows[i].replace(".", "").replace(",", "").isdigit()  # a bare number is a number
         amount = lows[i : j + 1] in _HALVES
         if held and worded and not amount and lows[j - 1] not in ",;:()" and lows[i] not in ",;:()":
             table.put("VALUE", i, j, ValueHit(question[words[i].start : words[j - 1].end], held))
+
+
+def _means_people(table: _Table, i: int) -> bool:
+    """Whether a word is a plural that means contacts, and no name by its capital."""
+    low = table.lows[i]
+    return ("CONTACT", None) in CLOSED.get(low, ()) and singular(low) != low and not _is_named(table, i)
 
 
 _HALVES = (["half", "a"], ["half", "an"], ["half", "the"], ["half", "of"], ["half", "their"])  # no name, but how much

@@ -400,7 +400,9 @@ def _different(words: Sequence[str], i: int) -> tuple[int, Regularity] | None:
 def _per_unit(words: Sequence[str], i: int) -> tuple[int, Regularity] | None:
     """ "at least 3 times a week in the last 4 weeks"; "in any month"."""
     if words[i] == "in" and words[i + 1 : i + 2] and words[i + 1] in ("any", "one", "a") and i + 2 < len(words):
-        k = i + 3 if words[i + 2] in ("single", "calendar", "given") else i + 2
+        k = i + 2
+        while k < len(words) and words[k] in ("single", "calendar", "given"):
+            k += 1
         if k < len(words) and words[k] in _SINGLE and words[k] != "day":
             return k + 1, Regularity("any", _SINGLE[words[k]], Bound(">=", 1))
     times = times_at(words, i)

@@ -18,7 +18,7 @@ from grammar.breakdowns import (
     whom,
 )
 from grammar.comparisons import by_time_too, is_record
-from grammar.context import Context
+from grammar.context import Context, Head
 from grammar.draft import EventDraft, Refused, Tree, refusal
 from grammar.event_drafts import done_to, enp_draft, event_draft, first_or_last, plain, same_event, take_args
 from grammar.measures import (
@@ -90,6 +90,13 @@ def query_of(ctx: Context, tree: Tree) -> Query:
     tag, label = tree.edge("TAG"), next((leaf for leaf in tree.leaves() if leaf.category == "LABEL"), None)
     ask = next(t for t in tree.trees() if t.name != "tail" and t.name not in _TAILS)
     tails = [t for t in tree.trees() if t is not ask]
+    head = ask.tree("headtime")
+    if head is not None:  # "last month, how many people bought"
+        ctx = replace(ctx, head=Head(ctx.window(head.leaf("WIN"))))
+        ask = Tree(ask.name, tuple(c for c in ask.children if c is not head))
+    if ask.name in ("count_in_each", "count_from_each"):
+        ask, per = _of_each_kind(ctx, ask)
+        tails.append(per)
     each = next((t for t in tails if t.name in ("per", "per_time")), None)
     population, output = _asked(ctx, _counted(ctx, ask, each) if each is not None else ask)
     if each is not None:
@@ -97,11 +104,25 @@ def query_of(ctx: Context, tree: Tree) -> Query:
         tails.remove(each)
     if tag is not None and any(w in ctx.text(tag) for w in ("buyer", "purchaser")):
         population = all_of(population, did(Events(ORDER)))
+    number = ask.edge("NUM") if ask.name == "first_users" else None
+    if number is not None and not any(tail.name == "sort" for tail in tails):
+        raise refusal(number, f'"{ctx.text(number)}": which of them? Say in what order.', "incomplete")
     for tail in tails:
         output = _with_tail(ctx, tail, population, output)
     if label is not None:
         label.used.append(None)
+    if head is not None and not ctx.head.used:
+        raise refusal(head, f'"{ctx.text(head)}" has no verb to belong to.')
     return Query(population, output, ctx.text(label) if label is not None else None)
+
+
+def _of_each_kind(ctx: Context, ask: Tree) -> tuple[Tree, Tree]:
+    """ "how many people from each country bought" as how many people bought, and for each country of theirs."""
+    ask.own("BE", "THERE")
+    word, key = ask.leaf("PER"), ask.leaf("KEY")
+    theirs = replace(key, meaning=(known_attribute(ctx, key),))
+    population = Tree("population", tuple(ask.trees()))
+    return Tree("count_users", (ask.leaf("HOWMANY"), population)), Tree("per", (word, theirs))
 
 
 def _counted(ctx: Context, ask: Tree, each: Tree) -> Tree:
@@ -153,10 +174,13 @@ def _asked(ctx: Context, tree: Tree) -> tuple[Condition, Output]:
             tree.own("COLON", "LP", "RP")
             return claimed_by(ctx, *tree.trees()), Users()
         case "first_users":
-            limit, of_whom = tree.leaf("FIRSTN"), tree.part(*POPULATIONS)
+            limit, of_whom = tree.leaf("FIRSTN", "NUM"), tree.part(*POPULATIONS)
             if of_whom.tree("np") is None and of_whom.name != "value_population":
                 raise refusal(limit, "The first of whom? Only contacts are limited.")
-            return population_of(ctx, of_whom), Users(limit=limit.meaning)
+            amount = limit.meaning if limit.category == "FIRSTN" else limit.meaning.bound.value
+            if not isinstance(amount, int) or (limit.category == "NUM" and limit.meaning.currency):
+                raise refusal(limit, f'"{ctx.text(limit)}" is no number of contacts.')
+            return population_of(ctx, of_whom), Users(limit=amount)
         case "longest_here":
             return _longest_here(ctx, tree)
         case "among" | "count_among":
@@ -610,13 +634,13 @@ def _with_tail(ctx: Context, tree: Tree, population: Condition, output: Output) 
                 raise refusal(most, "Sorting is by the highest or the lowest.")
             descending = most is not None and most.meaning == "highest"
             if direction is not None:
-                descending = direction.meaning == "desc"
+                descending = _descends(ctx, direction, column)
             return replace(output, order=Order(column, descending))
         case "direction":
             edge = tree.leaf("DIRECTION")
             if not isinstance(output, Users) or output.order is None:
                 raise refusal(tree, "It is not said by what to sort.")
-            return replace(output, order=replace(output.order, descending=edge.meaning == "desc"))
+            return replace(output, order=replace(output.order, descending=_descends(ctx, edge, output.order.by)))
         case "limit":
             edge = tree.leaf("FIRSTN")
             if not isinstance(output, Users) or output.limit is not None:
@@ -635,6 +659,24 @@ def _with_tail(ctx: Context, tree: Tree, population: Condition, output: Output) 
                 raise refusal(tree, f'"{ctx.text(tree)}": to be shown, or to be known?', "vague")
             return replace(output, columns=output.columns + _columns(ctx, tree))
     raise refusal(tree, "This ending is not read.", "unsupported")
+
+
+def _descends(ctx: Context, word: Edge, column: Column) -> bool:
+    """Whether a direction begins with the highest. Who is old has a high age and an early birth date, and an early date
+    is old too; nothing else is old or new."""
+    if word.meaning in ("asc", "desc"):
+        return bool(word.meaning == "desc")
+    name = column.name if isinstance(column, AttributeColumn) else ""
+    key = next((k for k in ctx.names.attributes if k.name == name), None)
+    aged = isinstance(column, MeasureColumn) and isinstance(column.measure, AgeInYears)
+    if (aged or name.lower() in lexicon.AGE_KEYS) and word.meaning in ("oldest", "youngest"):
+        return bool(word.meaning == "oldest")
+    dated = isinstance(column, MomentColumn) or (key is not None and "date" in key.holds)
+    if dated and word.meaning != "youngest":
+        return bool(word.meaning == "newest")
+    if dated and name.lower() in lexicon.BIRTH_KEYS:
+        return True
+    raise refusal(word, f'"{ctx.text(word)}" is said of an age or a date: the highest or the lowest first?', "vague")
 
 
 def _columns(ctx: Context, tree: Tree) -> tuple[Column, ...]:

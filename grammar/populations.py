@@ -57,10 +57,10 @@ NMODS = frozenset(
     age age_bare tagged named has_key lacks_key bound_key measure_bound measure_average with_event
     without_event inactive active basket boolean boolean_not keyed keyed_bound birth when of_object lapsed favourite
     whose_extreme versus_nouns born on_plan neither_mods value_key_is signed_up in_segment has_keys lacks_keys
-    measure_share rank_in_share measure_than measure_than_all event_share""".split()
+    any_keys lacks_all value_key_not measure_share rank_in_share measure_than measure_than_all event_share""".split()
 )
 _CLAIMS = frozenset({"event", "spent", "signed_up"})  # what somebody did, and is called for
-_RANKS_OF = frozenset({"rank_by", "rank_most", "rank_most_spent", "rank_most_of", "rank_highest"})
+_RANKS_OF = frozenset({"rank_spenders_of", "rank_by", "rank_most", "rank_most_spent", "rank_most_of", "rank_highest"})
 _SUBJECTS = frozenset({"NEG", "WHO", "WHOSE", "PRON", "HAVE", "BE", "DO", "NONE", "NEITHER", "SPENT"})  # open a clause
 _DONE = frozenset("made placed done performed taken".split())  # say no more than the noun before them
 
@@ -174,10 +174,20 @@ def _of_thing_done(ctx: Context, tree: Tree) -> Tree | None:
     done = {c.event for c in verb.meaning.candidates}
     named = verb.first == vlist.end and len(words) > 1 and words[-1].low.endswith("ed") and words[0].low[-2:] != "ed"
     held = [any(v.key.event in done and v.key.level == "event" for v in _held(e)) for e in vlist.leaves()]
-    if not named or not all(held):
+    things = verb.first == vlist.end and words[0].low.endswith("ed") and _is_noun(ctx, vlist)
+    if not (named or things) or not all(held):
+        return None
+    theirs = any(v.key.level == "attribute" for e in vlist.leaves() for v in _held(e))
+    if things and theirs and not ctx.choose((True, False), ctx.text(vlist)):  # "suites booked in Paris"
         return None
     whole = Tree("vp", (Tree("event", (*core.children, Tree("obj", (vlist,)))),))
     return Tree("population", tuple(whole if c is vp else c for c in tree.children if c is not vlist))
+
+
+def _is_noun(ctx: Context, vlist: Tree) -> bool:
+    """Whether the last of some values is a plural, which names things."""
+    last = ctx.text(vlist).casefold().split()[-1]
+    return singular(last) != last
 
 
 def _two_subjects(ctx: Context, tree: Tree) -> Condition | None:
@@ -491,6 +501,9 @@ def _values_before(ctx: Context, vlists: list[Tree], events: EventDraft | None) 
             continue
         if events is not None and _of_what_was_done(ctx, vlist, events):
             events.pre.append(vlist)
+        elif events is not None and _of_another(ctx, vlist, events):
+            what = f'"{ctx.text(vlist)}": the contacts, or what was done? It is a value of other events.'
+            raise refusal(vlist, what, "vague")  # "suite viewers", where suites are booked
         else:
             conditions.append(said)
     return conditions
@@ -510,6 +523,19 @@ def _of_what_was_done(ctx: Context, vlist: Tree, events: EventDraft) -> bool:
         return False
     noun = {stem(word.low) for word in ctx.names.lattice.words[events.first : events.end]}
     return all(any(key_noun(k) in noun for k in found) for found in keys) or ctx.choose((True, False), ctx.text(vlist))
+
+
+def _of_another(ctx: Context, vlist: Tree, events: EventDraft) -> bool:
+    """Whether a value before an agent noun is one of another event, and not of this. What a key of the contacts' own
+    kind holds ("tier" of tier-changed) is still theirs."""
+    places = {k.name for k in place_keys(ctx.names)}
+    done = events.may_be()
+    held = [_held(edge) for group in vlist_groups(vlist)[0] for edge in group]
+    if any(v.key.name in places or v.key.event in done for values in held for v in values):
+        return False
+    theirs = {key_noun(v.key) for values in held for v in values if v.key.level == "attribute"}
+    others = [v.key for values in held for v in values if v.key.level in ("event", "item")]
+    return any(key_noun(key) not in theirs for key in others)
 
 
 def _named_product(ctx: Context, vlist: Tree, events: EventDraft) -> bool:
@@ -699,6 +725,8 @@ def _says_of(ctx: Context, before: Tree, tree: Tree) -> None:
 def _excepts(ctx: Context, before: Clause, tree: Tree) -> None:
     """Refused where a value that is excepted is one of what was done: "viewed Eagle Hut but not Fern Hut"."""
     exception, draft = _exception(tree), before.event
+    if exception is not None and _of_people(ctx, exception):
+        return
     unit = tree.tree("unit")
     place = (exception or unit or tree).tree("place")  # "but not in Porto", "from Porto and from Faro"
     said_in = place if place is None or not place.has("LIVEIN") else None
@@ -710,6 +738,16 @@ def _excepts(ctx: Context, before: Clause, tree: Tree) -> None:
     said = [v.key.event for e in vlist.leaves() if isinstance(e.meaning, ValueHit) for v in e.meaning.values]
     if not done.isdisjoint(said):
         raise refusal(vlist, f'"{ctx.text(vlist)}" is said of what they did.')
+
+
+def _of_people(ctx: Context, exception: Tree) -> bool:
+    """Whether what is excepted is people, by their noun: "excluding those from Porto"; "those in Porto" may be huts."""
+    np = exception.tree("np")
+    noun = np.part("nphead").children[0] if np is not None else None
+    if not isinstance(noun, Edge) or noun.category != "CONTACT":
+        return False
+    place = exception.tree("place")
+    return place is None or place.has("FROM", "LIVEIN") or ctx.text(noun).casefold() != "those"
 
 
 def _of_same_attribute(before: Clause, tree: Tree) -> Condition | None:
@@ -779,6 +817,10 @@ def _linked(ctx: Context, tree: Tree) -> list[Clause]:
         ]
     if inner[0].name == "step":
         return [Clause(link, unit.first, unit.end, event=said_event(ctx.names, inner[0]), verbless=True)]
+    if inner[0].name == "again" and unit.name == "timed":
+        late = inner[0].trees("late")
+        thing = Tree("obj", tuple(c for c in inner[0].children if c not in late))
+        return [Clause(link, unit.first, unit.end, gap=Tree("timed", (thing, *late)))]
     if inner[0].name == "again" and unit.name == "way":
         return [Clause(link, unit.first, unit.end, gap=Tree("way", (Tree("prepared", inner[0].children),)))]
     if inner[0].name == "again":

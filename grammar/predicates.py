@@ -43,6 +43,7 @@ from grammar.query import (
     Rolling,
     Shares,
     Span,
+    Spend,
     Step,
     Text,
     Window,
@@ -177,6 +178,10 @@ def _in_total(draft: EventDraft, mention: Mention, window: Window) -> Condition:
     )
     bound = replace(number.test.bound, comparison=">=") if bare else number.test.bound  # as for what was spent
     events = Events(mention.event, tuple(f for f in where if f is not number), window)
+    if number.properties == (Property("price", "item"),):  # each as often as it was bought
+        if mention.event != ORDER:
+            raise refusal(draft, "Only what was bought is added up.", "unsupported")
+        return Has(Spend(events), bound)
     return Has(Aggregate("total", events, number.properties[0]), bound)
 
 
@@ -223,6 +228,9 @@ def _one_event(ctx: Context, draft: EventDraft, mention: Mention, events: Events
 def _rhythm(ctx: Context, edge: Edge, events: Events, bound: Bound, draft: EventDraft) -> Condition:
     said: Regularity = edge.meaning
     each = said.each
+    exact = not {"exactly", "only", "just", "precisely"}.isdisjoint(ctx.text(edge).casefold().split())
+    if said.how == "periods" and said.needed == Bound("=", 1) and bound != AT_LEAST_ONCE and not exact:
+        said = replace(said, how="any")  # "2 orders in one calendar month"
     if bound != AT_LEAST_ONCE:
         if bound.upper is not None or bound.comparison not in (">=", ">", "=") or each != 1:
             raise refusal(edge, "This number of times in a rhythm is not read.")

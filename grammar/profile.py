@@ -36,7 +36,7 @@ from grammar.values import (
     key_values,
     name_parts,
     negates,
-    one_by_one,
+    one_or_two,
     said_text,
     signup_key,
     unknown,
@@ -170,7 +170,9 @@ def attribute_keyed(ctx: Context, key: Edge, attribute: Key, cond: Tree, there: 
     """What stands beside an attribute's key: a value, a bound, a text, a time. `there`: it is said that there is one
     ("with a tier other than gold")."""
     if cond.name == "bounds":
-        return all_of(*(attribute_keyed(ctx, key, attribute, one, there) for one in one_by_one(ctx.names, cond)))
+        edges, together = one_or_two(ctx.names, cond)
+        each = [attribute_keyed(ctx, key, attribute, Tree("bound", (edge,)), there) for edge in edges]
+        return all_of(*each) if together else any_of(*each)
     flag = _flag_of(ctx, key, cond)
     if flag is not None:
         return Not(flag) if cond.has("NEG") else flag
@@ -301,10 +303,12 @@ def _birth_date(ctx: Context, tree: Tree) -> str:
 
 def age_bare(ctx: Context, tree: Tree) -> Condition:
     """ "women over 30": a bare number of a person is the age, if it can be one."""
-    edge = tree.leaf("BOUND")
-    if edge.meaning.currency or edge.meaning.bound.value > 120:
-        raise refusal(edge, f'It is not said what "{ctx.text(edge)}" measures.', "vague")
-    return age(ctx, tree, edge.meaning.bound)
+    edges, together = one_or_two(ctx.names, tree)
+    for edge in edges:
+        if edge.meaning.currency or edge.meaning.bound.value > 120:
+            raise refusal(edge, f'It is not said what "{ctx.text(edge)}" measures.', "vague")
+    ages = [age(ctx, tree, edge.meaning.bound) for edge in edges]
+    return all_of(*ages) if together else any_of(*ages)
 
 
 def birthday(ctx: Context, tree: Tree) -> Condition:

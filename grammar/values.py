@@ -26,6 +26,8 @@ from grammar.query import (
     Text,
     Truth,
     Window,
+    all_of,
+    any_of,
 )
 from grammar.vocabulary import EventType, Key, Value, Vocabulary, fold, singular, words_of
 
@@ -362,17 +364,21 @@ def key_test(
     raise Refused("unsupported", cond.first, cond.end, "This comparison is not read.")
 
 
-def one_by_one(names: Names, cond: Tree) -> list[Tree]:
-    """ "over 25 and under 35" as its two comparisons, which must leave something between them; else what was said."""
-    if cond.name != "bounds":
-        return [cond]
-    cond.own("BE", "AND")
-    edges = cond.own("BOUND")
+def one_or_two(names: Names, tree: Tree) -> tuple[list[Edge], bool]:
+    """A comparison, or two that leave something between them ("over 25 and under 35"), or something on either side of
+    what they leave out ("under 25 or over 35"); and whether both hold."""
+    tree.own("BE", "AND", "BUT")
+    together = not tree.has("OR")
+    edges = tree.own("BOUND")
+    if len(edges) < 2:
+        return edges, True
     said = sorted((edge.meaning.bound for edge in edges), key=lambda bound: bound.value)
-    apart = said[0].value < said[1].value and [bound.comparison[0] for bound in said] == [">", "<"]
-    if not apart or any(negates(names, edge) for edge in edges):
-        raise Refused("no place", cond.first, cond.end, f'"{names.text(cond)}" is no range.')
-    return [Tree("bound", (edge,)) for edge in edges]
+    signs = [">", "<"] if together else ["<", ">"]
+    apart = said[0].value < said[1].value and [bound.comparison[0] for bound in said] == signs
+    single = all(bound.upper is None for bound in said)
+    if not (apart and single) or any(negates(names, edge) for edge in edges):
+        raise Refused("no place", tree.first, tree.end, f'"{names.text(tree)}" is no range.')
+    return edges, together
 
 
 def key_noun(key: Key) -> str:
@@ -581,7 +587,7 @@ def place_condition(names: Names, vlist: Tree) -> Condition:
     """Contacts of any of these places. A place that the data does not hold is refused."""
     keys = place_keys(names)
     groups, _ = vlist_groups(vlist)
-    held: list[Value] = []
+    held: list[list[Value]] = []
     for group in groups:
         said = said_text(names, group)
         forms = [fold(f) for f in lexicon.COUNTRY_FORMS.get(fold(said), (said,))]
@@ -592,11 +598,40 @@ def place_condition(names: Names, vlist: Tree) -> Condition:
             near = names.vocabulary.near(said, keys, 3)
             offered = tuple(dict.fromkeys(v.text for v in near))
             raise Refused("unknown value", group[0].first, group[-1].end, f'No place "{said}" is known.', offered)
-        held.extend(found)
-    return Attribute(
-        tuple(sorted({v.key.name for v in held})) if not keys else tuple(sorted(k.name for k in keys)),
-        Text("is", canonical(v.text for v in held)),
-    )
+        held.append(found)
+    called = tuple(sorted(k.name for k in keys))
+    wholes = places_within(vlist, [[v.key.name for v in place] for place in held])
+    if len(wholes) == len(held):
+        return Attribute(called, Text("is", canonical(v.text for place in held for v in place)))
+    one = [Attribute(called, Text("is", canonical(v.text for v in place))) for place in held]
+    return any_of(*(all_of(*(one[n] for n in whole)) for whole in wholes))
+
+
+def places_within(vlist: Tree, keys: Sequence[Sequence[str]]) -> list[list[int]]:
+    """Which members of a list of places are one place ("London, UK"): behind a comma alone, one that is of a wider kind
+    by the keys that hold each. Refused where it may be a list as well."""
+    links = [c for c in vlist.children if isinstance(c, Edge) and c.category in ("COMMA", "AND", "OR")]
+    listed = any(link.category != "COMMA" for link in links)
+    wholes: list[list[int]] = []
+    before = None
+    for n, group in enumerate(vlist.trees("vgroup")):
+        between = [link.category for link in links if before is not None and before <= link.first < group.first]
+        before = group.end
+        wider = n > 0 and min(map(_breadth, keys[n - 1])) < min(map(_breadth, keys[n]))
+        if between == ["COMMA"] and wider:
+            wholes[-1].append(n)
+        else:
+            wholes.append([n])
+    apart = any(len(whole) > 1 for whole in wholes)
+    if apart and (len(wholes[-1]) == 1 if listed else len(wholes) > 1):  # "London, France or Spain"
+        raise refusal(vlist, "Is one of these places in the other, or is it a list of them?", "vague")
+    return wholes
+
+
+def _breadth(name: str) -> int:
+    """How wide a kind of place is, by the last word of its key."""
+    last = words_of(name.lower().rsplit(".", 1)[-1])[-1:]
+    return next((n for n, kinds in enumerate(lexicon.PLACES_WIDER) if last and last[0] in kinds), 0)
 
 
 def attribute_conditions(names: Names, edge: Edge) -> list[Condition]:
