@@ -13,7 +13,7 @@ from grammar import lexicon
 from grammar.context import Context
 from grammar.draft import Clause, EventDraft, Link, Negation, Quant, Refused, Timing, Tree, refusal
 from grammar.event_drafts import is_of_a_number, objects_apart
-from grammar.events import resolve_mention
+from grammar.events import Mention, resolve_mention
 from grammar.mentions import Edge, EventHit
 from grammar.names import Candidate, stem
 from grammar.profile import attribute_alternatives, attribute_bound, attribute_keyed, attribute_keys
@@ -569,18 +569,43 @@ def _share_objects(ctx: Context, clauses: list[Clause]) -> None:
             for t in after.event.tails
             if any(c.event in {h.event for h in draft.hit.candidates} for c in t.meaning.candidates)
         ]
-        trial = replace(draft, objects=[*draft.objects, *shared], tails=list(tails))
-        apart = objects_apart(ctx.names, trial)
-        try:
-            tried = resolve_mention(ctx.names, apart[0][0][0] if apart else trial, ctx.window)
-        except Refused:
+        given = _that_fit(ctx, draft, shared, tails)
+        if given is None:
             continue
+        shared, tried, apart = given
         if all(mention.profile for mention in tried):
             continue  # a place of the contact is no object
         if apart:
             raise refusal(here, f'"{ctx.text(here)}" what? Several things stand behind the next verb.', "vague")
         if open_ or ctx.choose((True, False), ctx.text(here)):
             draft.objects, draft.tails = [*draft.objects, *shared], [*draft.tails, *tails]
+
+
+def _that_fit(
+    ctx: Context, draft: EventDraft, shared: list[Tree], tails: list[Edge]
+) -> tuple[list[Tree], list[Mention], bool] | None:
+    """What a verb takes of the phrases behind the next one: all of them, or the object with those of its filters that
+    this event can have ("viewed and bought a saddle with a coupon"). With them what it then is, and whether its objects
+    stand apart; None where not even the object fits."""
+
+    def tried(objects: list[Tree]) -> tuple[list[Tree], list[Mention], bool] | None:
+        trial = replace(draft, objects=[*draft.objects, *objects], tails=list(tails))
+        apart = objects_apart(ctx.names, trial)
+        try:
+            return objects, resolve_mention(ctx.names, apart[0][0][0] if apart else trial, ctx.window), bool(apart)
+        except Refused:
+            return None
+
+    whole = tried(shared)
+    objects = [t for t in shared if t.name in ("obj", "ref")]
+    if whole is not None or not (objects or tails):
+        return whole
+    bare = [Tree(t.name, tuple(c for c in t.children if c not in t.trees("objpost", "score"))) for t in objects]
+    found = tried(objects) or tried(bare)
+    for tree in shared:
+        more = tried([*found[0], tree]) if found is not None and tree not in objects else None
+        found = more or found
+    return found
 
 
 def _refer_back(ctx: Context, clauses: list[Clause]) -> None:
