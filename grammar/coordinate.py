@@ -201,6 +201,9 @@ def _fill_gaps(ctx: Context, clauses: list[Clause]) -> None:
         before = next((c for c in reversed(clauses[:i]) if c.event is not None), None)
         vlist = clause.gap.tree("vlist")
         again, way = clause.gap.tree("obj"), clause.gap.tree("prepared")
+        said = clause.gap.edge("NEG")
+        if said is not None and said.meaning == ("simple", "not") and vlist is not None and not clause.gap.own(*_PREPS):
+            raise refusal(clause, f'"{ctx.text(clause)}" has no verb.')  # "didn't" is of a verb: no "but didn't Puma"
         if before is None or before.event is None:
             if vlist is None:
                 raise refusal(clause, "There is no event before that this could be about.")

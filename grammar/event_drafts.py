@@ -66,7 +66,10 @@ def head_draft(names: Names, head: Tree) -> EventDraft:
 
 def _named(names: Names, verb: Edge) -> EventDraft:
     """The event that one verb names, in words that may be a noun too, or name a product."""
-    noun = any(verb.end in names.lattice.at[i].get("EN", {}) for i in range(verb.first, verb.end))
+    done = any(
+        verb.first in edges.get(c, {}) for edges in names.lattice.at[: verb.first] for c in ("NEG", "DO", "MODAL")
+    )
+    noun = not done and any(verb.end in names.lattice.at[i].get("EN", {}) for i in range(verb.first, verb.end))
     product = any("THING" in names.lattice.at[i] for i in range(verb.first, verb.end))
     return EventDraft(verb.first, verb.end, verb.meaning, nominal=noun, about_product=product)
 
@@ -287,7 +290,8 @@ def _take_only(names: Names, draft: EventDraft, only: Tree, args: Sequence[Tree]
     before, after = args[:at], args[at + 1 :]
     timed = [t for t in (*before[-1:], *after[:1]) if t.name in _TIMED and (t.end == only.first or t.first == only.end)]
     narrowed = after[:1] if draft.objects or draft.pre else []
-    for beside in (*timed, *narrowed):
+    one = [t for t in after[:1] if t.name == "one" and t.first == only.end]  # "only one" is a number
+    for beside in (*timed, *narrowed, *one):
         first, last = sorted((only, beside), key=lambda t: t.first)
         raise refusal(Tree("only", (first, last)), f'"only" of "{names.text(beside)}" is not read.', "unsupported")
     draft.only = "only"

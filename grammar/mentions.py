@@ -17,7 +17,18 @@ from typing import Any
 from grammar import lexicon, numbers, when
 from grammar import terms as terms_module
 from grammar.closed import ADDRESSED, CLOSED, CLOSED_LONGEST, CONTENT_LEADS, LEAD_PAIRS, LEADS, MODAL_LEADS
-from grammar.names import Candidate, Index, agreed_to, find_booleans, find_events, find_keys, index, phrase_end, stem
+from grammar.names import (
+    Candidate,
+    Index,
+    agreed_to,
+    find_booleans,
+    find_events,
+    find_keys,
+    has_form,
+    index,
+    phrase_end,
+    stem,
+)
 from grammar.query import Bound, Rolling, Window
 from grammar.spelling import correction, known_words
 from grammar.vocabulary import Value, Vocabulary, fold
@@ -705,13 +716,18 @@ def _leave_to_values(table: _Table, i: int) -> None:
     """ "recharged Plan 299": a word of an event's name that begins a longer value of that event is the value's."""
     edges = table.at[i]
     verbs = list(edges.get("EV", ()))
-    for category in ("EV", "EN", "TAIL"):
+    for category in ("EV", "EN", "TAIL", "AGENT"):
         for end, edge in list(edges.get(category, {}).items()):
             first = i if category == "TAIL" else min(verbs, default=end)  # the verb stays
             named = {c.event for c in edge.meaning.candidates}
             values = (v for k in range(first, end) for v in table.at[k].get("VALUE", {}).values() if v.end > end)
             if any(v.key.event in named for value in values for v in value.meaning.values):
                 del edges[category][end]
+            elif end == i + 1 and end in edges.get("VALUE", ()):  # a whole value goes before a stem that it only shares
+                kept = tuple(c for c in edge.meaning.candidates if c.tier == "full" or has_form(c.event, table.lows[i]))
+                edges[category].update({end: replace(edge, meaning=EventHit(kept))} if kept else {})
+                if not kept:
+                    del edges[category][end]
         if not edges.get(category, True):
             del edges[category]
 
@@ -868,12 +884,17 @@ def _value_runs(
     words, lows = table.words, table.lows
     for j in range(min(len(words), i + LONGEST_RUN), i, -1):
         held = _with_signs(words[i:j], values.get(runs.get((i, j), ""), ()))
+        if j == i + 1 and any(category not in _INFLECTED for category, _ in CLOSED.get(lows[i], ())):
+            held = tuple(v for v in held if v.text.strip().casefold() == lows[i])  # "new" is not the singular of News
         worded = j > i + 1 or not lows[i].replace(".", "").replace(",", "").isdigit()  # a bare number is a number
         amount = lows[i : j + 1] in _HALVES
         if held and worded and not amount and lows[j - 1] not in ",;:()" and lows[i] not in ",;:()":
             table.put("VALUE", i, j, ValueHit(question[words[i].start : words[j - 1].end], held))
 
 
+_INFLECTED = frozenset(
+    "CONTACT BUYERS SPENDERS GENDER THING BIRTHDAY FILL ANYEVENTS".split()
+)  # nouns of closed classes
 _HALVES = (["half", "a"], ["half", "an"], ["half", "the"], ["half", "of"], ["half", "their"])  # no name, but how much
 
 
