@@ -80,6 +80,10 @@ def _last_so_much(ctx: Context, clauses: list[Clause]) -> None:
         spans = [e for e in spans if isinstance(e.meaning, Within)]
         wins = [replace(e, category="WIN", meaning=(Window(Rolling(e.meaning.span)),)) for e in spans]
         draft.time = replace(draft.time.at(*wins), withins=tuple(e for e in draft.time.withins if e not in spans))
+        for tree in (t for t in draft.objects if t.name == "duration_arg"):  # "haven't bought for 30 days"
+            length = tree.leaf("DURATION").meaning
+            if tree.has("FOR") and length.bare and length.unit in ("day", "week", "month", "year") and not draft.tails:
+                raise refusal(tree, f'"{ctx.text(tree)}" says how long something has not happened.')
 
 
 def _attach_keyed(ctx: Context, clauses: list[Clause]) -> None:

@@ -836,6 +836,9 @@ class _Parts:
         edge = tree.leaf("BOUND")
         amount: Amount = edge.meaning
         noun = tree.edge("MONEYNOUN")
+        all_of_them = noun is not None and self.names.text(noun).casefold() == "total"
+        if noun is not None and all_of_them and not (self.noun or product or self.event in ORDER_EVENTS):
+            raise self.refuse(noun, f'"{self.names.text(noun)}": of one, or of all together?', "vague")
         if noun is not None and asks_sum(self.names, noun):
             raise self.refuse(noun, f'"{self.names.text(noun)}" asks for a sum: the total of a number.')
         if product and is_sum(self.names, tree):

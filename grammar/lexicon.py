@@ -461,6 +461,7 @@ COMPARISONS: dict[str, str] = {
     "not exceeding": "<=", "atmost": "<=", "not over": "<=", "not above": "<=",
     "exactly": "=", "precisely": "=", "equal to": "=", "equals": "=", "=": "=", "==": "=", "only": "=", "just": "=", "exactly equal to": "=",
 }  # fmt: skip
+EACH = frozenset({"each", "apiece", "a piece", "per item", "worth", "in value", "in size", "in amount"})  # no sums
 SUMS = frozenset({"totalling", "totaling", "amounting to", "for a total of"})  # of several things, all together
 VAGUE = frozenset(
     """recently recent many few several lots lot big large loyal frequent frequently often rarely sometimes regularly regular heavy

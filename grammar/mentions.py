@@ -29,7 +29,7 @@ from grammar.names import (
     phrase_end,
     stem,
 )
-from grammar.query import Bound, Rolling, Window
+from grammar.query import Bound, Rolling, Span, Window
 from grammar.spelling import correction, known_words
 from grammar.vocabulary import Value, Vocabulary, fold
 
@@ -294,6 +294,7 @@ def _lattice(
     _cut_lead(table)
     _brackets(table)
     _lapses(table)
+    _gaps(table)
     _all_but(table)
     _labels(table)
     _value_signs(table)
@@ -674,6 +675,8 @@ def _prune(table: _Table) -> None:
     for i, edges in enumerate(at):
         if any(end < len(at) and not at[end].keys().isdisjoint(("KEY", "PKEY")) for end in edges.get("FAV", ())):
             edges.pop("EV", None)  # "favourite brand" is no verb
+        for end in edges.get("TOTALLY", {}):
+            at[end - 1].pop("INONE", None)  # "all together" is not "together"
         for end in edges.get("NEG", {}):
             for inner in range(i + 1, end):
                 at[inner].pop("NEG", None)  # "did not" is one negation
@@ -1049,6 +1052,19 @@ def _lapses(table: _Table) -> None:
                 span = when.span_at(lows, end + (lows[end : end + 1] == ["for"]))
                 if span:
                     table.put("WIN", end, span[0], (Window(Rolling(span[1])),))
+
+
+def _gaps(table: _Table) -> None:
+    """ "up to 7 days after", "less than 2 hours before" something is within so long."""
+    for i, edges in enumerate(table.at):
+        for end, edge in edges.get("DURATION", {}).items():
+            bound, unit = edge.meaning.bound, edge.meaning.unit
+            ordered = end < len(table.at) and not {"AFTER", "BEFORE"}.isdisjoint(table.at[end])
+            if ordered and bound.comparison in ("<", "<=") and bound.value == int(bound.value) and unit in _GAP_UNITS:
+                table.put("WITHIN", i, end, when.Within(Span(int(bound.value), unit)))
+
+
+_GAP_UNITS = frozenset({"minute", "hour", "day", "week", "month", "year"})
 
 
 def _all_but(table: _Table) -> None:
