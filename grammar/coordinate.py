@@ -559,12 +559,14 @@ def _share_objects(ctx: Context, clauses: list[Clause]) -> None:
             not nouns
             and not after.event.tails
             and not any(
-                (t.name == "obj" and t.tree("vlist") is not None) or (t.name == "ref" and _has_items(ctx, draft.hit))
+                (t.name == "obj" and (t.tree("vlist") is not None or _costs(after.event, t)))
+                or (t.name == "ref" and _has_items(ctx, draft.hit))
                 for t in after.event.objects
             )
         ):
             continue
         shared = [t for t in after.event.objects if t.name in _SHARED and not (draft.objects and t.name == "prepared")]
+        shared = [t for t in shared if t.name != "amount" or not after.event.summed]  # a sum is of what was summed up
         mine = {h.event for h in draft.hit.candidates}
         theirs = [t for t in after.event.tails if mine.isdisjoint(c.event for c in t.meaning.candidates)]
         if theirs or (nouns and not nouns <= set().union(*(ctx.names.stems(event) for event in mine))):
@@ -586,6 +588,11 @@ def _share_objects(ctx: Context, clauses: list[Clause]) -> None:
             raise refusal(here, f'"{ctx.text(here)}" what? Several things stand behind the next verb.', "vague")
         if open_ or ctx.choose((True, False), ctx.text(here)):
             draft.objects, draft.tails = [*draft.objects, *shared], [*draft.tails, *tails]
+
+
+def _costs(draft: EventDraft, thing: Tree) -> bool:
+    """Whether it is said what a thing costs: "a product under 50"."""
+    return bool(thing.trees("objpost")) or (not draft.summed and any(t.name == "amount" for t in draft.objects))
 
 
 def _that_fit(
@@ -706,7 +713,7 @@ def _own_nouns(ctx: Context, draft: EventDraft) -> set[str]:
     return set(ctx.names.stems(event)) - ctx.names.verbs(event)
 
 
-_SHARED = ("obj", "ref", "keyed", "keyed_bound", "prepared", "value_key", "has_property", "named_thing", "dated")
+_SHARED = frozenset("obj ref amount keyed keyed_bound prepared value_key has_property named_thing dated".split())
 
 
 def _settle_commas(clauses: list[Clause]) -> None:
