@@ -51,7 +51,7 @@ from grammar.query import (
 from grammar.query import Sequence as Chain
 from grammar.values import from_date, name_parts, one_or_two, sum_bound
 from grammar.vocabulary import Key
-from grammar.when import Within
+from grammar.when import Lasting, Within
 
 # ── sequences and references ──────────────────────────────────────────────────────────────────────────────────────
 
@@ -207,6 +207,10 @@ def _sequence(ctx: Context, chain: list[Clause], mentions: list[tuple[Clause, Me
     spans = [e for c in chain for e in (c.event.time.withins if c.event is not None else [])]
     if len(spans) > 1:
         raise refusal(spans[1], "Two gaps in one sequence.")
+    lasting = [c for c in chain if c.event is not None and c.negation is None and not c.event.none()]
+    for edge in (e for c in lasting if c.event is not None for e in c.event.time.withins):
+        if isinstance(edge.meaning, Lasting):  # "recharged for 30 days after a ticket"
+            raise refusal(edge, f'"{ctx.text(edge)}" says how long something has not happened.')
     within = spans[0].meaning.span if spans else None
     windows: list[Window] = []
     found: list[Mention] = []

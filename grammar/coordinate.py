@@ -13,7 +13,7 @@ from grammar import lexicon
 from grammar.context import Context
 from grammar.draft import Clause, EventDraft, Link, Negation, Quant, Refused, Timing, Tree, refusal
 from grammar.event_drafts import is_of_a_number, objects_apart
-from grammar.events import resolve_mention
+from grammar.events import Mention, resolve_mention
 from grammar.mentions import Edge, EventHit
 from grammar.names import Candidate, stem
 from grammar.profile import attribute_alternatives, attribute_bound, attribute_keyed, attribute_keys
@@ -99,6 +99,10 @@ def _last_so_much(ctx: Context, clauses: list[Clause]) -> None:
         spans = [e for e in spans if isinstance(e.meaning, Within)]
         wins = [replace(e, category="WIN", meaning=(Window(Rolling(e.meaning.span)),)) for e in spans]
         draft.time = replace(draft.time.at(*wins), withins=tuple(e for e in draft.time.withins if e not in spans))
+        for tree in (t for t in draft.objects if t.name == "duration_arg"):  # "haven't bought for 30 days"
+            length = tree.leaf("DURATION").meaning
+            if tree.has("FOR") and length.bare and length.unit in ("day", "week", "month", "year") and not draft.tails:
+                raise refusal(tree, f'"{ctx.text(tree)}" says how long something has not happened.')
 
 
 def _attach_keyed(ctx: Context, clauses: list[Clause]) -> None:
@@ -231,6 +235,9 @@ def _fill_gaps(ctx: Context, clauses: list[Clause]) -> None:
             _is_timed_too(ctx, clause, clauses[i - 1] if i else None)
         vlist = clause.gap.tree("vlist")
         again, way = clause.gap.tree("obj"), clause.gap.tree("prepared")
+        said = clause.gap.edge("NEG")
+        if said is not None and said.meaning == ("simple", "not") and vlist is not None and not clause.gap.own(*_PREPS):
+            raise refusal(clause, f'"{ctx.text(clause)}" has no verb.')  # "didn't" is of a verb: no "but didn't Puma"
         if before is None or before.event is None:
             if vlist is None:
                 raise refusal(clause, "There is no event before that this could be about.")
@@ -602,12 +609,14 @@ def _share_objects(ctx: Context, clauses: list[Clause]) -> None:
             not nouns
             and not after.event.tails
             and not any(
-                (t.name == "obj" and t.tree("vlist") is not None) or (t.name == "ref" and _has_items(ctx, draft.hit))
+                (t.name == "obj" and (t.tree("vlist") is not None or _costs(after.event, t)))
+                or (t.name == "ref" and _has_items(ctx, draft.hit))
                 for t in after.event.objects
             )
         ):
             continue
         shared = [t for t in after.event.objects if t.name in _SHARED and not (draft.objects and t.name == "prepared")]
+        shared = [t for t in shared if t.name != "amount" or not after.event.summed]  # a sum is of what was summed up
         mine = {h.event for h in draft.hit.candidates}
         theirs = [t for t in after.event.tails if mine.isdisjoint(c.event for c in t.meaning.candidates)]
         if theirs or (nouns and not nouns <= set().union(*(ctx.names.stems(event) for event in mine))):
@@ -619,18 +628,48 @@ def _share_objects(ctx: Context, clauses: list[Clause]) -> None:
             for t in after.event.tails
             if any(c.event in {h.event for h in draft.hit.candidates} for c in t.meaning.candidates)
         ]
-        trial = replace(draft, objects=[*draft.objects, *shared], tails=list(tails))
-        apart = objects_apart(ctx.names, trial)
-        try:
-            tried = resolve_mention(ctx.names, apart[0][0][0] if apart else trial, ctx.window)
-        except Refused:
+        given = _that_fit(ctx, draft, shared, tails)
+        if given is None:
             continue
+        shared, tried, apart = given
         if all(mention.profile for mention in tried):
             continue  # a place of the contact is no object
         if apart:
             raise refusal(here, f'"{ctx.text(here)}" what? Several things stand behind the next verb.', "vague")
         if open_ or ctx.choose((True, False), ctx.text(here)):
             draft.objects, draft.tails = [*draft.objects, *shared], [*draft.tails, *tails]
+
+
+def _costs(draft: EventDraft, thing: Tree) -> bool:
+    """Whether it is said what a thing costs: "a product under 50"."""
+    return bool(thing.trees("objpost")) or (not draft.summed and any(t.name == "amount" for t in draft.objects))
+
+
+def _that_fit(
+    ctx: Context, draft: EventDraft, shared: list[Tree], tails: list[Edge]
+) -> tuple[list[Tree], list[Mention], bool] | None:
+    """What a verb takes of the phrases behind the next one: all of them, or the object with those of its filters that
+    this event can have ("viewed and bought a saddle with a coupon"). With them what it then is, and whether its objects
+    stand apart; None where not even the object fits."""
+
+    def tried(objects: list[Tree]) -> tuple[list[Tree], list[Mention], bool] | None:
+        trial = replace(draft, objects=[*draft.objects, *objects], tails=list(tails))
+        apart = objects_apart(ctx.names, trial)
+        try:
+            return objects, resolve_mention(ctx.names, apart[0][0][0] if apart else trial, ctx.window), bool(apart)
+        except Refused:
+            return None
+
+    whole = tried(shared)
+    objects = [t for t in shared if t.name in ("obj", "ref")]
+    if whole is not None or not (objects or tails):
+        return whole
+    bare = [Tree(t.name, tuple(c for c in t.children if c not in t.trees("objpost", "score"))) for t in objects]
+    found = tried(objects) or tried(bare)
+    for tree in shared:
+        more = tried([*found[0], tree]) if found is not None and tree not in objects else None
+        found = more or found
+    return found
 
 
 def _refer_back(ctx: Context, clauses: list[Clause]) -> None:
@@ -790,7 +829,7 @@ def _own_nouns(ctx: Context, draft: EventDraft) -> set[str]:
     return set(ctx.names.stems(event)) - ctx.names.verbs(event)
 
 
-_SHARED = ("obj", "ref", "keyed", "keyed_bound", "prepared", "value_key", "has_property", "named_thing", "dated")
+_SHARED = frozenset("obj ref amount keyed keyed_bound prepared value_key has_property named_thing dated".split())
 
 
 def _settle_commas(clauses: list[Clause]) -> None:

@@ -66,7 +66,10 @@ def head_draft(names: Names, head: Tree) -> EventDraft:
 
 def _named(names: Names, verb: Edge) -> EventDraft:
     """The event that one verb names, in words that may be a noun too, or name a product."""
-    noun = any(verb.end in names.lattice.at[i].get("EN", {}) for i in range(verb.first, verb.end))
+    done = any(
+        verb.first in edges.get(c, {}) for edges in names.lattice.at[: verb.first] for c in ("NEG", "DO", "MODAL")
+    )
+    noun = not done and any(verb.end in names.lattice.at[i].get("EN", {}) for i in range(verb.first, verb.end))
     product = any("THING" in names.lattice.at[i] for i in range(verb.first, verb.end))
     return EventDraft(verb.first, verb.end, verb.meaning, nominal=noun, about_product=product)
 
@@ -107,6 +110,7 @@ def enp_draft(names: Names, enp: Tree) -> EventDraft:
 def take_args(names: Names, draft: EventDraft, args: Sequence[Tree]) -> None:
     """What stands after an event, each phrase into its part of the draft."""
     totally: Tree | None = None
+    totalling: Tree | None = None
     own = range(draft.first, draft.end)
     for n, arg in enumerate(args):
         if arg.name == "amount" and _of_many(names, draft, arg):  # "orders >= 4"
@@ -119,6 +123,7 @@ def take_args(names: Names, draft: EventDraft, args: Sequence[Tree]) -> None:
         article = names.lattice.behind_article(draft.first)  # "an order > 500"
         if arg.name == "amount" and arg.first == draft.end and n == 0 and not article and _is_sign(names, arg):
             raise refusal(arg, f'"{names.text(arg)}": is it how many, or how much each?', "vague")  # "Logged In > 10"
+        _no_gap(names, arg, args[n + 1 :])
         draft.end = max(draft.end, arg.end)
         leaf = arg.child()
         edge = leaf if isinstance(leaf, Edge) else None
@@ -140,6 +145,7 @@ def take_args(names: Names, draft: EventDraft, args: Sequence[Tree]) -> None:
                 if name == "amount" and is_sum(names, arg):
                     noun = [i for part in (own, *(range(t.first, t.end) for t in draft.tails)) for i in part]
                     draft.summed = any(singular(names.lattice.words[i].low) != names.lattice.words[i].low for i in noun)
+                    totalling = arg
             case "flagged_tail":  # "booked a refundable flight"
                 key, tail, quant = arg.leaf("KEY"), arg.leaf("TAIL"), arg.tree("quant")
                 draft.objects.append(Tree("flagged", (key,)))
@@ -200,9 +206,8 @@ def take_args(names: Names, draft: EventDraft, args: Sequence[Tree]) -> None:
             case "nothing":
                 if draft.objects or draft.quant is not None:
                     raise refusal(arg, "Nothing of what?")
-            case "afterwards":
-                if arg is not args[-1]:
-                    raise refusal(arg, "It is not said after what.")
+            case "afterwards":  # what has a clause before it takes the word for itself
+                raise refusal(arg, "It is not said after what.")
             case "once_more":
                 _take_again(names, draft, arg)
             case "in_one":
@@ -212,12 +217,60 @@ def take_args(names: Names, draft: EventDraft, args: Sequence[Tree]) -> None:
                 _take_which(names, draft, edge)
             case _:
                 raise refusal(arg, f'"{names.text(arg)}" has no part here.')
+    _take_totals(names, draft, args, totally, totalling)
+
+
+def _take_totals(
+    names: Names, draft: EventDraft, args: Sequence[Tree], totally: Tree | None, totalling: Tree | None
+) -> None:
+    """ "in total": said right behind an amount it is a sum's; behind how many, nothing new, since such are counted over
+    all events anyway. "Totalling over 1000" beside a number of events is a sum too."""
+    things = any(t.tree("quant") is not None for t in draft.objects if t.name != "counted_tail")
+    counted = things or draft.times is not None or draft.quant is not None
+    counted = counted or any(t.name == "counted_tail" for t in draft.objects)
+    if totalling is not None and counted:
+        draft.summed = True
+    nouns = (e for t in draft.objects if t.name == "amount" for e in t.leaves() if e.category == "MONEYNOUN")
+    for noun in nouns if counted else ():  # "at least 3 times for over 1000 total"
+        if names.text(noun).casefold() not in lexicon.EACH:
+            raise refusal(noun, f'"{names.text(noun)}": of each, or of all together?', "vague")
     if totally is not None:
-        counted = any(t.tree("quant") is not None for t in draft.objects)  # such are counted over all events anyway
-        if not counted and draft.times is None and draft.quant is None:
-            draft.summed = any(t.name in ("keyed_bound", "amount", "duration_arg") for t in draft.objects)
-            if not draft.summed:
-                raise refusal(totally, f'"{names.text(totally)}" has no number beside it.')
+        at = args.index(totally)
+        behind = args[at - 1] if at and args[at - 1].end == totally.first else None
+        measured = any(t.name in _MEASURED or t.trees("objpost") for t in draft.objects)
+        summed = behind is not None and (behind.name in _MEASURED or bool(behind.trees("objpost")))
+        if (
+            measured
+            and counted
+            and not summed
+            and (behind is None or behind.name not in ("times", "counted_tail", "obj"))
+        ):
+            raise refusal(totally, f'"{names.text(totally)}": how many, or how much?', "vague")
+        if summed or not counted:
+            draft.summed = any(t.name in _MEASURED for t in draft.objects)
+        if not draft.summed and (summed or not counted):
+            raise refusal(totally, f'"{names.text(totally)}" has no number beside it.')
+    if draft.summed and things:
+        raise refusal(totally or totalling or draft, "A sum of so many things is not read.", "unsupported")
+
+
+_MEASURED = frozenset({"keyed_bound", "amount", "duration_arg"})
+
+
+def _no_gap(names: Names, arg: Tree, rest: Sequence[Tree]) -> None:
+    """Refused is a length of time, without "for", that tells how long after or before something it was, or on how many
+    days: it is no duration of the event itself."""
+    if arg.name not in ("duration_arg", "keyed_bound", "keyed", "measured") or arg.has("FOR", "BY"):
+        return
+    last = names.lattice.words[arg.end - 1].low
+    follows = names.lattice.at[arg.end].keys() if arg.end < len(names.lattice.at) else set()
+    timed = bool(rest) and rest[0].first == arg.end and rest[0].name in _TIMED  # "more than 30 minutes after 6 pm"
+    if last not in lexicon.DURATION_SUFFIXES:
+        return
+    if follows & {"AFTER", "BEFORE", "SINCE", "LATER", "THEN"} and not timed:
+        raise refusal(arg, f'A gap of "{names.text(arg)}" is not read; "within" so long is.', "unsupported")
+    if timed and lexicon.DURATION_SUFFIXES[last] in ("day", "week", "month", "year"):
+        raise refusal(arg, f'"{names.text(arg)}": on so many, or how long?', "vague")
 
 
 def _from_bare(arg: Tree) -> bool:
@@ -291,7 +344,8 @@ def _take_only(names: Names, draft: EventDraft, only: Tree, args: Sequence[Tree]
     before, after = args[:at], args[at + 1 :]
     timed = [t for t in (*before[-1:], *after[:1]) if t.name in _TIMED and (t.end == only.first or t.first == only.end)]
     narrowed = after[:1] if draft.objects or draft.pre else []
-    for beside in (*timed, *narrowed):
+    one = [t for t in after[:1] if t.name == "one" and t.first == only.end]  # "only one" is a number
+    for beside in (*timed, *narrowed, *one):
         first, last = sorted((only, beside), key=lambda t: t.first)
         raise refusal(Tree("only", (first, last)), f'"only" of "{names.text(beside)}" is not read.', "unsupported")
     draft.only = "only"

@@ -15,7 +15,7 @@ from grammar.contradiction import contradiction
 from grammar.draft import EventDraft, Refused, Tree, refusal
 from grammar.mentions import Edge, ValueHit, past_fillers
 from grammar.names import Candidate, name_stems, stem
-from grammar.numbers import Amount
+from grammar.numbers import Amount, number_at
 from grammar.query import (
     AT_LEAST_ONCE,
     ORDER_VALUE,
@@ -116,6 +116,7 @@ def resolve_mention(names: Names, draft: EventDraft, windows: Callable[[Edge], W
         if led and led[0].low in ("by", "with", "via", "using") and draft.hit.best()[0].tier == "everyday":
             raise refusal(draft, f'"{names.text(draft)}": paid with what?', "incomplete")
     failure: Refused | None = None
+    unclear: Refused | None = None
     for tier in ("full", "everyday", "partial", "noun"):
         found: list[Mention] = []
         for candidate in [c for c in draft.hit.candidates if c.tier == tier]:
@@ -125,6 +126,7 @@ def resolve_mention(names: Names, draft: EventDraft, windows: Callable[[Edge], W
                 found.extend(_for_event(names, draft, candidate.event, windows))
             except Refused as refused:
                 failure = failure if failure and failure.first >= refused.first else refused
+                unclear = refused if refused.code == "vague" else unclear
         before = [e.meaning for tree in draft.pre for e in tree.leaves() if e.category == "VALUE"]
         told = (
             draft.objects or draft.tails or any(all(v.key.level != "attribute" for v in hit.values) for hit in before)
@@ -134,6 +136,8 @@ def resolve_mention(names: Names, draft: EventDraft, windows: Callable[[Edge], W
             _is_of_contacts(names, draft, found)
         if found:
             return list(dict.fromkeys(found))
+        if tier == "everyday" and unclear is not None:
+            raise unclear  # it fits, and is not clear: no other event is looked for
     assert failure is not None
     raise failure
 
@@ -153,10 +157,18 @@ def _is_of_contacts(names: Names, draft: EventDraft, found: Sequence[Mention]) -
 
 
 def _brought_about(names: Names, draft: EventDraft, found: Sequence[Mention]) -> None:
-    """ "with an address" of address-changed: such a noun does not say that it was changed."""
+    """ "with an address" of address-changed: such a noun does not say that it was changed; and a noun that is a whole
+    value of another event may be that ("raised a ticket by phone, without app")."""
     verbs = [names.verbs(event) for event in {mention.event for mention in found if mention.event is not None}]
     if {stem(word.low) for word in names.lattice.words}.intersection(*verbs):
         return  # "how many rides were cancelled"
+    held = [e for k in range(draft.first, draft.end) for e in names.lattice.at[k].get("VALUE", {}).values()]
+    acts = all(stems <= lexicon.LIGHT_STEMS for stems in verbs)  # a recharge is done
+    for edge in held if not acts else ():
+        keys = [v.key for v in edge.meaning.values if v.key.name not in lexicon.SEARCH_KEYS]
+        if edge.end == draft.end and keys and not draft.may_be() & {k.event for k in keys}:
+            which = f"a value of the {keys[0].name} of {keys[0].event or 'the contacts'}"
+            raise refusal(edge, f'"{names.text(edge)}": {which}, or {found[0].event}?', "vague")
     if all(stems & (lexicon.ALTERING_STEMS | {"upgrad", "downgrad"}) for stems in verbs):
         event = found[0].event
         raise refusal(draft, f'"{names.text(draft)}" does not say what was done to it; {event} is known.', "incomplete")
@@ -864,6 +876,9 @@ class _Parts:
         edge = tree.leaf("BOUND")
         amount: Amount = edge.meaning
         noun = tree.edge("MONEYNOUN")
+        all_of_them = noun is not None and self.names.text(noun).casefold() == "total"
+        if noun is not None and all_of_them and not (self.noun or product or self.event in ORDER_EVENTS):
+            raise self.refuse(noun, f'"{self.names.text(noun)}": of one, or of all together?', "vague")
         if noun is not None and asks_sum(self.names, noun):
             raise self.refuse(noun, f'"{self.names.text(noun)}" asks for a sum: the total of a number.')
         if product and is_sum(self.names, tree):
@@ -878,6 +893,8 @@ class _Parts:
                 raise self.refuse(edge, f"Is it the price or the {scores[0]}?", "vague")
             self.options.append([(Filter((Property("price", "item"),), Numeric(amount.bound)),)])
             return
+        if not tree.has("PRICED") and noun is None and self.counts_in_words(edge):
+            raise self.refuse(edge, f'"{self.names.text(edge)}" of what?', "vague")
         if self.event in ORDER_EVENTS:
             if not self.noun and not tree.has("PRICED"):
                 raise self.refuse(edge, "It is not said what costs so much: a product or an order.", "vague")
@@ -895,6 +912,13 @@ class _Parts:
             raise self.refuse(edge, "Any event has no one amount of money.")
         self.options.append([(Filter((prop,), Numeric(amount.bound)),)])
         self.currency(edge)
+
+    def counts_in_words(self, edge: Edge) -> bool:
+        """Whether a bound is of a small number written as a word, which counts and is no money: "at least one"."""
+        lows = [word.low for word in self.names.lattice.words[edge.first : edge.end]]
+        bound, currency = edge.meaning.bound, edge.meaning.currency
+        small = currency is None and max(bound.value, bound.upper or 0) <= 12
+        return small and any(low.isalpha() and number_at(lows, i) is not None for i, low in enumerate(lows))
 
     def score(self, tree: Tree) -> None:
         """ "rated a product 5": the one score of the event."""

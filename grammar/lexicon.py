@@ -85,7 +85,7 @@ IRREGULAR_STEMS = {
     "enroll": "enrol", "enrol": "enrol", "deposit": "deposit", "visitor": "visit", "visit": "visit", "admission": "admit", "admitted": "admit",
     "personal": "personal", "conversion": "convert", "expiry": "expir", "expiration": "expir", "dispute": "disput", "entry": "enter", "entries": "enter", "usage": "us", "uses": "us",
     "quizzes": "quiz", "inquiry": "inquir", "enquiry": "inquir", "enquired": "inquir", "enquire": "inquir", "upgrader": "upgrad", "purchaser": "purchas",
-    "application": "appl", "applications": "appl", "applied": "appl", "apply": "appl", "applies": "appl", "applying": "appl", "applicant": "appl",
+    "application": "apply", "applications": "apply", "applied": "apply", "apply": "apply", "applies": "apply", "applying": "apply", "applicant": "apply",
     "froze": "freez", "frozen": "freez", "worn": "wear", "wore": "wear", "threw": "throw", "thrown": "throw", "swam": "swim",
     "swum": "swim", "woke": "wake", "woken": "wake", "grew": "grow", "grown": "grow", "hid": "hide", "hidden": "hide",
     "struck": "strike", "swept": "sweep", "felt": "feel", "dealt": "deal", "burnt": "burn", "learnt": "learn",
@@ -103,7 +103,7 @@ IRREGULAR_STEMS = {
 VERB_STEMS = frozenset(
     """add remov view click search buy purchas order open clos start stop begin end visit watch read play download upload
     install uninstall creat delet updat edit shar send receiv invit join leav login logout signup signin checkin checkout
-    topup subscrib unsubscrib upgrad downgrad renew cancel refund return pay book reserv redeem claim apply appl submit
+    topup subscrib unsubscrib upgrad downgrad renew cancel refund return pay book reserv redeem claim apply submit
     complet finish fail review rat lik comment follow unfollow export import print save scan tap swip sync connect
     disconnect verif activat deactivat enabl disabl schedul attend transfer deposit withdraw recharg refer report contact
     call chat messag abandon wishlist favourit compar select chang us launch exit enter answer ask tak mak request
@@ -474,6 +474,7 @@ COMPARISONS: dict[str, str] = {
     "not exceeding": "<=", "atmost": "<=", "not over": "<=", "not above": "<=",
     "exactly": "=", "precisely": "=", "equal to": "=", "equals": "=", "=": "=", "==": "=", "only": "=", "just": "=", "exactly equal to": "=",
 }  # fmt: skip
+EACH = frozenset({"each", "apiece", "a piece", "per item", "worth", "in value", "in size", "in amount"})  # no sums
 SUMS = frozenset({"totalling", "totaling", "amounting to", "for a total of"})  # of several things, all together
 VAGUE = frozenset(
     """recently recent many few several lots lot big large loyal frequent frequently often rarely sometimes regularly regular heavy

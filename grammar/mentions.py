@@ -17,8 +17,19 @@ from typing import Any
 from grammar import lexicon, numbers, when
 from grammar import terms as terms_module
 from grammar.closed import ADDRESSED, CLOSED, CLOSED_LONGEST, CONTENT_LEADS, LEAD_PAIRS, LEADS, MODAL_LEADS
-from grammar.names import Candidate, Index, agreed_to, find_booleans, find_events, find_keys, index, phrase_end, stem
-from grammar.query import Bound, Rolling, Window
+from grammar.names import (
+    Candidate,
+    Index,
+    agreed_to,
+    find_booleans,
+    find_events,
+    find_keys,
+    has_form,
+    index,
+    phrase_end,
+    stem,
+)
+from grammar.query import Bound, Rolling, Span, Window
 from grammar.spelling import correction, known_words
 from grammar.vocabulary import Value, Vocabulary, fold, singular
 
@@ -284,6 +295,7 @@ def _lattice(
     _cut_lead(table)
     _brackets(table)
     _lapses(table)
+    _gaps(table)
     _all_but(table)
     _labels(table)
     _value_signs(table)
@@ -684,6 +696,8 @@ def _prune(table: _Table) -> None:
     for i, edges in enumerate(at):
         if any(end < len(at) and not at[end].keys().isdisjoint(("KEY", "PKEY")) for end in edges.get("FAV", ())):
             edges.pop("EV", None)  # "favourite brand" is no verb
+        for end in edges.get("TOTALLY", {}):
+            at[end - 1].pop("INONE", None)  # "all together" is not "together"
         for end in edges.get("NEG", {}):
             for inner in range(i + 1, end):
                 at[inner].pop("NEG", None)  # "did not" is one negation
@@ -726,13 +740,18 @@ def _leave_to_values(table: _Table, i: int) -> None:
     """ "recharged Plan 299": a word of an event's name that begins a longer value of that event is the value's."""
     edges = table.at[i]
     verbs = list(edges.get("EV", ()))
-    for category in ("EV", "EN", "TAIL"):
+    for category in ("EV", "EN", "TAIL", "AGENT"):
         for end, edge in list(edges.get(category, {}).items()):
             first = i if category == "TAIL" else min(verbs, default=end)  # the verb stays
             named = {c.event for c in edge.meaning.candidates}
             values = (v for k in range(first, end) for v in table.at[k].get("VALUE", {}).values() if v.end > end)
             if any(v.key.event in named for value in values for v in value.meaning.values):
                 del edges[category][end]
+            elif end == i + 1 and end in edges.get("VALUE", ()):  # a whole value goes before a stem that it only shares
+                kept = tuple(c for c in edge.meaning.candidates if c.tier == "full" or has_form(c.event, table.lows[i]))
+                edges[category].update({end: replace(edge, meaning=EventHit(kept))} if kept else {})
+                if not kept:
+                    del edges[category][end]
         if not edges.get(category, True):
             del edges[category]
 
@@ -891,6 +910,8 @@ def _value_runs(
         held = _with_signs(words[i:j], values.get(runs.get((i, j), ""), ()))
         if j == i + 1 and _means_people(table, i):  # "rooms booked by members", where a rate is called Member
             held = tuple(v for v in held if v.key.level == "attribute" or v.text.strip().casefold() == lows[i])
+        if j == i + 1 and any(category not in _INFLECTED for category, _ in CLOSED.get(lows[i], ())):
+            held = tuple(v for v in held if v.text.strip().casefold() == lows[i])  # "new" is not the singular of News
         worded = j > i + 1 or not lows[i].replace(".", "").replace(",", "").isdigit()  # a bare number is a number
         amount = lows[i : j + 1] in _HALVES
         if held and worded and not amount and lows[j - 1] not in ",;:()" and lows[i] not in ",;:()":
@@ -903,6 +924,9 @@ def _means_people(table: _Table, i: int) -> bool:
     return ("CONTACT", None) in CLOSED.get(low, ()) and singular(low) != low and not _is_named(table, i)
 
 
+_INFLECTED = frozenset(
+    "CONTACT BUYERS SPENDERS GENDER THING BIRTHDAY FILL ANYEVENTS".split()
+)  # nouns of closed classes
 _HALVES = (["half", "a"], ["half", "an"], ["half", "the"], ["half", "of"], ["half", "their"])  # no name, but how much
 
 
@@ -1068,6 +1092,19 @@ def _lapses(table: _Table) -> None:
 
 
 _BEFORE_NOUN = ("VALUE", "GENDER", "BOOL", "TERM", "AGEP")
+
+
+def _gaps(table: _Table) -> None:
+    """ "up to 7 days after", "less than 2 hours before" something is within so long."""
+    for i, edges in enumerate(table.at):
+        for end, edge in edges.get("DURATION", {}).items():
+            bound, unit = edge.meaning.bound, edge.meaning.unit
+            ordered = end < len(table.at) and not {"AFTER", "BEFORE"}.isdisjoint(table.at[end])
+            if ordered and bound.comparison in ("<", "<=") and bound.value == int(bound.value) and unit in _GAP_UNITS:
+                table.put("WITHIN", i, end, when.Within(Span(int(bound.value), unit)))
+
+
+_GAP_UNITS = frozenset({"minute", "hour", "day", "week", "month", "year"})
 
 
 def _all_but(table: _Table) -> None:

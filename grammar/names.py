@@ -62,6 +62,33 @@ _ENDINGS = (
     ("al", 4),
 )
 
+
+def are_forms(one: str, other: str) -> bool:
+    """Whether two words are forms of one word, told by their spelling more strictly than by their stems.
+
+    >>> are_forms("upgrade", "upgraded"), are_forms("shipping", "shipped"), are_forms("portal", "port")
+    (True, True, False)
+    """
+    return not _bases(one).isdisjoint(_bases(other))
+
+
+@lru_cache(maxsize=4096)
+def _bases(word: str) -> frozenset[str]:
+    """The words of which a word may be a form: without its ending, and as an ending changes it."""
+    found = {word, singular(word)}
+    for said in tuple(found):
+        for ending in _INFLECTIONS:
+            base = said[: -len(ending)]
+            if said.endswith(ending) and len(base) > 1:
+                found |= {base, base + "e"} | ({base[:-1]} if base[-1:] == base[-2:-1] else set())
+                found |= {base[:-1] + "y"} if base.endswith("i") else set()
+    return frozenset(found | {lexicon.IRREGULAR_STEMS[w] for w in found if w in lexicon.IRREGULAR_STEMS})
+
+
+_NOMINAL = ("s", "ing", "ion", "ment", "al", "ure", "er", "or")  # no verb in its base form ends so, or few do
+_INFLECTIONS = ("ed", "ing", "er", "or", "ion", "ation", "ment")
+
+
 _SMALL = frozenset("a an and at by for from in of on or the to with".split())
 _INSIDE = frozenset("for to of into in on at with from about".split())  # may stand inside a name: "applied for a loan"
 _ARTICLES = frozenset("a an the their his her my our your".split())
@@ -167,6 +194,12 @@ def event_name(name: str) -> EventName:
     if not verbs & set(stems):
         verbs = {stems[-1]} if stems else set()
     return EventName(name, stems, frozenset(verbs & set(stems)))
+
+
+def has_form(event: str, word: str) -> bool:
+    """Whether an event's name has a word of which this one is a form, and not only the stem by chance: "portal" is no
+    form of port-requested. A synonym of its verb is another word, and no chance."""
+    return stem(word) not in name_stems(event) or any(are_forms(word, own) for own in words_of(_apart(event)))
 
 
 def is_nominal(event: str) -> bool:
@@ -423,6 +456,8 @@ def _forms(name: EventName, run: list[tuple[str, str]], matched: list[str], whol
             if acts:
                 yield "verb"  # "purchased" of purchase-made, "tipped" of tip-given
             return
+        if acts and denominal and run[0][1] in words_of(_apart(name.event)) and not run[0][1].endswith(_NOMINAL):
+            yield "verb"  # "didn't recharge" of recharge-done
         own = {singular(word) for word in words_of(_apart(name.event))}
         if any(lexicon.is_agent(word) and singular(word) not in own for _, word in run):
             if acts:

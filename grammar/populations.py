@@ -976,6 +976,7 @@ def _verb_phrase(ctx: Context, tree: Tree, link: Link, who: bool) -> list[Clause
 def _core(ctx: Context, core: Tree, link: Link, who: bool, negation: Negation | None, perfect: bool = True) -> Clause:
     match core.name:
         case "event":
+            core, link = _afterwards(core, link)
             draft = event_draft(ctx.names, core)
             head = core.tree("evhead")
             nothing = core.tree("nothing")
@@ -985,14 +986,11 @@ def _core(ctx: Context, core: Tree, link: Link, who: bool, negation: Negation | 
                 if draft.said() - {"window", "gap"}:
                     raise refusal(nothing, "How often, or nothing?")
                 negation = Negation("simple", False)
-            if core.tree("afterwards") is not None:
-                if link.kind not in ("and", "but"):
-                    raise refusal(core, "It is not said after what.")
-                link = replace(link, kind="then")
             if head is not None and ctx.text(head).casefold() == "seen" and not perfect:
                 raise refusal(head, "Seen by us, or seen by them?")
             return Clause(link, core.first, core.end, who, negation, event=draft, verbal=True)
         case "with_event":
+            core, link = _afterwards(core, link)
             draft = said_event(ctx.names, core)
             return Clause(link, core.first, core.end, who, negation, event=draft)
         case "used":
@@ -1106,7 +1104,21 @@ def _active(ctx: Context, tree: Tree, link: Link, who: bool, negation: Negation 
     return Clause(link, tree.first, tree.end, who, negation, event=draft)
 
 
+def _afterwards(tree: Tree, link: Link) -> tuple[Tree, Link]:
+    """ "… but never bought afterwards", "… without buying afterwards": later than the clause before. The tree without
+    the word, and the link that it makes."""
+    word = tree.tree("afterwards")
+    if word is None:
+        return tree, link
+    behind = tree.name == "without_event" and link.kind == "loose"
+    if word is not tree.trees()[-1] or not (link.kind in ("and", "but") or behind):
+        raise refusal(word, "It is not said after what.")
+    word.leaf("LATER")
+    return Tree(tree.name, tuple(c for c in tree.children if c is not word)), replace(link, kind="then")
+
+
 def _without(ctx: Context, tree: Tree, link: Link, who: bool) -> Clause:
+    tree, link = _afterwards(tree, link)
     draft = said_event(ctx.names, tree)
     if draft.quant is not None:
         raise refusal(tree, "Without a number of them? Say how many at most.")

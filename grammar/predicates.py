@@ -104,7 +104,9 @@ def event_condition(
     if mention.another:
         raise refusal(draft, '"another" needs an event before it.')
     if draft.summed:
-        summed = _in_total(draft, mention, window)
+        if bound != AT_LEAST_ONCE and (negation is not None or mention.measure != "count"):
+            raise refusal(draft, "So many, and so much in total: not that is not read.", "unsupported")
+        summed = _in_total(draft, mention, window, bound)
         return all_of(negated(summed) if negation is not None else summed, *mention.profile)
     parts: list[Condition] = []
     for where in mention.variants:
@@ -160,11 +162,12 @@ def objects_condition(
     return negated(condition) if negation is not None else condition, all_alike
 
 
-def _in_total(draft: EventDraft, mention: Mention, window: Window) -> Condition:
-    """ "redeemed more than 500 points in total": the number is that of all such events together."""
+def _in_total(draft: EventDraft, mention: Mention, window: Window, bound: Bound) -> Condition:
+    """ "redeemed more than 500 points in total": the number is that of all such events together. The bound is of how
+    many there were: "recharged at least 3 times for over 1000 in total"."""
     where = mention.variants[0]
     numbers = [f for f in where if isinstance(f, Filter) and isinstance(f.test, Numeric)]
-    if draft.said() - {"sum", "window", "gap"} or len(mention.variants) != 1 or len(numbers) != 1:
+    if draft.said() - {"sum", "window", "gap", "number"} or len(mention.variants) != 1 or len(numbers) != 1:
         raise refusal(draft, "Which number is added up?", "unsupported")
     number = numbers[0]
     assert isinstance(number.test, Numeric)
@@ -173,16 +176,18 @@ def _in_total(draft: EventDraft, mention: Mention, window: Window) -> Condition:
     bare = any(
         e.category == "NUM" or e.meaning.bare
         for t in draft.objects
-        for e in t.leaves()
+        for e in (t.leaves() if t.name != "counted_tail" else ())
         if e.category in ("NUM", "BOUND", "DURATION")
     )
-    bound = replace(number.test.bound, comparison=">=") if bare else number.test.bound  # as for what was spent
+    much = replace(number.test.bound, comparison=">=") if bare else number.test.bound  # as for what was spent
     events = Events(mention.event, tuple(f for f in where if f is not number), window)
+    measure: Spend | Aggregate = Aggregate("total", events, number.properties[0])
     if number.properties == (Property("price", "item"),):  # each as often as it was bought
         if mention.event != ORDER:
             raise refusal(draft, "Only what was bought is added up.", "unsupported")
-        return Has(Spend(events), bound)
-    return Has(Aggregate("total", events, number.properties[0]), bound)
+        measure = Spend(events)
+    total = Has(measure, much)
+    return total if bound == AT_LEAST_ONCE else all_of(did(events, bound), total)
 
 
 def _one_event(ctx: Context, draft: EventDraft, mention: Mention, events: Events, bound: Bound) -> Condition:
