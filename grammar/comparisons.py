@@ -348,6 +348,11 @@ def ranking(ctx: Context, tree: Tree, among: Condition) -> Rank:
     window = ctx.window(win) if win is not None else ALWAYS if tree.has("EVER") else ctx.default_window()
     match tree.name:
         case "rank_by" | "rank_bare":
+            link, np = tree.edge("OF"), tree.tree("np")
+            doers = np is not None and not np.part("nphead").trees() and not np.part("nphead").has("CONTACT")
+            if link is not None and doers:  # "top 10 buyers of socks": what they buy is no number
+                what = tree.edge("EN", "ANYEVENTS") or tree.part(*MEASURES)
+                raise refusal(what, f'"{ctx.text(what)}" is what they did: ranked by what?', "vague")
             measure = rank_measure(ctx, tree, window)
         case "rank_age":
             word = tree.leaf("AGEST")

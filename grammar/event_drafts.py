@@ -200,6 +200,9 @@ def take_args(names: Names, draft: EventDraft, args: Sequence[Tree]) -> None:
             case "nothing":
                 if draft.objects or draft.quant is not None:
                     raise refusal(arg, "Nothing of what?")
+                assert edge is not None
+                if edge.meaning is not None:  # "viewed helmets but bought none": did not buy one
+                    draft.objects.append(Tree(edge.meaning, (replace(edge, category=edge.meaning.upper()),)))
             case "afterwards":
                 if arg is not args[-1]:
                     raise refusal(arg, "It is not said after what.")

@@ -872,6 +872,8 @@ def _value_runs(
         amount = lows[i : j + 1] in _HALVES
         if held and worded and not amount and lows[j - 1] not in ",;:()" and lows[i] not in ",;:()":
             table.put("VALUE", i, j, ValueHit(question[words[i].start : words[j - 1].end], held))
+            if j > max(table.at[i].get("WINADJ", {j: None})):
+                del table.at[i]["WINADJ"]  # "Weekend Pack buyers" are no buyers on weekends
 
 
 _HALVES = (["half", "a"], ["half", "an"], ["half", "the"], ["half", "of"], ["half", "their"])  # no name, but how much
@@ -1024,7 +1026,7 @@ def _lapses(table: _Table) -> None:
     for i in range(len(lows)):
         for lapsed in table.at[i].get("LAPSED", ()):
             here = table.at[lapsed] if lapsed < len(lows) else {}
-            for end in {**here.get("CONTACT", {}), **here.get("BUYERS", {})}:
+            for end in {**here.get("CONTACT", {}), **here.get("BUYERS", {}), **here.get("AGENT", {})}:
                 span = when.span_at(lows, end + (lows[end : end + 1] == ["for"]))
                 if span:
                     table.put("WIN", end, span[0], (Window(Rolling(span[1])),))

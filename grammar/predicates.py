@@ -20,6 +20,7 @@ from grammar.query import (
     ActivePeriods,
     Aggregate,
     Attribute,
+    Between,
     Bound,
     Calendar,
     Condition,
@@ -430,7 +431,7 @@ def stopped(ctx: Context, core: Tree) -> Condition:
     if len(spans) != 1:
         raise refusal(core, f'"{ctx.text(core)}" needs a number of days.', "vague")
     draft.time = replace(draft.time, before=(), after=(), withins=())
-    return did_before(ctx.events(draft, ALWAYS), ctx.span_window(spans[0]))
+    return did_before(ctx, core, ctx.events(draft, ALWAYS), ctx.span_window(spans[0]))
 
 
 def abandoned(window: Window) -> Condition:
@@ -486,16 +487,32 @@ def first_doers(ctx: Context, word: Edge, draft: EventDraft) -> Condition:
 
 def lapsed_buyers(ctx: Context, edge: Edge, wins: list[Edge]) -> Condition:
     """Those who bought once, and not in the window."""
+    return lapsed(ctx, edge, _lapse(ctx, edge, wins))
+
+
+def lapsed_doers(ctx: Context, edge: Edge, wins: list[Edge], draft: EventDraft) -> Condition:
+    """ "lapsed renewers (90 days)": those who did it once, and not in the window. Of "lapsed Corvino buyers" it may be
+    that they bought no such thing since, or nothing."""
+    window = _lapse(ctx, edge, wins)
+    if draft.said():
+        raise refusal(edge, f'"{ctx.text(edge)}" beside a number or a time is not read.', "unsupported")
+    events = ctx.events(draft, ALWAYS)
+    since = ctx.choose((events, replace(events, where=())), ctx.text(edge)) if events.where else events
+    return all_of(did(events), _none_since(ctx, edge, since, window))
+
+
+def _lapse(ctx: Context, edge: Edge, wins: list[Edge]) -> Window:
+    """The one time since which somebody has lapsed."""
     if len(wins) != 1:
         raise refusal(edge, f'"{ctx.text(edge)}" needs a number of days: lapsed customers (90 days).', "vague")
-    return lapsed(ctx, edge, ctx.window(wins[0]))
+    return ctx.span_window(wins[0])
 
 
 def lapsed(ctx: Context, word: Edge, window: Window) -> Condition:
     """Bought once, and not in the window. Refused where nobody's orders are known."""
     if ORDER not in ctx.names.types:
         raise refusal(word, f'"{ctx.text(word)}" from what? The phonebook has no order-completed.', "unsupported")
-    return did_before(Events(ORDER), window)
+    return did_before(ctx, word, Events(ORDER), window)
 
 
 def basket(ctx: Context, tree: Tree) -> Condition:
@@ -506,6 +523,14 @@ def basket(ctx: Context, tree: Tree) -> Condition:
     return event_condition(ctx, draft, ctx.default_window())
 
 
-def did_before(events: Events, window: Window) -> Condition:
+def did_before(ctx: Context, said: Tree | Edge, events: Events, window: Window) -> Condition:
     """Did such events once, and none in the window."""
-    return all_of(did(events), did(replace(events, window=window), NEVER))
+    return all_of(did(events), _none_since(ctx, said, events, window))
+
+
+def _none_since(ctx: Context, said: Tree | Edge, events: Events, window: Window) -> Condition:
+    """None of such events in a window that reaches to now: who "stopped in May" may have begun again in June."""
+    match window:
+        case Window(Rolling() | Calendar(back=0) | Between(end=None)):
+            return did(replace(events, window=window), NEVER)
+    raise refusal(said, f'"{ctx.text(said)}": in the last how many days, or since when?', "vague")
