@@ -601,6 +601,8 @@ def _spent(ctx: Context, clause: Clause) -> Condition:
     window = clause.window
     items: tuple[EventFilter, ...] = ()
     near = tuple(from_date(ctx.names, arg) for arg in tree.trees("near_date"))
+    said = EventDraft(tree.first, tree.end, everyday("order-completed"), objects=tree.trees("has_property"))
+    such = ctx.events(said, ALWAYS).where if said.objects else ()  # "without a coupon": in orders that have none
     edges: list[Edge] = []
     ever = False
     for arg in tree.trees("spentarg"):
@@ -631,7 +633,7 @@ def _spent(ctx: Context, clause: Clause) -> Condition:
         window = ctx.windows(edges)
     if window is None:
         window = ALWAYS if ever else ctx.default_window()
-    events = Events("order-completed", filters(*items, *near), window)
+    events = Events("order-completed", filters(*items, *such, *near), window)
     measure = Spend(events) if nothing else in_currency(ctx, Spend(events), edge)
     condition: Condition = Has(measure, bound)
     return negated(condition) if clause.negation is not None else condition

@@ -44,6 +44,7 @@ from grammar.query import (
     Not,
     Numeric,
     Property,
+    Quantity,
     Rank,
     Spend,
     Versus,
@@ -160,8 +161,17 @@ def versus_windows(ctx: Context, core: Tree) -> Condition:
     if noun is not None:
         same_event(ctx.names, noun, draft)
     events = ctx.events(draft, ALWAYS)
+    thing = core.edge("THING")
+    if thing is not None and ctx.text(thing).casefold() in _UNITS:  # "more units in 2026 than in 2025"
+        if events.event not in lexicon.PRODUCT_EVENTS_QUANTITY:
+            raise refusal(thing, f'{events.event} has no "{ctx.text(thing)}".', "wrong key")
+        one, two = (Quantity(replace(events, window=w)) for w in wins)
+        return Versus(one, more.meaning, two)
     left, right = (Count(replace(events, window=w)) for w in wins)
     return Versus(left, more.meaning, right)
+
+
+_UNITS = frozenset({"unit", "units", "piece", "pieces"})
 
 
 def _is_led(ctx: Context, core: Tree, draft: EventDraft, more: Edge) -> None:
@@ -194,6 +204,8 @@ def versus_events(ctx: Context, core: Tree) -> Condition:
     if second.hit is not None and nouns and alone:  # "cancelled more rides than they completed"
         such = tuple(c for c in second.hit.candidates if nouns <= set(name_stems(c.event)))
         second.hit = EventHit(such) if such else second.hit
+    if alone and all(t.name == "obj" for t in first.objects):  # "viewed more Corvino than bought": of it, too
+        second.objects = list(first.objects)
     shared = ctx.draft_window(second)
     own = ctx.draft_window(first, use_default=False)
     left = Count(ctx.events(first, own if own != ALWAYS else shared, "window"))
@@ -384,6 +396,8 @@ def ranking(ctx: Context, tree: Tree, among: Condition) -> Rank:
                 "vague",
             )
     amount = chosen.amount
+    if amount == 0 and top is not None:
+        raise refusal(top, f'"{ctx.text(top)}" is nobody.')
     if amount is None:
         amount = 10
         ctx.warnings.append("No number was said: the first 10 are listed.")

@@ -314,6 +314,8 @@ def _take_again(names: Names, draft: EventDraft, part: Tree | Edge) -> None:
 def _take_times(names: Names, draft: EventDraft, edge: Edge) -> None:
     if draft.times is not None or draft.quant is not None:
         raise refusal(edge, "Two numbers count the same thing.")
+    if not float(edge.meaning.value).is_integer():
+        raise refusal(edge, f'"{names.text(edge)}" is no number of times.')
     draft.times = Amount(edge.meaning, bare=names.text(edge).casefold() in _ONCE)
 
 

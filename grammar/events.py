@@ -697,6 +697,9 @@ class _Parts:
         options = value_options(self.names, self.event, edge, prep)
         if not options:
             raise unknown(self.names, edge, self.event)
+        timed = prep in ("ON", "IN") and {p.level for o in options for p in o.properties} == {"context"}
+        if timed and all(p.name.split(".")[-1].endswith("campaign") for o in options for p in o.properties):
+            raise self.refuse(edge, f'"{self.names.text(edge)}" is a campaign, and no time.', "vague")
         if prep == "DUE":
             options = [o for o in options if any(lexicon.CAUSE_WORDS & set(p.name.split("_")) for p in o.properties)]
             if not options:

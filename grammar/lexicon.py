@@ -377,6 +377,8 @@ SIGNUP_KEYS = (
     "created_at", "created_on", "registered", "registered_at", "registered_on", "registration_date", "member_since", "customer_since",
     "enrolled_on", "enrolled", "onboarded_on", "since",
 )  # fmt: skip
+# Verbs of an order that are its own event's, where a phonebook has one that is so called: bill-paid.
+PAYING = frozenset("paid pay pays paying".split())
 # Contact words that say that they buy: of others, "repeat" and "returning" do not say what they did again.
 BUYING = frozenset("customer customers client clients shopper shoppers consumer consumers".split())
 CHANNEL_KEYS = ("email", "email_address", "phone", "phone_number", "mobile", "mobile_number")

@@ -17,7 +17,18 @@ from typing import Any
 from grammar import lexicon, numbers, when
 from grammar import terms as terms_module
 from grammar.closed import ADDRESSED, CLOSED, CLOSED_LONGEST, CONTENT_LEADS, LEAD_PAIRS, LEADS, MODAL_LEADS
-from grammar.names import Candidate, Index, agreed_to, find_booleans, find_events, find_keys, index, phrase_end, stem
+from grammar.names import (
+    Candidate,
+    Index,
+    agreed_to,
+    find_booleans,
+    find_events,
+    find_keys,
+    index,
+    pays,
+    phrase_end,
+    stem,
+)
 from grammar.query import Bound, Rolling, Window
 from grammar.spelling import correction, known_words
 from grammar.vocabulary import Value, Vocabulary, fold
@@ -501,6 +512,8 @@ def _names(table: _Table, i: int, names: Index, occurring: frozenset[str]) -> No
     """Event types and keys from word i, and what the phonebook's own names make of everyday words."""
     lows = table.lows
     forms: dict[tuple[str, int], list[Candidate]] = {}
+    if lows[i] in lexicon.PAYING and pays(names):
+        table.at[i].pop("SPENT", None)
     for hit in find_events(names, lows, i, occurring):
         category = {"verb": "EV", "noun": "EN", "agent": "AGENT", "tail": "TAIL"}[hit.form]
         forms.setdefault((category, hit.end), []).extend(hit.candidates)
@@ -571,6 +584,8 @@ def _texts(table: _Table, question: str) -> None:
         sought = first + (first < len(words) and words[first].low == "for")
         if sought < len(words) and at[sought].keys() & {"THING", "SAME", "NOTHING", "AGAIN"}:
             continue  # "searched for something"
+        if first < len(words) and words[first - 1].low != "for" and at[first].keys() & _NO_SEARCH:
+            continue  # "whose search contains …", "searched more than 5"
         if first < len(words) and any("CONTAINS" in at[end] for end in at[first].get("KEY", ()) if end < len(words)):
             continue  # "the search query contains …"
         while first < len(words) and words[first].low in lexicon.DETERMINERS | {"for"}:
@@ -653,6 +668,7 @@ def _ends_text(edges: dict[str, dict[int, Edge]]) -> bool:
     return bool(verbs) or not _LINKS.isdisjoint(edges)
 
 
+_NO_SEARCH = frozenset({"CONTAINS", "STARTS", "ENDS", "BOUND"})
 _ENTER = frozenset("logged log logs logging signed sign checked check".split())
 _OF_NOW = (["this"], ["last"], ["today"], ["yesterday"])
 

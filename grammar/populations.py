@@ -67,6 +67,13 @@ _DONE = frozenset("made placed done performed taken".split())  # say no more tha
 def population_of(ctx: Context, tree: Tree) -> Condition:
     """Whom a population means, under the window at its head."""
     if tree.name == "asked":
+        before = ctx.names.lattice.words[tree.first - 1].low if tree.first else ""
+        if before == "what":
+            raise refusal(
+                Tree("what", (Edge("LEAD", tree.first - 1, tree.first),)),
+                "What was done is asked for, not who did it.",
+                "unsupported",
+            )
         tree = Tree("population", tuple(c for c in tree.children if isinstance(c, Tree)))
     if tree.name == "bracketed":
         return population_of(ctx, tree.trees()[0])
@@ -775,6 +782,9 @@ def _linked(ctx: Context, tree: Tree) -> list[Clause]:
     also = link_tree.edge("ALSO") is not None
     link = Link(kinds[link_tree.name], comma, also)  # type: ignore[arg-type]
     inner = unit.trees()
+    at_once = inner[0].name in ("place", "on_plan") or ctx.names.lattice.words[unit.first].low.endswith("ing")
+    if at_once and ctx.text(link_tree).casefold().split()[-1] == "while":
+        raise refusal(unit, f'"{ctx.text(unit)}": what was so at the time is not known.', "unsupported")
     if inner[0].name == "np":
         return [
             Clause(

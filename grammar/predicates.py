@@ -54,7 +54,7 @@ from grammar.query import (
 )
 from grammar.query import Sequence as Chain
 from grammar.values import BASKETS, ORDER, key_values, properties, signup_key
-from grammar.when import Lasting, is_one, merge
+from grammar.when import Lasting, Within, is_one, merge
 
 
 def event_condition(
@@ -87,6 +87,8 @@ def event_condition(
             continue
         if isinstance(edge.meaning, Lasting) and negation is None and not draft.none():
             raise refusal(edge, f'"{ctx.text(edge)}" says how long something has not happened.')
+        if negation is None and isinstance(edge.meaning, Within) and _may_be_how_long(ctx, edge):
+            raise refusal(edge, f'"{ctx.text(edge)}": how long it took, or in the last so much?', "vague")
         joined = merge(window, Window(Rolling(edge.meaning.span)))
         if joined is None:
             raise refusal(edge, f'"{ctx.text(edge)}" is a second time for the same thing.')
@@ -134,6 +136,12 @@ def _may_be_any_one(ctx: Context, draft: EventDraft, mention: Mention, edge: Edg
     if mention.measure != "count":
         raise refusal(edge, f'Is "{ctx.text(edge)}" the last, or any?', "vague")
     return True
+
+
+def _may_be_how_long(ctx: Context, span: Edge) -> bool:
+    """Whether a length of time is compared, so that it may be how long something took: "resolved in under 24 hours"."""
+    words = [word.low for word in ctx.names.lattice.words[span.first : span.end]]
+    return words[0] == "in" and any(" ".join(words[1 : 1 + n]) in lexicon.COMPARISONS for n in (1, 2, 3))
 
 
 def objects_condition(
