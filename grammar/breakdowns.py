@@ -53,7 +53,7 @@ from grammar.query import (
     did,
     nodes,
 )
-from grammar.values import ORDER, properties
+from grammar.values import ORDER, is_number, properties
 from grammar.vocabulary import Key
 from grammar.when import merge
 
@@ -272,7 +272,7 @@ def number_of(ctx: Context, tree: Tree, window: Window) -> Output:
             key = tree.leaf("KEY")
             attribute = attribute_keys(key)
             if tree.name == "aggregate" and attribute and not tree.trees() and tree.edge("EV") is None:
-                if not any("number" in k.holds for k in attribute):
+                if not any(map(is_number, attribute)):
                     raise refusal(key, f'"{ctx.text(key)}" holds no numbers.', "wrong key")
                 if window != ALWAYS:
                     raise refusal(key, "An attribute is known as of now only.")

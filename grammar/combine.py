@@ -643,6 +643,8 @@ def _spent(ctx: Context, clause: Clause) -> Condition:
     window = clause.window
     items: tuple[EventFilter, ...] = ()
     near = tuple(from_date(ctx.names, arg) for arg in tree.trees("near_date"))
+    said = EventDraft(tree.first, tree.end, everyday("order-completed"), objects=tree.trees("has_property"))
+    such = ctx.events(said, ALWAYS).where if said.objects else ()  # "without a coupon": in orders that have none
     edges: list[Edge] = []
     ever = False
     for arg in tree.trees("spentarg"):
@@ -673,7 +675,7 @@ def _spent(ctx: Context, clause: Clause) -> Condition:
         window = ctx.windows(edges)
     if window is None:
         window = ALWAYS if ever else ctx.default_window()
-    events = Events("order-completed", filters(*items, *near), window)
+    events = Events("order-completed", filters(*items, *such, *near), window)
     measure = Spend(events) if nothing else in_currency(ctx, Spend(events), edge)
     each = [Has(measure, sum_bound(one)) for one in pair] or [Has(measure, bound)]
     condition = all_of(*each) if together else any_of(*each)

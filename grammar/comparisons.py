@@ -44,6 +44,7 @@ from grammar.query import (
     Not,
     Numeric,
     Property,
+    Quantity,
     Rank,
     Spend,
     Versus,
@@ -161,8 +162,17 @@ def versus_windows(ctx: Context, core: Tree) -> Condition:
     if noun is not None:
         same_event(ctx.names, noun, draft)
     events = ctx.events(draft, ALWAYS)
+    thing = core.edge("THING")
+    if thing is not None and ctx.text(thing).casefold() in _UNITS:  # "more units in 2026 than in 2025"
+        if events.event not in lexicon.PRODUCT_EVENTS_QUANTITY:
+            raise refusal(thing, f'{events.event} has no "{ctx.text(thing)}".', "wrong key")
+        one, two = (Quantity(replace(events, window=w)) for w in wins)
+        return Versus(one, more.meaning, two)
     left, right = (Count(replace(events, window=w)) for w in wins)
     return Versus(left, more.meaning, right)
+
+
+_UNITS = frozenset({"unit", "units", "piece", "pieces"})
 
 
 def _is_led(ctx: Context, core: Tree, draft: EventDraft, more: Edge) -> None:
@@ -194,6 +204,8 @@ def versus_events(ctx: Context, core: Tree) -> Condition:
         if not such and second.hit.best()[0].tier != "full":  # "booked more huts than they cancelled"
             raise refusal(heads[1], f'"{ctx.text(heads[1])}" what? No such event is about that.', "vague")
         second.hit = EventHit(such) if such else second.hit
+    if alone and all(t.name == "obj" for t in first.objects):  # "viewed more Corvino than bought": of it, too
+        second.objects = list(first.objects)
     shared = ctx.draft_window(second)
     own = ctx.draft_window(first, use_default=False)
     if first.time.after and not second.time.settled and ctx.choose((True, False), ctx.text(first.time.after[0])):
@@ -356,6 +368,11 @@ def ranking(ctx: Context, tree: Tree, among: Condition) -> Rank:
     window = ctx.window(win) if win is not None else ALWAYS if tree.has("EVER") else ctx.default_window()
     match tree.name:
         case "rank_by" | "rank_bare":
+            link, np = tree.edge("OF"), tree.tree("np")
+            doers = np is not None and not np.part("nphead").trees() and not np.part("nphead").has("CONTACT")
+            if link is not None and doers:  # "top 10 buyers of socks": what they buy is no number
+                what = tree.edge("EN", "ANYEVENTS") or tree.part(*MEASURES)
+                raise refusal(what, f'"{ctx.text(what)}" is what they did: ranked by what?', "vague")
             measure = rank_measure(ctx, tree, window)
         case "rank_age":
             word, contacts = tree.leaf("AGEST"), tree.leaf("CONTACT")
@@ -389,6 +406,8 @@ def ranking(ctx: Context, tree: Tree, among: Condition) -> Rank:
                 "vague",
             )
     amount = chosen.amount
+    if amount == 0 and top is not None:
+        raise refusal(top, f'"{ctx.text(top)}" is nobody.')
     if amount is None:
         amount = 10
         ctx.warnings.append("No number was said: the first 10 are listed.")

@@ -594,7 +594,7 @@ def _share_objects(ctx: Context, clauses: list[Clause]) -> None:
         draft = here.event
         if draft.noun or draft.pre or draft.tails:
             continue
-        near = after.link.kind in (*JOINTS, "then") and not after.link.also
+        near = after.link.kind in (*JOINTS, "then", "nor") and not after.link.also
         open_ = near and not draft.objects and not draft.said() - {"only"}
         if not open_ and not _lacks_object(draft):
             continue
@@ -614,6 +614,8 @@ def _share_objects(ctx: Context, clauses: list[Clause]) -> None:
                 for t in after.event.objects
             )
         ):
+            if open_ and not (after.event.noun or nouns):
+                _share_ways(ctx, here, after)
             continue
         shared = [t for t in after.event.objects if t.name in _SHARED and not (draft.objects and t.name == "prepared")]
         shared = [t for t in shared if t.name != "amount" or not after.event.summed]  # a sum is of what was summed up
@@ -670,6 +672,26 @@ def _that_fit(
         more = tried([*found[0], tree]) if found is not None and tree not in objects else None
         found = more or found
     return found
+
+
+def _share_ways(ctx: Context, here: Clause, after: Clause) -> None:
+    """ "viewed or bought on mobile", "upgraded or downgraded to Basic": how it was done, behind the last of bare verbs,
+    may be said of each of them, where it fits them all."""
+    draft, last = here.event, after.event
+    if draft is None or last is None or draft.objects or draft.said() - {"only"}:
+        return
+    ways = [t for t in last.objects if t.name in _WAYS]
+    if not ways or len(ways) < len(last.objects) or after.link.also:
+        return
+    try:
+        tried = resolve_mention(ctx.names, replace(draft, objects=list(ways)), ctx.window)
+    except Refused:
+        return
+    if not any(mention.profile for mention in tried) and ctx.choose((True, False), ctx.text(after)):
+        draft.objects = list(ways)
+
+
+_WAYS = frozenset({"prepared", "value_key", "keyed", "keyed_bound", "has_property", "amount"})
 
 
 def _refer_back(ctx: Context, clauses: list[Clause]) -> None:

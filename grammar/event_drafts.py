@@ -206,6 +206,9 @@ def take_args(names: Names, draft: EventDraft, args: Sequence[Tree]) -> None:
             case "nothing":
                 if draft.objects or draft.quant is not None:
                     raise refusal(arg, "Nothing of what?")
+                assert edge is not None
+                if edge.meaning is not None:  # "viewed helmets but bought none": did not buy one
+                    draft.objects.append(Tree(edge.meaning, (replace(edge, category=edge.meaning.upper()),)))
             case "afterwards":  # what has a clause before it takes the word for itself
                 raise refusal(arg, "It is not said after what.")
             case "once_more":
@@ -369,6 +372,8 @@ def _take_again(names: Names, draft: EventDraft, part: Tree | Edge) -> None:
 def _take_times(names: Names, draft: EventDraft, edge: Edge) -> None:
     if draft.times is not None or draft.quant is not None:
         raise refusal(edge, "Two numbers count the same thing.")
+    if not float(edge.meaning.value).is_integer():
+        raise refusal(edge, f'"{names.text(edge)}" is no number of times.')
     draft.times = Amount(edge.meaning, bare=names.text(edge).casefold() in _ONCE)
 
 

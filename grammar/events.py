@@ -647,6 +647,9 @@ class _Parts:
             self.variants, self.joint = [*([where] for where in one), *each], joint
             return
         together = [list(choice) for choice in combinations(*readings)]
+        first = self.shared_first(groups)
+        if any(first):  # "black cases or chargers": black ones of both, or black cases
+            together = [[(*f, *part) for f, part in zip(first, c, strict=True)] for c in together] + together
         if joint == "or":
             for choice in together:
                 merged = _merged_or(choice)
@@ -697,12 +700,30 @@ class _Parts:
         last = groups[-1]
         if len(groups) < 2 or len(last) < 2:
             return extra
-        head = self.value(last[0], None)
-        rest = [self.value(edge, None) for edge in last[1:]]
+        rest = [self.value(edge, None) for edge in last]
         for n, group in enumerate(groups[:-1]):
-            mine = self.value(group[0], None)
-            if len(group) == 1 and mine and head and mine[0].properties == head[0].properties:
-                extra[n] = [options[0] for options in rest]
+            mine = self.value(group[-1], None)
+            of_items = len(group) > 1  # "black Samsung or Apple phones"
+            at = next((k for k, more in enumerate(rest[:-1]) if mine and _alike(mine, more, of_items)), None)
+            if at == 0 or (at is not None and of_items):
+                extra[n] = [options[0] for options in rest[at + 1 :]]
+        return extra
+
+    def shared_first(self, groups: list[list[Edge]]) -> list[list[Filter]]:
+        """In "black cases or chargers" what stands before the first noun may be said of all: of those that name another
+        thing of the same kind, and neither have such a word of their own nor begin anew with an article."""
+        extra: list[list[Filter]] = [[]]
+        before = [self.value(edge, None) for edge in groups[0]]
+        for group in groups[1:]:
+            mine = [self.value(edge, None) for edge in group]
+            at = next((k for k, one in enumerate(before) if k and _alike(one, mine[0], True)), 0)
+            first = before[:at]
+            own = any(_alike(one, other, True) for one in first for other in mine)
+            anew = self.names.lattice.words[group[0].first - 1].low in lexicon.DETERMINERS
+            told = all(len(one) == 1 and {p.level for p in one[0].properties} == {"item"} for one in first)
+            first = first if told and not own and not anew else []
+            extra.append([one[0] for one in first])
+            before = [*first, *mine]
         return extra
 
     def value(self, edge: Edge, prep: str | None) -> list[Filter]:
@@ -720,6 +741,9 @@ class _Parts:
         options = value_options(self.names, self.event, edge, prep)
         if not options:
             raise unknown(self.names, edge, self.event)
+        timed = prep in ("ON", "IN") and {p.level for o in options for p in o.properties} == {"context"}
+        if timed and all(p.name.split(".")[-1].endswith("campaign") for o in options for p in o.properties):
+            raise self.refuse(edge, f'"{self.names.text(edge)}" is a campaign, and no time.', "vague")
         if prep == "DUE":
             options = [o for o in options if any(lexicon.CAUSE_WORDS & set(p.name.split("_")) for p in o.properties)]
             if not options:
@@ -1177,6 +1201,12 @@ def _all_of_a_list(vlist: Tree, keys: Sequence[Key]) -> bool:
         return False
     vlist.has("BOTH")
     return True
+
+
+def _alike(one: Sequence[Filter], other: Sequence[Filter], of_items: bool) -> bool:
+    """Whether two words are values of the same property; `of_items`: of one that line items have."""
+    same = bool(one and other) and one[0].properties == other[0].properties
+    return same and (not of_items or all(p.level == "item" for p in one[0].properties))
 
 
 def _merged_or(groups: Sequence[tuple[EventFilter, ...]]) -> tuple[EventFilter, ...] | None:

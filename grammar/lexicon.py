@@ -383,6 +383,10 @@ SIGNUP_KEYS = (
     "created_at", "created_on", "registered", "registered_at", "registered_on", "registration_date", "member_since", "customer_since",
     "enrolled_on", "enrolled", "onboarded_on", "since",
 )  # fmt: skip
+# Verbs of an order that are its own event's, where a phonebook has one that is so called: bill-paid.
+PAYING = frozenset("paid pay pays paying".split())
+# Contact words that say that they buy: of others, "repeat" and "returning" do not say what they did again.
+BUYING = frozenset("customer customers client clients shopper shoppers consumer consumers".split())
 CHANNEL_KEYS = ("email", "email_address", "phone", "phone_number", "mobile", "mobile_number")
 NAME_KEYS = ("name", "full_name", "fullname", "first_name", "last_name", "display_name")
 GENDER_KEYS = ("gender", "sex")
@@ -406,8 +410,9 @@ UNITS = {  # words of measure, by the suffix that a key of such a measure has
     for word in words.split()
 }  # fmt: skip
 CAUSE_WORDS = frozenset("cause reason error fault problem issue".split())
-# The last word of a key that tells one thing from others.
+# The last word of a key that tells one thing from others, and of one whose values are digits that measure nothing.
 ID_WORDS = frozenset("id pnr ref reference uuid guid".split())
+DIGIT_WORDS = frozenset("phone cellphone telephone tel msisdn whatsapp fax postcode zipcode pincode zip".split())
 OTHER_SUFFIXES = frozenset("mb kb gb km kg usd inr eur pct percent".split())
 DATE_SUFFIXES = frozenset("date day on at time".split())
 # Default events whose everyday verbs never stand without what was seen or taken.

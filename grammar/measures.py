@@ -25,7 +25,7 @@ from grammar.query import (
     Window,
     filters,
 )
-from grammar.values import ORDER, converted, currency_filter, duration_keys, money_keys, properties
+from grammar.values import ORDER, converted, currency_filter, duration_keys, is_number, money_keys, properties
 from grammar.vocabulary import Key
 from grammar.when import merge
 
@@ -70,10 +70,12 @@ def measure_of(ctx: Context, tree: Tree, window: Window) -> Measure:
         case "number_key":
             key = tree.leaf("KEY")
             keys = attribute_keys(key)
-            if keys and "number" in keys[0].holds:
+            if keys and is_number(keys[0]):
                 if window != ALWAYS:
                     raise refusal(key, "An attribute is known as of now only.")
                 return AttributeNumber(keys[0].name)
+            if keys and all(k.level == "attribute" for k in key.meaning):
+                raise refusal(key, f'"{ctx.text(key)}" holds no numbers.', "wrong key")
             raise refusal(key, f'Say the total, average, highest or lowest "{ctx.text(key)}".', "vague")
         case "age_of":
             agg = tree.edge("AGG")
@@ -162,7 +164,7 @@ def aggregated(ctx: Context, tree: Tree, window: Window) -> tuple[Events, Proper
     if key.meaning == "product":
         raise refusal(key, "Say which number of the product.", "vague")
     if not tree.trees() and tree.edge("EV", "EN", "TAIL") is None:
-        numeric = [k for k in key.meaning if k.level in ("event", "item") and "number" in k.holds]
+        numeric = [k for k in key.meaning if k.level in ("event", "item") and is_number(k)]
         named = sorted({k.event for k in numeric if k.event})
         if not named:
             raise refusal(key, f'"{ctx.text(key)}" holds no numbers.', "wrong key")
@@ -180,15 +182,13 @@ def aggregated(ctx: Context, tree: Tree, window: Window) -> tuple[Events, Proper
             raise refusal(arg, "The number compares the measure, not the event.")
     take_args(ctx.names, draft, args)
     assert draft.hit is not None
-    having = tuple(
-        c for c in draft.hit.candidates if any(k.event == c.event and "number" in k.holds for k in key.meaning)
-    )
+    having = tuple(c for c in draft.hit.candidates if any(k.event == c.event and is_number(k) for k in key.meaning))
     if not having:
         asked = ", ".join(sorted({c.event for c in draft.hit.candidates}))
         raise refusal(key, f'{asked} has no number "{ctx.text(key)}".', "wrong key")
     draft.hit = EventHit(having)
     events = ctx.events(draft, _joined_window(ctx, draft, window), "window")
-    found = [k for k in key.meaning if k.event == events.event and "number" in k.holds and k.level in ("event", "item")]
+    found = [k for k in key.meaning if k.event == events.event and is_number(k) and k.level in ("event", "item")]
     if not found:
         raise refusal(key, f'"{ctx.text(key)}" holds no numbers.', "wrong key")
     return events, properties(found)[0]

@@ -26,6 +26,7 @@ from grammar.names import (
     find_keys,
     has_form,
     index,
+    pays,
     phrase_end,
     stem,
 )
@@ -524,6 +525,8 @@ def _names(table: _Table, i: int, names: Index, occurring: frozenset[str]) -> No
     """Event types and keys from word i, and what the phonebook's own names make of everyday words."""
     lows = table.lows
     forms: dict[tuple[str, int], list[Candidate]] = {}
+    if lows[i] in lexicon.PAYING and pays(names):
+        table.at[i].pop("SPENT", None)
     for hit in find_events(names, lows, i, occurring):
         category = {"verb": "EV", "noun": "EN", "agent": "AGENT", "tail": "TAIL"}[hit.form]
         forms.setdefault((category, hit.end), []).extend(hit.candidates)
@@ -594,6 +597,8 @@ def _texts(table: _Table, question: str) -> None:
         sought = first + (first < len(words) and words[first].low == "for")
         if sought < len(words) and at[sought].keys() & {"THING", "SAME", "NOTHING", "AGAIN"}:
             continue  # "searched for something"
+        if first < len(words) and words[first - 1].low != "for" and at[first].keys() & _NO_SEARCH:
+            continue  # "whose search contains …", "searched more than 5"
         if first < len(words) and any("CONTAINS" in at[end] for end in at[first].get("KEY", ()) if end < len(words)):
             continue  # "the search query contains …"
         while first < len(words) and words[first].low in lexicon.DETERMINERS | {"for"}:
@@ -686,6 +691,7 @@ def _ends_text(edges: dict[str, dict[int, Edge]]) -> bool:
     return bool(verbs) or not _LINKS.isdisjoint(edges)
 
 
+_NO_SEARCH = frozenset({"CONTAINS", "STARTS", "ENDS", "BOUND"})
 _ENTER = frozenset("logged log logs logging signed sign checked check".split())
 _OF_NOW = (["this"], ["last"], ["today"], ["yesterday"])
 
@@ -916,6 +922,8 @@ def _value_runs(
         amount = lows[i : j + 1] in _HALVES
         if held and worded and not amount and lows[j - 1] not in ",;:()" and lows[i] not in ",;:()":
             table.put("VALUE", i, j, ValueHit(question[words[i].start : words[j - 1].end], held))
+            if j > max(table.at[i].get("WINADJ", {j: None})):
+                del table.at[i]["WINADJ"]  # "Weekend Pack buyers" are no buyers on weekends
 
 
 def _means_people(table: _Table, i: int) -> bool:
@@ -1085,7 +1093,7 @@ def _lapses(table: _Table) -> None:
                 noun = max(more)
             here = table.at[noun] if noun < len(lows) else {}
             women = [noun] if any(noun in edges.get("GENDER", {}) for edges in table.at[start:noun]) else []
-            for end in (*here.get("CONTACT", ()), *here.get("BUYERS", ()), *women):
+            for end in (*here.get("CONTACT", ()), *here.get("BUYERS", ()), *here.get("AGENT", ()), *women):
                 span = when.span_at(lows, end + (lows[end : end + 1] == ["for"]))
                 if span and lows[span[0] : span[0] + 1] not in (["ago"], ["back"], ["away"], ["before"], ["after"]):
                     table.put("WIN", end, span[0], (Window(Rolling(span[1])),))

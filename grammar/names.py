@@ -491,7 +491,7 @@ def _everyday(
     """Everyday words for the default events, where the event occurs or no other event's name has the word."""
     for phrase, form, event in lexicon.EVERYDAY.get(lows[i], ()):
         end = phrase_end(phrase, lows, i)
-        if end is None:
+        if end is None or (phrase[0] in lexicon.PAYING and pays(names)):
             continue
         searches = () if event != "product-searched" or event in occurring else names.by_stem.get("search", ())
         if searches:  # "looked for a flight": the phonebook's own searches
@@ -540,6 +540,11 @@ def find_booleans(names: Index, lows: Sequence[str], i: int) -> tuple[int, tuple
         if found:
             best = (j + 1, found)
     return best
+
+
+def pays(names: Index) -> bool:
+    """Whether an event type is named by its paying, so that "paid" is no word for an order."""
+    return any(form == "verb" for _, form, _ in _by_name(names, ("paid",), 0))
 
 
 def agreed_to(names: Index, word: str) -> tuple[Key, ...]:

@@ -57,6 +57,7 @@ from grammar.query import (
     Elapsed,
     Events,
     Everyone,
+    Filter,
     Measure,
     MeasureColumn,
     MomentColumn,
@@ -64,6 +65,7 @@ from grammar.query import (
     Output,
     Percentage,
     Pooled,
+    Quantity,
     Query,
     Rank,
     Row,
@@ -77,6 +79,7 @@ from grammar.query import (
     did,
     event_types,
     negated,
+    nodes,
 )
 from grammar.values import ORDER, key_noun, signup_key
 from grammar.vocabulary import singular
@@ -169,6 +172,13 @@ def _in_order_of(ctx: Context, tree: Tree, key: Edge) -> Order:
 def _asked(ctx: Context, tree: Tree) -> tuple[Condition, Output]:
     match tree.name:
         case "users":
+            first, words = next(tree.leaves()), ctx.names.lattice.words
+            if first.category == "KEY" and "what" in [w.low for w in words[: first.first]]:
+                behind = words[first.end].low if first.end < len(words) else ""
+                if behind == "of":  # "what is the email of Priya"
+                    raise refusal(
+                        first, f'"{ctx.text(first)}" of whom? "show the {ctx.text(first)} of …" lists it.', "vague"
+                    )
             return population_of(ctx, tree.trees()[0]), Users()
         case "claimed":  # "rented a bike: women from Porto", where the words before the colon are no label
             tree.own("COLON", "LP", "RP")
@@ -508,6 +518,12 @@ def _rows_of(ctx: Context, tree: Tree) -> tuple[Condition, Output]:
     more = parts[-1].tree("bare") is not None or (parts[-1].name == "value_population" and len(parts[-1].trees()) > 1)
     if parts[0].name == "value_population" and len(parts[0].trees()) == 1 and more:  # "yoga vs boxing workouts"
         raise refusal(parts[-1], f'Is all of "{ctx.text(parts[-1])}" said of both?', "vague")
+    alone = parts[0].tree("bare") if len(parts[0].children) == 1 else None
+    done = parts[-1].tree("bare")
+    if alone is not None and done is not None and done.tree("enp") is not None and done.part("enp").trees("enpre"):
+        held = ctx.names.lattice.at[alone.first].get("VALUE", {}).get(alone.end)
+        if held is not None:  # "app vs web recharges", where an event is of the app too
+            raise refusal(parts[-1], f'Is all of "{ctx.text(parts[-1])}" said of both?', "vague")
     for part, said in zip(parts, labelled, strict=True):
         values = [leaf for leaf in said.leaves() if leaf.category in ("VALUE", "QUOTED", "GENDER")]
         label = ctx.names.lattice.text(values[0].first, values[-1].end) if values else ctx.text(said)
@@ -532,8 +548,9 @@ def _times_done(ctx: Context, tree: Tree) -> tuple[Condition, Output]:
     return among, CountEvents(ctx.events(draft, ctx.draft_window(draft), "window"))
 
 
-def _values_done(ctx: Context, tree: Tree) -> CountEvents | None:
-    """ "how many dramas were watched": the events of that value, where the value is one of the event's."""
+def _values_done(ctx: Context, tree: Tree) -> CountEvents | Value | None:
+    """ "how many dramas were watched": the events of that value, where the value is one of the event's; of things that
+    were bought, so many units."""
     population = tree.part(*POPULATIONS)
     parts = population.trees()
     if population.name != "value_population" or [t.name for t in parts] != ["vlist", "vp"]:
@@ -550,7 +567,10 @@ def _values_done(ctx: Context, tree: Tree) -> CountEvents | None:
         mention = ctx.mention(draft)
     except Refused:
         return None
-    return CountEvents(Events(mention.event, mention.variants[0], ctx.draft_window(draft)))
+    events = Events(mention.event, mention.variants[0], ctx.draft_window(draft))
+    of_items = any(p.level == "item" for f in nodes(events) if isinstance(f, Filter) for p in f.properties)
+    bought = of_items and mention.event in lexicon.PRODUCT_EVENTS_QUANTITY
+    return Value("total", Quantity(events)) if bought else CountEvents(events)
 
 
 def _is_passive(tree: Tree) -> bool:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from itertools import pairwise
 
+from grammar import lexicon
 from grammar.combine import join_clauses
 from grammar.comparisons import ranking
 from grammar.conditions import condition_of
@@ -16,7 +17,7 @@ from grammar.event_drafts import event_draft, said_event, take_args, take_pre
 from grammar.mentions import Edge, EventHit, ValueHit, everyday
 from grammar.names import Candidate, stem
 from grammar.numbers import Amount
-from grammar.predicates import abandoned, activity, event_condition, first_doers, lapsed_buyers, newcomers
+from grammar.predicates import abandoned, activity, event_condition, first_doers, lapsed_buyers, lapsed_doers, newcomers
 from grammar.profile import age, age_bare, attribute_alternatives, attribute_list, boolean, gender, value_key_is
 from grammar.query import (
     ALWAYS,
@@ -68,6 +69,13 @@ _DONE = frozenset("made placed done performed taken".split())  # say no more tha
 def population_of(ctx: Context, tree: Tree) -> Condition:
     """Whom a population means, under the window at its head."""
     if tree.name == "asked":
+        before = ctx.names.lattice.words[tree.first - 1].low if tree.first else ""
+        if before == "what":
+            raise refusal(
+                Tree("what", (Edge("LEAD", tree.first - 1, tree.first),)),
+                "What was done is asked for, not who did it.",
+                "unsupported",
+            )
         tree = Tree("population", tuple(c for c in tree.children if isinstance(c, Tree)))
     if tree.name == "bracketed":
         return population_of(ctx, tree.trees()[0])
@@ -320,7 +328,8 @@ def noun_phrase(ctx: Context, np: Tree, nmods: list[Tree], about: list[Clause] |
         conditions.append(newcomers(ctx, newcomer, wins))
         before.repeat = newcomer = None
     word = before.repeat or newcomer
-    if word is not None and events is None and not contact:
+    buying = contact and ctx.text(child).casefold() in lexicon.BUYING
+    if word is not None and events is None and not buying:
         raise refusal(word, f'"{ctx.text(word)}" needs an event: repeat buyers, one-time buyers.', "vague")
     if before.activity is not None:
         wins, nmods = _times(nmods)
@@ -329,14 +338,20 @@ def noun_phrase(ctx: Context, np: Tree, nmods: list[Tree], about: list[Clause] |
         events = EventDraft(child.first, child.end, everyday(ORDER), noun=True)
     if before.windows and events is None:
         raise refusal(before.windows[0], f'"{ctx.text(before.windows[0])}" has no event to belong to.')
+    lapse: list[Edge] = []
     if before.lapsed is not None:
-        wins, nmods = _times(nmods)
-        conditions.append(lapsed_buyers(ctx, before.lapsed, wins))
+        lapse, nmods = _times(nmods)
+        if events is None:
+            conditions.append(lapsed_buyers(ctx, before.lapsed, lapse))
     if before.stars is not None:
         if events is None:
             raise refusal(before.stars, f'"{ctx.text(before.stars)}" of what?')
         events.objects.append(Tree("stars", (before.stars,)))  # "5-star reviewers"
     if events is not None:
+        behind = next((t for t in nmods if t.name == "lapsed"), None)
+        if behind is not None and before.lapsed is None:  # "renewers lapsed for 60 days"
+            before.lapsed, lapse = behind.leaf("LAPSED"), behind.own("WIN", "LASTING", "WITHIN")
+            nmods = [t for t in nmods if t is not behind]
         events.time = events.time.at(*before.windows)
         nmods = _take_nmods(ctx, events, nmods)
         if before.repeat is not None:
@@ -345,7 +360,9 @@ def noun_phrase(ctx: Context, np: Tree, nmods: list[Tree], about: list[Clause] |
         if named is not None and ctx.choose((False, True), ctx.text(newcomer or head)):
             events.pre.append(named)
             newcomer = None
-        if newcomer is not None:
+        if before.lapsed is not None:
+            conditions.append(lapsed_doers(ctx, before.lapsed, lapse, events))
+        elif newcomer is not None:
             conditions.append(first_doers(ctx, newcomer, events))
         elif about is not None:
             about.append(Clause(Link("start"), events.first, events.end, event=events))
@@ -591,6 +608,10 @@ def combined(ctx: Context, first: list[Tree], rest: list[Tree], about: Sequence[
     """A flat list of clauses, combined."""
     first, rest = _with_exceptions(ctx, first, rest)
     found: list[Clause] = list(about)
+    doers = next((c.event for c in about if c.event is not None and ORDER not in c.event.may_be()), None)
+    lapse = next((leaf for t in (*first, *rest) for leaf in t.leaves() if leaf.category == "LAPSED"), None)
+    if doers is not None and lapse is not None:  # "renewers who have lapsed for 60 days"
+        raise refusal(lapse, f'"{ctx.text(lapse)}" from that, or from buying?', "vague")
     for tree in first:
         found.extend(_clauses(ctx, tree, Link("start" if not found else "loose"), False))
     for last, tree in pairwise([*(first[-1:] or rest[:1]), *rest]):

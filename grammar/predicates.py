@@ -55,7 +55,7 @@ from grammar.query import (
 )
 from grammar.query import Sequence as Chain
 from grammar.values import BASKETS, ORDER, key_values, properties, signup_key
-from grammar.when import Lasting, is_one, merge
+from grammar.when import Lasting, Within, is_one, merge
 
 
 def event_condition(
@@ -88,6 +88,8 @@ def event_condition(
             continue
         if isinstance(edge.meaning, Lasting) and negation is None and not draft.none():
             raise refusal(edge, f'"{ctx.text(edge)}" says how long something has not happened.')
+        if negation is None and isinstance(edge.meaning, Within) and _may_be_how_long(ctx, edge):
+            raise refusal(edge, f'"{ctx.text(edge)}": how long it took, or in the last so much?', "vague")
         joined = merge(window, Window(Rolling(edge.meaning.span)))
         if joined is None:
             raise refusal(edge, f'"{ctx.text(edge)}" is a second time for the same thing.')
@@ -137,6 +139,12 @@ def _may_be_any_one(ctx: Context, draft: EventDraft, mention: Mention, edge: Edg
     if mention.measure != "count":
         raise refusal(edge, f'Is "{ctx.text(edge)}" the last, or any?', "vague")
     return True
+
+
+def _may_be_how_long(ctx: Context, span: Edge) -> bool:
+    """Whether a length of time is compared, so that it may be how long something took: "resolved in under 24 hours"."""
+    words = [word.low for word in ctx.names.lattice.words[span.first : span.end]]
+    return words[0] == "in" and any(" ".join(words[1 : 1 + n]) in lexicon.COMPARISONS for n in (1, 2, 3))
 
 
 def objects_condition(
@@ -444,7 +452,7 @@ def stopped(ctx: Context, core: Tree) -> Condition:
     if len(spans) != 1:
         raise refusal(core, f'"{ctx.text(core)}" needs a number of days.', "vague")
     draft.time = replace(draft.time, before=(), after=(), withins=())
-    return did_before(ctx.events(draft, ALWAYS), up_to_now(ctx, spans[0], ctx.span_window(spans[0])))
+    return did_before(ctx, core, ctx.events(draft, ALWAYS), ctx.span_window(spans[0]))
 
 
 def abandoned(window: Window) -> Condition:
@@ -500,30 +508,32 @@ def first_doers(ctx: Context, word: Edge, draft: EventDraft) -> Condition:
 
 def lapsed_buyers(ctx: Context, edge: Edge, wins: list[Edge]) -> Condition:
     """Those who bought once, and not in the window."""
+    return lapsed(ctx, edge, _lapse(ctx, edge, wins))
+
+
+def lapsed_doers(ctx: Context, edge: Edge, wins: list[Edge], draft: EventDraft) -> Condition:
+    """ "lapsed renewers (90 days)": those who did it once, and not in the window. Of "lapsed Corvino buyers" it may be
+    that they bought no such thing since, or nothing."""
+    window = _lapse(ctx, edge, wins)
+    if draft.said():
+        raise refusal(edge, f'"{ctx.text(edge)}" beside a number or a time is not read.', "unsupported")
+    events = ctx.events(draft, ALWAYS)
+    since = ctx.choose((events, replace(events, where=())), ctx.text(edge)) if events.where else events
+    return all_of(did(events), _none_since(ctx, edge, since, window))
+
+
+def _lapse(ctx: Context, edge: Edge, wins: list[Edge]) -> Window:
+    """The one time since which somebody has lapsed."""
     if len(wins) != 1:
         raise refusal(edge, f'"{ctx.text(edge)}" needs a number of days: lapsed customers (90 days).', "vague")
-    return lapsed(ctx, edge, ctx.window(wins[0]))
+    return ctx.span_window(wins[0])
 
 
 def lapsed(ctx: Context, word: Edge, window: Window) -> Condition:
     """Bought once, and not in the window. Refused where nobody's orders are known."""
     if ORDER not in ctx.names.types:
         raise refusal(word, f'"{ctx.text(word)}" from what? The phonebook has no order-completed.', "unsupported")
-    return did_before(Events(ORDER), up_to_now(ctx, word, window))
-
-
-def up_to_now(ctx: Context, word: Edge, window: Window) -> Window:
-    """A time that goes on to now, in which somebody did not do again what they did before. Who had lapsed by a day that
-    is past is not what "60 days ago" says by itself."""
-    period = window.period
-    present = (
-        isinstance(period, Rolling)
-        or (isinstance(period, Calendar) and period.back == 0 and period.unit != "day")
-        or (isinstance(period, Between) and period.start is not None and period.end is None)
-    )
-    if not present or window.weekdays or window.hours:
-        raise refusal(word, f'"{ctx.text(word)}" by then, or until now? Say in what number of last days.', "vague")
-    return window
+    return did_before(ctx, word, Events(ORDER), window)
 
 
 def basket(ctx: Context, tree: Tree) -> Condition:
@@ -534,6 +544,14 @@ def basket(ctx: Context, tree: Tree) -> Condition:
     return event_condition(ctx, draft, ctx.default_window())
 
 
-def did_before(events: Events, window: Window) -> Condition:
+def did_before(ctx: Context, said: Tree | Edge, events: Events, window: Window) -> Condition:
     """Did such events once, and none in the window."""
-    return all_of(did(events), did(replace(events, window=window), NEVER))
+    return all_of(did(events), _none_since(ctx, said, events, window))
+
+
+def _none_since(ctx: Context, said: Tree | Edge, events: Events, window: Window) -> Condition:
+    """None of such events in a window that reaches to now: who "stopped in May" may have begun again in June."""
+    match window:
+        case Window(Rolling() | Calendar(back=0) | Between(end=None)):
+            return did(replace(events, window=window), NEVER)
+    raise refusal(said, f'"{ctx.text(said)}": in the last how many days, or since when?', "vague")

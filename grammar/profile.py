@@ -32,6 +32,7 @@ from grammar.query import (
 from grammar.values import (
     attribute_conditions,
     beside_its_key,
+    is_number,
     key_test,
     key_values,
     name_parts,
@@ -152,7 +153,7 @@ def attribute_condition(ctx: Context, tree: Tree) -> Condition:
 def _counts(ctx: Context, key: Edge, attribute: Key) -> bool:
     """Whether an attribute tells how many there are: "dependents" holds numbers, of which 0 is none."""
     word = ctx.text(key).casefold().split()[-1]
-    return attribute.holds == {"number"} and singular(word) != word
+    return attribute.holds == {"number"} and is_number(attribute) and singular(word) != word
 
 
 def _some_of(attribute: Key) -> Attribute:
@@ -161,7 +162,7 @@ def _some_of(attribute: Key) -> Attribute:
 
 def attribute_bound(ctx: Context, key: Edge, attribute: Key, bound: Bound) -> Condition:
     """A number of the contact's own, compared."""
-    if "number" not in attribute.holds:
+    if not is_number(attribute):
         raise refusal(key, f'"{ctx.text(key)}" holds no numbers.', "wrong key")
     return Attribute((attribute.name,), Numeric(bound))
 

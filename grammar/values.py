@@ -295,7 +295,7 @@ def key_test(
                 raise Refused(
                     "unsupported", edge.first, edge.end, "A negated comparison is not read; say the opposite one."
                 )
-            if "number" not in holds:
+            if not any(map(is_number, keys)):
                 raise Refused("wrong key", edge.first, edge.end, f'"{key}" holds no numbers to compare.')
             noun = cond.edge("MONEYNOUN")
             if noun is not None and asks_sum(names, noun):
@@ -314,7 +314,7 @@ def key_test(
             return Text("is", (said.casefold(),)), ()
         case "duration":
             edge = cond.leaf("DURATION")
-            if "number" not in holds:
+            if not any(map(is_number, keys)):
                 raise Refused("wrong key", edge.first, edge.end, f'"{key}" holds no numbers to compare.')
             bound = converted(edge, keys[0])
             said = f'"{names.text(edge)}" was taken as {bound.value:,g} in the unit of {key}.'
@@ -379,6 +379,14 @@ def one_or_two(names: Names, tree: Tree) -> tuple[list[Edge], bool]:
     if not (apart and single) or any(negates(names, edge) for edge in edges):
         raise Refused("no place", tree.first, tree.end, f'"{names.text(tree)}" is no range.')
     return edges, together
+
+
+def is_number(key: Key) -> bool:
+    """Whether a key holds numbers that measure something. The digits of a telephone number, a reference or a postcode
+    tell one from others; they are neither compared nor added up."""
+    parts = [part for part in name_parts(key.name) if part not in ("number", "no", "num", "code")]
+    names_one = parts == ["mobile"] or not {*parts[-1:]}.isdisjoint(lexicon.DIGIT_WORDS | lexicon.ID_WORDS)
+    return "number" in key.holds and not names_one
 
 
 def key_noun(key: Key) -> str:
