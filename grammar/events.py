@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from itertools import product as combinations
 from typing import Any
 
@@ -605,23 +606,28 @@ class _Parts:
         if len(groups) == 1:
             self.options.append(readings[0])
             return
-        if self.joint:
-            raise self.refuse(tree, "Two lists stand beside one event.")
         both = joint == "and" and tree.has("BOTH")
         if joint == "and" and self.in_lists(readings):
             # "with both X and Y" of a list: one event has both
             one = [tuple(f for part in choice for f in part) for choice in combinations(*readings)]
             each = [] if both else [list(choice) for choice in combinations(*readings)]
-            self.variants, self.joint = [*([where] for where in one), *each], joint
+            self.list_of(tree, [*([where] for where in one), *each], joint)
             return
         together = [list(choice) for choice in combinations(*readings)]
+        together += self.with_first(tree, groups, together)
         if joint == "or":
-            for choice in together:
-                merged = _merged_or(choice)
-                if merged is not None:
-                    choice[:] = [merged]
-        self.joint = joint
-        self.variants = together
+            merged = [_merged_or(choice) for choice in together]
+            if all(where is not None for where in merged):  # one filter, which any other list may stand beside
+                self.options.append([where for where in merged if where is not None])
+                return
+            together = [choice if where is None else [where] for choice, where in zip(together, merged, strict=True)]
+        self.list_of(tree, together, joint)
+
+    def list_of(self, tree: Tree, variants: list[list[tuple[EventFilter, ...]]], joint: str) -> None:
+        """The one list beside the event whose members are events of their own."""
+        if self.joint:
+            raise self.refuse(tree, "Two lists stand beside one event.", "vague")
+        self.variants, self.joint = variants, joint
 
     def is_own_noun(self, edge: Edge) -> bool:
         """Whether words are those of the event's own name, as in "the Green newsletter" of newsletter-opened."""
@@ -661,6 +667,26 @@ class _Parts:
                 extra[n] = [options[0] for options in rest]
         return extra
 
+    def with_first(
+        self, tree: Tree, groups: list[list[Edge]], together: list[list[tuple[EventFilter, ...]]]
+    ) -> list[list[tuple[EventFilter, ...]]]:
+        """In "red saddles or helmets" what stands before the first noun may be said of all: the list with it. Behind an
+        article a new object begins ("a red saddle or a helmet")."""
+        at = [n for n, (group, after) in enumerate(pairwise(groups)) if len(group) > 1 == len(after)]
+        at = [n for n in at if not self.names.lattice.behind_article(groups[n + 1][0].first)]
+        found = []
+        for choice in together:
+            goes_on = [n for n in at if _of_one_property(choice[n][-1], choice[n + 1][0])]
+            if goes_on and (goes_on != [0] or any(not _of_one_property(choice[0][-1], o[-1]) for o in choice[1:])):
+                words = self.names.lattice.text(groups[goes_on[0]][0].first, tree.end)
+                raise self.refuse(tree, f'"{words}": what stands before the first, is it said of all?', "vague")
+            if goes_on and all(len(group) == 1 for group in groups[1:]):
+                first, *others = choice
+                found.append([first, *(first[:-1] + other for other in others)])
+            elif goes_on:
+                raise self.refuse(tree, "Which of these go together?", "vague")
+        return found
+
     def value(self, edge: Edge, prep: str | None) -> list[Filter]:
         before = self.names.lattice.words[edge.first - 1].low if edge.first else ""
         if before in _POSSESSIVE and self.names.text(edge).casefold() == "birthday":
@@ -692,19 +718,19 @@ class _Parts:
             raise self.refuse(prep_tree, f'"{before} of" has no part here.')
         if self.names.text(prep_tree).casefold() == "containing" and search_key(self.names, self.event):
             prep = "FOR"  # "searched for something containing X"
+        said = len(self.options)
         try:
             self.values(vlist, prep)
             odd = prep in ("VIA", "ABOUT")
             odd |= prep == "WITH" and not self.noun and (self.thing or self.event not in BASKETS)
-            several = len(vlist.trees("vgroup")) > 1
-            if odd and self.of_items(
-                [option for part in (self.variants if several else self.options[-1:]) for option in part]
-            ):
+            if odd and self.of_items([option for part in self.options[said:] or self.variants for option in part]):
                 raise self.refuse(tree, f'"{self.names.text(prep_tree)}" does not lead to a product of {self.event}.')
-        except Refused:
+        except Refused as refused:
             at, follows = self.names.lattice.at, past_fillers(self.names.lattice, vlist.end)
             noun = follows < len(at) and not {"TAIL", "EN", "THING"}.isdisjoint(at[follows]) and follows == vlist.end
-            if prep not in ("IN", "FROM") or noun:  # "in the Delhi store"
+            values = [e for e in vlist.leaves() if isinstance(e.meaning, ValueHit)]
+            mine = any(value_options(self.names, self.event, e, prep) for e in values)  # of the event, but not all
+            if prep not in ("IN", "FROM") or noun or mine or refused.code != "unknown value":  # "in the Delhi store"
                 raise
             self.profile.append(place_condition(self.names, vlist))
 
@@ -1102,6 +1128,11 @@ def _telling(base: tuple[EventFilter, ...], more: tuple[EventFilter, ...]) -> tu
     """Without "it is known", where something else is said of the same property."""
     said = {f.properties for f in (*base, *more) if isinstance(f, Filter) and not isinstance(f.test, Known)}
     return tuple(f for f in base if not isinstance(f, Filter) or f.test != Known(True) or f.properties not in said)
+
+
+def _of_one_property(one: EventFilter, other: EventFilter) -> bool:
+    """Whether two values are of the same property."""
+    return isinstance(one, Filter) and isinstance(other, Filter) and one.properties == other.properties
 
 
 def _all_of_a_list(vlist: Tree, keys: Sequence[Key]) -> bool:

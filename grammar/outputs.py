@@ -300,8 +300,8 @@ def _count_events(ctx: Context, tree: Tree) -> tuple[Condition, Output]:
             if rest:
                 raise refusal(rest[0], "A further condition after the verb is not read here.")
             population = described(ctx, np, done.trees())
-    mention = ctx.mention(plain(ctx.names, draft, "window"))
-    if mention.measure == "distinct" or len(mention.variants) != 1:
+    mention = ctx.mention(plain(ctx.names, draft, "window"), one=True)
+    if mention.measure == "distinct":
         raise refusal(tree, "Only events of one kind are counted.")
     window = ctx.draft_window(draft)
     if mention.profile:
