@@ -189,6 +189,10 @@ def _for_event(names: Names, draft: EventDraft, event: str | None, windows: Call
         parts.quant = draft.quant.bound
         if draft.quant.word is not None:
             parts.no_name(draft.quant.word)
+    counted = draft.quant or draft.times or next((t for t in draft.objects if t.tree("quant") is not None), None)
+    apart = next((t for t in draft.objects if t.name == "that_is" and t.has("COMMA")), None)
+    if counted and apart is not None:
+        raise refusal(apart, f'"{names.text(apart)}": one of them, or all?', "vague")
     for tree in draft.pre:
         parts.values_before(tree, draft.noun)
     parts.noun = draft.noun or draft.nominal
@@ -418,6 +422,8 @@ class _Parts:
     def that_is(self, tree: Tree) -> None:
         """ "jobs that are remote", "videos which are not in HD": what is said of the thing itself."""
         who, be, negation, vlist = tree.leaf("WHO"), tree.edge("BE"), tree.edge("NEG"), tree.part("vlist")
+        led = tree.tree("prep")
+        prep = next(led.edges()).category if led is not None else None
         if self.names.text(who).casefold() not in ("that", "which"):
             raise self.refuse(who, "A person stands between an event and what it is.")
         if be is None and (negation is None or negation.meaning[0] != "be"):
@@ -425,14 +431,14 @@ class _Parts:
         if negation is not None and negation.meaning[1] == "never":
             raise self.refuse(negation, f'"{self.names.text(negation)}" has no part here.')
         if negation is None:
-            self.values(vlist, None)
+            self.values(vlist, prep)
         else:
-            self.another_value(vlist)
+            self.another_value(vlist, prep)
 
-    def another_value(self, vlist: Tree) -> None:
+    def another_value(self, vlist: Tree, prep: str | None = None) -> None:
         """Some property with another value than these."""
         others = _Parts(self.names, self.event, self.windows)
-        others.values(vlist, None)
+        others.values(vlist, prep)
         readings = others.options[0] if others.options else [v[0] for v in others.variants if len(v) == 1]
         if others.joint == "and" or not readings or any(len(reading) != 1 for reading in readings):
             raise self.refuse(vlist, "Other than one value, or than any of some, is read.", "unsupported")
