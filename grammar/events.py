@@ -57,6 +57,7 @@ from grammar.values import (
     key_values,
     money_keys,
     name_parts,
+    not_elsewhere,
     one_by_one,
     place_condition,
     properties,
@@ -69,7 +70,6 @@ from grammar.values import (
 )
 from grammar.vocabulary import Key, singular, words_of
 
-_POSSESSIVE = frozenset({"their", "his", "her", "its"})
 _OF_OBJECTS = frozenset({"item", "event", "order value"})  # the levels of properties that tell what was bought
 
 
@@ -122,6 +122,7 @@ def resolve_mention(names: Names, draft: EventDraft, windows: Callable[[Edge], W
             try:
                 _tails_fit(names, draft, candidate)
                 _counts_events(names, draft, candidate)
+                _is_no_object(names, draft, candidate)
                 found.extend(_for_event(names, draft, candidate.event, windows))
             except Refused as refused:
                 failure = failure if failure and failure.first >= refused.first else refused
@@ -167,6 +168,21 @@ def _counts_events(names: Names, draft: EventDraft, candidate: Candidate) -> Non
         for edge in edges.get("KEY", {}).values():
             if any(k.event == candidate.event and "number" in k.holds and _is_plural(k.name) for k in edge.meaning):
                 raise refusal(edge, f'Is it how much "{names.text(edge)}", or how often?', "vague")
+
+
+def _is_no_object(names: Names, draft: EventDraft, candidate: Candidate) -> None:
+    """ "visited only the shop" of shop-visited: a verb with its object that names an event goes before an everyday word
+    beside a value of that spelling. "the shop page" is a page."""
+    mine = draft.may_be() - {candidate.event} if candidate.tier == "everyday" else set()
+    for tree in draft.objects if mine else ():
+        vlist = tree.tree("vlist") if tree.name == "obj" else None
+        for edge in vlist.leaves() if vlist is not None else ():
+            tail = names.lattice.at[edge.first].get("TAIL", {}).get(edge.end)
+            named = mine & {c.event for c in tail.meaning.candidates} if tail is not None else set()
+            follows = past_fillers(names.lattice, edge.end)
+            noun = follows < len(names.lattice.at) and not {"TAIL", "THING"}.isdisjoint(names.lattice.at[follows])
+            if named and edge.category == "VALUE" and not noun:
+                raise refusal(edge, f'"{names.text(edge)}" is the noun of {", ".join(sorted(named))}.')
 
 
 def _is_plural(text: str) -> bool:
@@ -695,7 +711,7 @@ class _Parts:
 
     def value(self, edge: Edge, prep: str | None) -> list[Filter]:
         before = self.names.lattice.words[edge.first - 1].low if edge.first else ""
-        if before in _POSSESSIVE and self.names.text(edge).casefold() == "birthday":
+        if before in lexicon.POSSESSIVE and self.names.text(edge).casefold() == "birthday":
             raise self.refuse(edge, "A birthday comes every year.", "vague")  # no value of the event
         if prep in (None, "FOR") and self.is_searched(edge, prep):  # "searched for X": the query contains X
             return [self.searched(said_text(self.names, [edge]).strip().casefold())]
@@ -792,6 +808,8 @@ class _Parts:
         found: list[EventFilter] = []
         for one in one_by_one(self.names, cond):
             test, warnings = key_test(self.names, one, keys, self.windows)
+            if warnings and relative is not None and one.name == "is_":  # "a hut that was gold"
+                not_elsewhere(self.names, one.part("vlist"), keys)
             self.warnings.extend(warnings)
             listed = one.tree("vlist")
             if listed is not None and isinstance(test, Text) and not test.negated and _all_of_a_list(listed, keys):
@@ -945,7 +963,7 @@ class _Parts:
         said = {word.low for word in self.names.lattice.words[tree.first : key.first]}
         if said & {"all", "every", "each", "both"}:
             raise self.refuse(tree, f'"{self.names.text(tree)}": which of them?', "vague")
-        own = any(w.low in _POSSESSIVE for w in self.names.lattice.words[tree.first : key.first])
+        own = any(w.low in lexicon.POSSESSIVE for w in self.names.lattice.words[tree.first : key.first])
         if own and {key_noun(k) for k in keys} & {key_noun(k) for k in self.names.attributes}:
             raise self.refuse(tree, "An event's property is not compared with an attribute.", "unsupported")
         word = self.names.text(key).casefold().split()[-1]
@@ -985,10 +1003,10 @@ class _Parts:
         strange = next((e for e in vlist.leaves() if e.category == "UNK"), None)
         if strange is not None and "number" in {h for k in keys for h in k.holds}:
             raise unknown(self.names, strange, self.event, keys)
+        not_elsewhere(self.names, vlist, keys)  # "a remote role", where remote is the mode of work
         texts, warnings = key_values(self.names, vlist, keys)
-        for edge in vlist.leaves() if warnings else ():
-            if isinstance(edge.meaning, ValueHit) and any(v.key.event == self.event for v in edge.meaning.values):
-                raise unknown(self.names, edge, self.event, keys)  # "a remote role", where remote is the mode of work
+        if warnings and self.names.lattice.words[vlist.first - 1].low in lexicon.POSSESSIVE:  # "in their home city"
+            raise unknown(self.names, next(vlist.leaves()), self.event, keys)
         self.warnings.extend(warnings)
         self.options.append([(Filter(properties(keys), Text("is", texts)),)])
 

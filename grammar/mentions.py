@@ -599,7 +599,8 @@ def _texts(table: _Table, question: str) -> None:
             stop = _without_fillers(at, first, end)
             while stop > first and words[stop - 1].low in lexicon.OFTEN:
                 stop -= 1  # "searched for a lamp recently"
-            if stop > first:
+            whom = any(stop in at[k].get("CONTACT", ()) for k in range(first, stop))  # "searching for gold members"
+            if stop > first and not whom:
                 said = question[words[first].start : words[stop - 1].end]
                 table.put("TEXT", first, stop, " ".join(said.casefold().split()))
             first = max(at[end].get("OR", {len(words): None})) if stop > first and end < len(words) else len(words)

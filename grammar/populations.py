@@ -121,6 +121,8 @@ def _populated(ctx: Context, tree: Tree, opening: Tree | None) -> Condition:
     for earlier, later in pairwise(nmods):
         if later.name == "place" and earlier.name in _EVENT_NMODS:
             raise refusal(later, "After an event a place is the event's.")
+    if np is None and parts:
+        _asks_of(ctx, parts[0])
     if nmods and rest and not first:
         _says_of(ctx, nmods[-1], rest[0])
     moved = [t for t in nmods if t.name in _EVENT_NMODS | {"signed_up"} and np is not None and rest]
@@ -151,6 +153,15 @@ def _populated(ctx: Context, tree: Tree, opening: Tree | None) -> Condition:
         raise Refused("incomplete", 0, 1, "It is not said who is meant.")
     head = np is not None and bool(np.part("nphead").trees())
     return _under_rank(conditions) if head and len(conditions) > 1 else all_of(*conditions)
+
+
+def _asks_of(ctx: Context, tree: Tree) -> None:
+    """Refused where the opening words are of what follows: "what tier is gold", "want to book a hut"."""
+    before = ctx.names.lattice.words[tree.first - 1].low if tree.first else ""
+    if tree.name == "keyed" and before in ("what", "which"):
+        raise refusal(tree, f'What is asked of "{ctx.text(tree)}"?', "unsupported")
+    if tree.name in (*VPS, "bare") and before == "to":
+        raise refusal(tree, f'"to {ctx.text(tree)}": only what has happened is known.', "unsupported")
 
 
 def _no_noun(ctx: Context, tree: Tree) -> None:
@@ -296,6 +307,7 @@ def noun_phrase(ctx: Context, np: Tree, nmods: list[Tree], about: list[Clause] |
     elif isinstance(child, Tree):
         child, nmods = _timed_rank(child, nmods)
         rank = _ranked(ctx, child)
+        _of_what_is_counted(ctx, [child, *nmods])
     elif child.category == "ABANDONER":
         wins, nmods = _times(nmods)
         conditions.append(abandoned(ctx.windows(wins) if wins else ctx.default_window()))
@@ -341,6 +353,8 @@ def noun_phrase(ctx: Context, np: Tree, nmods: list[Tree], about: list[Clause] |
             about.append(Clause(Link("start"), events.first, events.end, event=events))
         else:
             conditions.append(event_condition(ctx, events, ctx.draft_window(events)))
+    if rank is None:
+        _of_what_is_counted(ctx, nmods)
     if nmods:
         conditions.append(combined(ctx, nmods, []))
     bare = np.tree("agebare")
@@ -530,6 +544,19 @@ def _as_product(ctx: Context, vlist: Tree) -> bool:
     if not all(any(v.key.level == "attribute" for v in values) for values in held):
         return True
     return ctx.choose((True, False), ctx.text(vlist))
+
+
+def _of_what_is_counted(ctx: Context, phrases: Sequence[Tree]) -> None:
+    """Refused where a place behind what is counted is taken for the contact's, though the event has it: "the top 10 by
+    hut bookings in Faro"."""
+    for counted, later in pairwise(phrases):
+        nouns = [e for e in counted.leaves() if e.category in ("EN", "EV", "TAIL")]
+        dwelling = {ctx.text(e).split()[0] for e in later.children if isinstance(e, Edge) and e.category == "LIVEIN"}
+        if later.name != "place" or not nouns or nouns[-1].end != later.first or dwelling & _LIVING:
+            continue
+        values = [e for e in later.part("vlist").leaves() if isinstance(e.meaning, ValueHit)]
+        if any(value_options(ctx.names, c.event, e, None) for n in nouns for c in n.meaning.candidates for e in values):
+            raise refusal(later, f'"{ctx.text(later)}" is said of what is counted.')
 
 
 def _held(edge: Edge) -> tuple[Value, ...]:
