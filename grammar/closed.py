@@ -246,7 +246,7 @@ CLOSED_LONGEST = max(len(words.split()) for words in CLOSED)
 
 LEADS = frozenset(
     """hi hey hello team please pls plz kindly can could would will you u i we need want like to see get give me us show list find
-    fetch pull select identify retrieve share include segment let out up tell display return export all the of a an just
+    am search searching fetch pull select identify retrieve share include segment let out up tell display return export all the of a an just
     my our know who's looking for what which are is was were do does don't also so ok okay now quickly quick
     create build set grab lookup look generate everyone's dear sir thanks thank help must should wanna
     gimme every i'd we'd i'm we're trying interested in those these any whole entire complete full down bring provide break down
@@ -259,7 +259,8 @@ ADDRESSED = frozenset("i we you u please pls plz kindly someone anyone somebody 
 
 # A preposition belongs to the opening words only behind one of its own verbs.
 LEAD_PAIRS: dict[str, frozenset[str]] = {
-    "for": frozenset({"looking", "look"}),
+    "for": frozenset({"looking", "look", "search", "searching"}),
+    "am": frozenset({"i"}),
     "of": frozenset({"which", "any", "some", "all", "list", "set", "segment", "ids", "names", "full", "breakdown"}),
     "over": frozenset({"hand", "give", "bring", "send"}),
     "out": frozenset({"print", "find", "pull", "give", "look"}),

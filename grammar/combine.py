@@ -654,8 +654,8 @@ def _spent(ctx: Context, clause: Clause) -> Condition:
                 raise refusal(obj, "Spend on this is not read.", "unsupported")
             draft = EventDraft(obj.first, obj.end, everyday("order-completed"))
             draft.objects.append(obj)
-            mention = ctx.mention(draft, references=True)
-            if len(mention.variants) != 1 or mention.bound != AT_LEAST_ONCE or mention.refers:
+            mention = ctx.mention(draft, references=True, one=True)
+            if mention.bound != AT_LEAST_ONCE or mention.refers:
                 raise refusal(obj, "Spend on one list of products is read.", "unsupported")
             items = mention.variants[0]
         for late in arg.trees("late"):

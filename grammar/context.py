@@ -130,11 +130,14 @@ class Context:
         self.head.used.append(None)
         return self.head.window
 
-    def mention(self, draft: EventDraft, references: bool = False) -> Mention:
+    def mention(self, draft: EventDraft, references: bool = False, one: bool = False) -> Mention:
         """The mention's event and filters; where several are right, a choice. `references`: "it", "the same", "another"
-        are taken by the caller; elsewhere they refer to nothing."""
+        are taken by the caller; elsewhere they refer to nothing. `one`: none of what is right may be of several kinds
+        of event, since the caller reads one."""
         found = resolve_mention(self.names, draft, self.window)
         words = self.text(draft)
+        if one and any(len(mention.variants) != 1 for mention in found):
+            raise refusal(draft, f'"{words}" is more than one kind of event.')
         mention = self.choose(found, words)
         if not references and (mention.refers or mention.same is not None or mention.another):
             raise refusal(draft, f'"{words}" refers to nothing before it.')
@@ -143,8 +146,8 @@ class Context:
 
     def events(self, draft: EventDraft, window: Window, *allowed: str) -> Events:
         """The one kind of event that a draft names, of which nothing counts but its filters and what is `allowed`."""
-        mention = self.mention(plain(self.names, draft, *allowed))
-        if len(mention.variants) != 1 or mention.bound != AT_LEAST_ONCE or mention.measure != "count":
+        mention = self.mention(plain(self.names, draft, *allowed), one=True)
+        if mention.bound != AT_LEAST_ONCE or mention.measure != "count":
             raise refusal(draft, f'"{self.text(draft)}" is more than one kind of event.')
         if mention.profile:
             raise refusal(draft, f'Not all of "{self.text(draft)}" is said of the event.')

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from itertools import product as combinations
 from typing import Any
 
@@ -56,6 +57,7 @@ from grammar.values import (
     key_values,
     money_keys,
     name_parts,
+    not_elsewhere,
     one_or_two,
     place_condition,
     properties,
@@ -68,7 +70,6 @@ from grammar.values import (
 )
 from grammar.vocabulary import Key, singular, words_of
 
-_POSSESSIVE = frozenset({"their", "his", "her", "its"})
 _OF_OBJECTS = frozenset({"item", "event", "order value"})  # the levels of properties that tell what was bought
 
 
@@ -123,6 +124,7 @@ def resolve_mention(names: Names, draft: EventDraft, windows: Callable[[Edge], W
             try:
                 _tails_fit(names, draft, candidate)
                 _counts_events(names, draft, candidate)
+                _is_no_object(names, draft, candidate)
                 found.extend(_for_event(names, draft, candidate.event, windows))
             except Refused as refused:
                 failure = failure if failure and failure.first >= refused.first else refused
@@ -196,6 +198,21 @@ def _counts_events(names: Names, draft: EventDraft, candidate: Candidate) -> Non
                 raise refusal(edge, f'Is it how much "{names.text(edge)}", or how often?', "vague")
 
 
+def _is_no_object(names: Names, draft: EventDraft, candidate: Candidate) -> None:
+    """ "visited only the shop" of shop-visited: a verb with its object that names an event goes before an everyday word
+    beside a value of that spelling. "the shop page" is a page."""
+    mine = draft.may_be() - {candidate.event} if candidate.tier == "everyday" else set()
+    for tree in draft.objects if mine else ():
+        vlist = tree.tree("vlist") if tree.name == "obj" else None
+        for edge in vlist.leaves() if vlist is not None else ():
+            tail = names.lattice.at[edge.first].get("TAIL", {}).get(edge.end)
+            named = mine & {c.event for c in tail.meaning.candidates} if tail is not None else set()
+            follows = past_fillers(names.lattice, edge.end)
+            noun = follows < len(names.lattice.at) and not {"TAIL", "THING"}.isdisjoint(names.lattice.at[follows])
+            if named and edge.category == "VALUE" and not noun:
+                raise refusal(edge, f'"{names.text(edge)}" is the noun of {", ".join(sorted(named))}.')
+
+
 def _is_plural(text: str) -> bool:
     """Whether the last word of a name is a plural."""
     last = words_of(text)[-1:]
@@ -216,6 +233,10 @@ def _for_event(names: Names, draft: EventDraft, event: str | None, windows: Call
         parts.quant = draft.quant.bound
         if draft.quant.word is not None:
             parts.no_name(draft.quant.word)
+    counted = draft.quant or draft.times or next((t for t in draft.objects if t.tree("quant") is not None), None)
+    apart = next((t for t in draft.objects if t.name == "that_is" and t.has("COMMA")), None)
+    if counted and apart is not None:
+        raise refusal(apart, f'"{names.text(apart)}": one of them, or all?', "vague")
     for tree in draft.pre:
         parts.values_before(tree, draft.noun)
     parts.noun = draft.noun or draft.nominal
@@ -449,6 +470,8 @@ class _Parts:
     def that_is(self, tree: Tree) -> None:
         """ "jobs that are remote", "videos which are not in HD": what is said of the thing itself."""
         who, be, negation, vlist = tree.leaf("WHO"), tree.edge("BE"), tree.edge("NEG"), tree.part("vlist")
+        led = tree.tree("prep")
+        prep = next(led.edges()).category if led is not None else None
         if self.names.text(who).casefold() not in ("that", "which"):
             raise self.refuse(who, "A person stands between an event and what it is.")
         if be is None and (negation is None or negation.meaning[0] != "be"):
@@ -456,14 +479,14 @@ class _Parts:
         if negation is not None and negation.meaning[1] == "never":
             raise self.refuse(negation, f'"{self.names.text(negation)}" has no part here.')
         if negation is None:
-            self.values(vlist, None)
+            self.values(vlist, prep)
         else:
-            self.another_value(vlist)
+            self.another_value(vlist, prep)
 
-    def another_value(self, vlist: Tree) -> None:
+    def another_value(self, vlist: Tree, prep: str | None = None) -> None:
         """Some property with another value than these."""
         others = _Parts(self.names, self.event, self.windows)
-        others.values(vlist, None)
+        others.values(vlist, prep)
         readings = others.options[0] if others.options else [v[0] for v in others.variants if len(v) == 1]
         if others.joint == "and" or not readings or any(len(reading) != 1 for reading in readings):
             raise self.refuse(vlist, "Other than one value, or than any of some, is read.", "unsupported")
@@ -637,26 +660,28 @@ class _Parts:
         if len(groups) == 1:
             self.options.append(readings[0])
             return
-        if self.joint:
-            raise self.refuse(tree, "Two lists stand beside one event.")
         both = joint == "and" and tree.has("BOTH")
         if joint == "and" and self.in_lists(readings):
             # "with both X and Y" of a list: one event has both
             one = [tuple(f for part in choice for f in part) for choice in combinations(*readings)]
             each = [] if both else [list(choice) for choice in combinations(*readings)]
-            self.variants, self.joint = [*([where] for where in one), *each], joint
+            self.list_of(tree, [*([where] for where in one), *each], joint)
             return
         together = [list(choice) for choice in combinations(*readings)]
-        first = self.shared_first(groups)
-        if any(first):  # "black cases or chargers": black ones of both, or black cases
-            together = [[(*f, *part) for f, part in zip(first, c, strict=True)] for c in together] + together
+        together += self.with_first(tree, groups, together)
         if joint == "or":
-            for choice in together:
-                merged = _merged_or(choice)
-                if merged is not None:
-                    choice[:] = [merged]
-        self.joint = joint
-        self.variants = together
+            merged = [_merged_or(choice) for choice in together]
+            if all(where is not None for where in merged):  # one filter, which any other list may stand beside
+                self.options.append([where for where in merged if where is not None])
+                return
+            together = [choice if where is None else [where] for choice, where in zip(together, merged, strict=True)]
+        self.list_of(tree, together, joint)
+
+    def list_of(self, tree: Tree, variants: list[list[tuple[EventFilter, ...]]], joint: str) -> None:
+        """The one list beside the event whose members are events of their own."""
+        if self.joint:
+            raise self.refuse(tree, "Two lists stand beside one event.", "vague")
+        self.variants, self.joint = variants, joint
 
     def is_own_noun(self, edge: Edge) -> bool:
         """Whether words are those of the event's own name, as in "the Green newsletter" of newsletter-opened."""
@@ -709,26 +734,29 @@ class _Parts:
                 extra[n] = [options[0] for options in rest[at + 1 :]]
         return extra
 
-    def shared_first(self, groups: list[list[Edge]]) -> list[list[Filter]]:
-        """In "black cases or chargers" what stands before the first noun may be said of all: of those that name another
-        thing of the same kind, and neither have such a word of their own nor begin anew with an article."""
-        extra: list[list[Filter]] = [[]]
-        before = [self.value(edge, None) for edge in groups[0]]
-        for group in groups[1:]:
-            mine = [self.value(edge, None) for edge in group]
-            at = next((k for k, one in enumerate(before) if k and _alike(one, mine[0], True)), 0)
-            first = before[:at]
-            own = any(_alike(one, other, True) for one in first for other in mine)
-            anew = self.names.lattice.words[group[0].first - 1].low in lexicon.DETERMINERS
-            told = all(len(one) == 1 and {p.level for p in one[0].properties} == {"item"} for one in first)
-            first = first if told and not own and not anew else []
-            extra.append([one[0] for one in first])
-            before = [*first, *mine]
-        return extra
+    def with_first(
+        self, tree: Tree, groups: list[list[Edge]], together: list[list[tuple[EventFilter, ...]]]
+    ) -> list[list[tuple[EventFilter, ...]]]:
+        """In "red saddles or helmets" what stands before the first noun may be said of all: the list with it. Behind an
+        article a new object begins ("a red saddle or a helmet")."""
+        at = [n for n, (group, after) in enumerate(pairwise(groups)) if len(group) > 1 == len(after)]
+        at = [n for n in at if not self.names.lattice.behind_article(groups[n + 1][0].first)]
+        found = []
+        for choice in together:
+            goes_on = [n for n in at if _of_one_property(choice[n][-1], choice[n + 1][0])]
+            if goes_on and (goes_on != [0] or any(not _of_one_property(choice[0][-1], o[-1]) for o in choice[1:])):
+                words = self.names.lattice.text(groups[goes_on[0]][0].first, tree.end)
+                raise self.refuse(tree, f'"{words}": what stands before the first, is it said of all?', "vague")
+            if goes_on and all(len(group) == 1 for group in groups[1:]):
+                first, *others = choice
+                found.append([first, *(first[:-1] + other for other in others)])
+            elif goes_on:
+                raise self.refuse(tree, "Which of these go together?", "vague")
+        return found
 
     def value(self, edge: Edge, prep: str | None) -> list[Filter]:
         before = self.names.lattice.words[edge.first - 1].low if edge.first else ""
-        if before in _POSSESSIVE and self.names.text(edge).casefold() == "birthday":
+        if before in lexicon.POSSESSIVE and self.names.text(edge).casefold() == "birthday":
             raise self.refuse(edge, "A birthday comes every year.", "vague")  # no value of the event
         if prep in (None, "FOR") and self.is_searched(edge, prep):  # "searched for X": the query contains X
             return [self.searched(said_text(self.names, [edge]).strip().casefold())]
@@ -760,22 +788,19 @@ class _Parts:
             raise self.refuse(prep_tree, f'"{before} of" has no part here.')
         if self.names.text(prep_tree).casefold() == "containing" and search_key(self.names, self.event):
             prep = "FOR"  # "searched for something containing X"
+        said = len(self.options)
         try:
             self.values(vlist, prep)
             odd = prep in ("VIA", "ABOUT")
             odd |= prep == "WITH" and not self.noun and (self.thing or self.event not in BASKETS)
-            several = len(vlist.trees("vgroup")) > 1
-            if odd and self.of_items(
-                [option for part in (self.variants if several else self.options[-1:]) for option in part]
-            ):
+            if odd and self.of_items([option for part in self.options[said:] or self.variants for option in part]):
                 raise self.refuse(tree, f'"{self.names.text(prep_tree)}" does not lead to a product of {self.event}.')
-        except Refused:
+        except Refused as refused:
             at, follows = self.names.lattice.at, past_fillers(self.names.lattice, vlist.end)
             noun = follows < len(at) and not {"TAIL", "EN", "THING"}.isdisjoint(at[follows]) and follows == vlist.end
-            of_event = any(
-                value_options(self.names, self.event, e, prep) for e in vlist.leaves() if e.category == "VALUE"
-            )
-            if prep not in ("IN", "FROM") or noun or of_event:  # "in the Delhi store"
+            values = [e for e in vlist.leaves() if isinstance(e.meaning, ValueHit)]
+            mine = any(value_options(self.names, self.event, e, prep) for e in values)  # of the event, but not all
+            if prep not in ("IN", "FROM") or noun or mine or refused.code != "unknown value":  # "in the Delhi store"
                 raise
             self.profile.append(place_condition(self.names, vlist))
 
@@ -832,6 +857,8 @@ class _Parts:
         edges, together = one_or_two(self.names, cond) if cond.name == "bounds" else ([], True)
         for one in [Tree("bound", (edge,)) for edge in edges] or [cond]:
             test, warnings = key_test(self.names, one, keys, self.windows)
+            if warnings and relative is not None and one.name == "is_":  # "a hut that was gold"
+                not_elsewhere(self.names, one.part("vlist"), keys)
             self.warnings.extend(warnings)
             listed = one.tree("vlist")
             if listed is not None and isinstance(test, Text) and not test.negated and _all_of_a_list(listed, keys):
@@ -998,7 +1025,7 @@ class _Parts:
         said = {word.low for word in self.names.lattice.words[tree.first : key.first]}
         if said & {"all", "every", "each", "both"}:
             raise self.refuse(tree, f'"{self.names.text(tree)}": which of them?', "vague")
-        own = any(w.low in _POSSESSIVE for w in self.names.lattice.words[tree.first : key.first])
+        own = any(w.low in lexicon.POSSESSIVE for w in self.names.lattice.words[tree.first : key.first])
         if own and {key_noun(k) for k in keys} & {key_noun(k) for k in self.names.attributes}:
             raise self.refuse(tree, "An event's property is not compared with an attribute.", "unsupported")
         word = self.names.text(key).casefold().split()[-1]
@@ -1042,10 +1069,10 @@ class _Parts:
         strange = next((e for e in vlist.leaves() if e.category == "UNK"), None)
         if strange is not None and "number" in {h for k in keys for h in k.holds}:
             raise unknown(self.names, strange, self.event, keys)
+        not_elsewhere(self.names, vlist, keys)  # "a remote role", where remote is the mode of work
         texts, warnings = key_values(self.names, vlist, keys)
-        for edge in vlist.leaves() if warnings else ():
-            if isinstance(edge.meaning, ValueHit) and any(v.key.event == self.event for v in edge.meaning.values):
-                raise unknown(self.names, edge, self.event, keys)  # "a remote role", where remote is the mode of work
+        if warnings and self.names.lattice.words[vlist.first - 1].low in lexicon.POSSESSIVE:  # "in their home city"
+            raise unknown(self.names, next(vlist.leaves()), self.event, keys)
         self.warnings.extend(warnings)
         self.options.append([(Filter(properties(keys), Text("is", texts)),)])
 
@@ -1193,6 +1220,11 @@ def _telling(base: tuple[EventFilter, ...], more: tuple[EventFilter, ...]) -> tu
     """Without "it is known", where something else is said of the same property."""
     said = {f.properties for f in (*base, *more) if isinstance(f, Filter) and not isinstance(f.test, Known)}
     return tuple(f for f in base if not isinstance(f, Filter) or f.test != Known(True) or f.properties not in said)
+
+
+def _of_one_property(one: EventFilter, other: EventFilter) -> bool:
+    """Whether two values are of the same property."""
+    return isinstance(one, Filter) and isinstance(other, Filter) and one.properties == other.properties
 
 
 def _all_of_a_list(vlist: Tree, keys: Sequence[Key]) -> bool:

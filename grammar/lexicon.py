@@ -24,6 +24,7 @@ SEGMENT_PHRASES = tuple(  # before a segment's name: being in it, coming, going
     for phrase in phrases.split("|")
 )
 DETERMINERS = frozenset("a an the their his her its our my your any some this that these those theirs one's of".split())
+POSSESSIVE = frozenset({"their", "his", "her", "its"})
 DEMONSTRATIVES = frozenset({"this", "that", "these", "those"})  # these point at what was named before
 EVENT_WORDS = frozenset({"event", "events", "action", "actions", "activity", "activities"})
 

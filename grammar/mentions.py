@@ -288,6 +288,7 @@ def _lattice(
         _stars(table, i)
         _time(table, i)
         _names(table, i, names, occurring)
+        _part_of_day(table, i)
         _visits(table, i, occurring)
         _adjectives(table, i)
         _bare_windows(table, i)
@@ -497,10 +498,24 @@ _AFTERWARDS = (
 
 
 def _is_counted(lows: list[str], i: int, phrase: when.TimePhrase) -> bool:
-    """Whether a part of the day is counted, and no time: "3 nights"."""
-    before = numbers.number_at(lows, i - 1) if i else None
-    daypart = isinstance(phrase.meaning, Window) and phrase.meaning.hours is not None and phrase.end == i + 1
-    return daypart and before is not None and before[0] == i
+    """Whether a part of the day is counted, and no time: "3 nights", "3 or more nights", "how many nights"."""
+    bare = i and isinstance(phrase.meaning, Window) and phrase.meaning.hours is not None and phrase.end == i + 1
+    if not bare:
+        return False
+    bounds = (numbers.bound_at(lows, j) for j in range(max(0, i - 6), i))
+    return lows[i - 1] in _COUNTING or any(bound is not None and bound[0] == i for bound in bounds)
+
+
+_COUNTING = frozenset("many more most fewer fewest less least of total average several".split())
+
+
+def _part_of_day(table: _Table, i: int) -> None:
+    """A bare part of the day that a key is called is that key: "nights"."""
+    wins = table.at[i].get("WIN", {})
+    if i + 1 in wins and i + 1 in table.at[i].get("KEY", {}) and any(w.hours for w in wins[i + 1].meaning):
+        del wins[i + 1]
+        if not wins:
+            del table.at[i]["WIN"]
 
 
 def _time(table: _Table, i: int) -> None:
@@ -612,7 +627,8 @@ def _texts(table: _Table, question: str) -> None:
             stop = _without_fillers(at, first, end)
             while stop > first and words[stop - 1].low in lexicon.OFTEN:
                 stop -= 1  # "searched for a lamp recently"
-            if stop > first:
+            whom = any(stop in at[k].get("CONTACT", ()) for k in range(first, stop))  # "searching for gold members"
+            if stop > first and not whom:
                 said = question[words[first].start : words[stop - 1].end]
                 table.put("TEXT", first, stop, " ".join(said.casefold().split()))
             first = max(at[end].get("OR", {len(words): None})) if stop > first and end < len(words) else len(words)
@@ -1164,9 +1180,10 @@ def _label(table: _Table, end: int, bracketed: bool) -> None:
     if any(not _PEOPLE.isdisjoint(edges) for edges in at[:end]):
         for sign in (end, len(lows) - 1) if bracketed else (end,):
             table.put("FILL", sign, sign + 1, lows[sign])
+        table.put("ASIDE", end, end + 1)
 
 
-_PEOPLE = frozenset("VALUE GENDER BOOL BOOLNOUN AGEP AGENOUN TERM BUYERS AGENT REPEAT".split())
+_PEOPLE = frozenset("VALUE GENDER BOOL BOOLNOUN AGEP AGENOUN TERM BUYERS AGENT REPEAT TOPN BOUND INSEGMENT".split())
 _NO_LABEL = frozenset("WHO WHOSE AND OR BUT WITHOUT NEG COMMA EXCEPT".split())
 
 

@@ -371,8 +371,8 @@ def _count_events(ctx: Context, tree: Tree) -> tuple[Condition, Output]:
             if rest:
                 raise refusal(rest[0], "A further condition after the verb is not read here.")
             population = described(ctx, np, done.trees())
-    mention = ctx.mention(plain(ctx.names, draft, "window"))
-    if mention.measure == "distinct" or len(mention.variants) != 1:
+    mention = ctx.mention(plain(ctx.names, draft, "window"), one=True)
+    if mention.measure == "distinct":
         raise refusal(tree, "Only events of one kind are counted.")
     window = ctx.draft_window(draft)
     if mention.profile:
@@ -672,8 +672,10 @@ def _with_tail(ctx: Context, tree: Tree, population: Condition, output: Output) 
             own = _own_of_two(ctx, tree, population)
             if own is not None:
                 raise refusal(own, "An event's property is not compared with an attribute.", "unsupported")
-            with_their = tree.name == "show" and ctx.text(tree.leaf("SHOW")).casefold() == "with their"
-            if with_their and any(_is_had(shown) for shown in tree.trees("shown")):
+            word = ctx.text(tree.leaf("SHOW")).casefold() if tree.name == "show" else ""
+            before = {ctx.names.lattice.words[i].low for t in tree.trees("shown") for i in (t.first - 1, t.first)}
+            together = word in ("along with", "together with") and before.isdisjoint(lexicon.POSSESSIVE)
+            if (word == "with their" or together) and any(_is_had(shown) for shown in tree.trees("shown")):
                 raise refusal(tree, f'"{ctx.text(tree)}": to be shown, or to be had?', "vague")
             if tree.name == "show_with" and isinstance(tree.part("shown").part("sortkey").children[0], Edge):
                 raise refusal(tree, f'"{ctx.text(tree)}": to be shown, or to be known?', "vague")

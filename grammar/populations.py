@@ -43,6 +43,7 @@ from grammar.values import (
     quant_bound,
     signup_event,
     signup_key,
+    value_options,
     vlist_groups,
 )
 from grammar.vocabulary import Value, singular
@@ -50,7 +51,7 @@ from grammar.vocabulary import Value, singular
 VPS = frozenset({"vp", "vp_be", "vp_either", "vp_neither", "vp_both"})
 RESTS = frozenset({"linked", "loose"})
 POPULATIONS = ("asked", "population", "bracketed", "value_population")
-RELATIVES = frozenset({"group", "who", "who_then", "whose_", "bywhom", "except"})
+RELATIVES = frozenset({"group", "who", "who_then", "whose_", "bywhom", "aside", "except"})
 _HAPPENINGS = frozenset({"signed_up", "abandoned", "came_back", "stopped", "moved_segment"})
 _EVENT_NMODS = frozenset({"with_event", "without_event", "active"})
 NMODS = frozenset(
@@ -130,6 +131,8 @@ def _populated(ctx: Context, tree: Tree, opening: Tree | None) -> Condition:
     for earlier, later in pairwise(nmods):
         if later.name == "place" and earlier.name in _EVENT_NMODS:
             raise refusal(later, "After an event a place is the event's.")
+    if np is None and parts:
+        _asks_of(ctx, parts[0])
     if nmods and rest and not first:
         _says_of(ctx, nmods[-1], rest[0])
     moved = [t for t in nmods if t.name in _EVENT_NMODS | {"signed_up"} and np is not None and rest]
@@ -156,7 +159,19 @@ def _populated(ctx: Context, tree: Tree, opening: Tree | None) -> Condition:
         raise refusal(several, f'"{ctx.text(several)}" is said of what they did.')  # "bought any of Nike, Puma"
     if several is not None:
         conditions.append(_several(ctx, several))
-    return conditions[0] if len(conditions) == 1 else _under_rank(conditions)
+    if not conditions:
+        raise Refused("incomplete", 0, 1, "It is not said who is meant.")
+    head = np is not None and bool(np.part("nphead").trees())
+    return _under_rank(conditions) if head and len(conditions) > 1 else all_of(*conditions)
+
+
+def _asks_of(ctx: Context, tree: Tree) -> None:
+    """Refused where the opening words are of what follows: "what tier is gold", "want to book a hut"."""
+    before = ctx.names.lattice.words[tree.first - 1].low if tree.first else ""
+    if tree.name == "keyed" and before in ("what", "which"):
+        raise refusal(tree, f'What is asked of "{ctx.text(tree)}"?', "unsupported")
+    if tree.name in (*VPS, "bare") and before == "to":
+        raise refusal(tree, f'"to {ctx.text(tree)}": only what has happened is known.', "unsupported")
 
 
 def _no_noun(ctx: Context, tree: Tree) -> None:
@@ -276,8 +291,6 @@ def _all_used(ctx: Context, tree: Tree, used: Sequence[Tree | Edge | None]) -> N
 
 def _under_rank(conditions: list[Condition]) -> Condition:
     """A rank at the head ranks those who meet the conditions."""
-    if not conditions:
-        raise Refused("incomplete", 0, 1, "It is not said who is meant.")
     head = conditions[0]
     if isinstance(head, Rank):
         return replace(head, among=all_of(head.among, *conditions[1:]))
@@ -314,6 +327,7 @@ def noun_phrase(ctx: Context, np: Tree, nmods: list[Tree], about: list[Clause] |
     elif isinstance(child, Tree):
         child, nmods = _timed_rank(child, nmods)
         rank = _ranked(ctx, child)
+        _of_what_is_counted(ctx, [child, *nmods])
     elif child.category == "ABANDONER":
         wins, nmods = _times(nmods)
         conditions.append(abandoned(ctx.windows(wins) if wins else ctx.default_window()))
@@ -368,6 +382,8 @@ def noun_phrase(ctx: Context, np: Tree, nmods: list[Tree], about: list[Clause] |
             about.append(Clause(Link("start"), events.first, events.end, event=events))
         else:
             conditions.append(event_condition(ctx, events, ctx.draft_window(events)))
+    if rank is None:
+        _of_what_is_counted(ctx, nmods)
     if nmods:
         conditions.append(combined(ctx, nmods, []))
     bare = np.tree("agebare")
@@ -575,6 +591,19 @@ def _as_product(ctx: Context, vlist: Tree) -> bool:
     return ctx.choose((True, False), ctx.text(vlist))
 
 
+def _of_what_is_counted(ctx: Context, phrases: Sequence[Tree]) -> None:
+    """Refused where a place behind what is counted is taken for the contact's, though the event has it: "the top 10 by
+    hut bookings in Faro"."""
+    for counted, later in pairwise(phrases):
+        nouns = [e for e in counted.leaves() if e.category in ("EN", "EV", "TAIL")]
+        dwelling = {ctx.text(e).split()[0] for e in later.children if isinstance(e, Edge) and e.category == "LIVEIN"}
+        if later.name != "place" or not nouns or nouns[-1].end != later.first or dwelling & _LIVING:
+            continue
+        values = [e for e in later.part("vlist").leaves() if isinstance(e.meaning, ValueHit)]
+        if any(value_options(ctx.names, c.event, e, None) for n in nouns for c in n.meaning.candidates for e in values):
+            raise refusal(later, f'"{ctx.text(later)}" is said of what is counted.')
+
+
 def _held(edge: Edge) -> tuple[Value, ...]:
     return edge.meaning.values if isinstance(edge.meaning, ValueHit) else ()
 
@@ -625,6 +654,8 @@ def combined(ctx: Context, first: list[Tree], rest: list[Tree], about: Sequence[
                 more[0].condition = negated(same)
         if before is not None and tree.name == "loose":
             _attaches(ctx, before, tree.trees()[0])
+        if before is not None and before.event is not None and more and more[0].link.kind in ("loose", "comma"):
+            _of_the_thing(ctx, before.event, tree)
         found.extend(more)
     if found and found[0].link.kind in ("then", "after", "before", "nor"):
         raise refusal(found[0], "There is no verb before that this could follow.")
@@ -803,6 +834,30 @@ def _attaches(ctx: Context, before: Clause, tree: Tree) -> None:
         raise refusal(tree, f'"{ctx.text(tree)}" says nothing of what stands before it.')
 
 
+def _of_the_thing(ctx: Context, draft: EventDraft, tree: Tree) -> None:
+    """Refused where what is said of a thing is taken for the contact's: "booked a hut that was in Faro", "…, which was
+    the Fern Hut". What no event like it holds may be said of people, who are several: "that are gold"."""
+    relative = tree.tree("who") or next((t for unit in tree.trees("unit") for t in unit.trees("who")), None)
+    core = next((t for vp in (relative.trees("vp_be") if relative is not None else ()) for t in vp.trees()), None)
+    word = relative.edge("WHO") if relative is not None else None
+    pronoun = ctx.text(word).casefold() if word is not None else ""
+    if word is None or core is None or pronoun not in ("that", "which"):
+        return
+    said = core.tree("place", "place_outside") or core
+    dwelling = {word.low for e in said.own("LIVEIN") for word in ctx.names.lattice.words[e.first : e.end]}
+    vlist = said.tree("vlist") if dwelling.isdisjoint(_LIVING) else None
+    if vlist is None:
+        return
+    values = [e for e in vlist.leaves() if isinstance(e.meaning, ValueHit)]
+    held = any(value_options(ctx.names, event, e, None) for event in draft.may_be() for e in values)
+    verb = ctx.names.lattice.words[word.end].low
+    if held or pronoun == "which" or verb in ("is", "was", "isnt", "wasnt"):
+        raise refusal(core, f'"{ctx.text(core)}" is said of "{ctx.text(draft)}", which has no such value.')
+
+
+_LIVING = frozenset("living lives live lived residing resides reside hailing coming".split())
+
+
 def _linked(ctx: Context, tree: Tree) -> list[Clause]:
     if tree.name == "loose":
         return _clauses(ctx, tree.trees()[0], Link("loose"), False)
@@ -891,6 +946,8 @@ def _clauses(ctx: Context, tree: Tree, link: Link, who: bool) -> list[Clause]:
             if link.kind not in ("and", "but"):
                 raise refusal(tree.leaf("THEN"), "Then after what?")
             return _clauses(ctx, tree.trees()[0], replace(link, kind="then"), False)
+        case "aside":  # "gold members (women)"
+            return [_core(ctx, tree.trees()[0], link, True, None)]
         case "whose_":
             return _whose(ctx, tree.trees()[0], link)
         case "befell":  # "after a claim was rejected"

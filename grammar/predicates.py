@@ -552,6 +552,8 @@ def did_before(ctx: Context, said: Tree | Edge, events: Events, window: Window) 
 def _none_since(ctx: Context, said: Tree | Edge, events: Events, window: Window) -> Condition:
     """None of such events in a window that reaches to now: who "stopped in May" may have begun again in June."""
     match window:
-        case Window(Rolling() | Calendar(back=0) | Between(end=None)):
+        case Window(Calendar(unit="day")):
+            pass
+        case Window(Rolling() | Calendar(back=0) | Between(end=None)) if not window.weekdays and not window.hours:
             return did(replace(events, window=window), NEVER)
     raise refusal(said, f'"{ctx.text(said)}": in the last how many days, or since when?', "vague")

@@ -37,6 +37,7 @@ from grammar.values import (
     key_values,
     name_parts,
     negates,
+    not_elsewhere,
     one_or_two,
     said_text,
     signup_key,
@@ -251,6 +252,7 @@ def value_key_is(ctx: Context, tree: Tree) -> Condition:
         whole = any(end > key.end for c in ("EN", "EV") for end in at.get(c, {}))
         if whole and any(e.category == "UNK" for e in vlist.leaves()):  # "free trainer sessions"
             raise refusal(key, f'"{ctx.text(key)}" is part of the name of an event.')
+    not_elsewhere(ctx.names, vlist, [attribute])
     texts, warnings = key_values(ctx.names, vlist, [attribute])
     partial = [text for text in texts if "@" not in text] if "email" in attribute.name.lower() else []
     if partial and warnings:

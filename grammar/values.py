@@ -280,6 +280,8 @@ def key_test(
             unknown_word = next((e for e in tree.leaves() if e.category == "UNK"), None)
             if unknown_word is not None and not explicit:
                 raise unknown(names, unknown_word, keys[0].event, keys)
+            if not explicit:
+                not_elsewhere(names, tree, keys)
             texts, warnings = key_values(names, tree, keys)
             return Text("is", texts, negated and not attribute), warnings
         case "is_not":
@@ -484,6 +486,21 @@ def key_values(names: Names, tree: Tree, keys: Sequence[Key]) -> tuple[tuple[str
             hint = f' The nearest is "{near[0].text}".' if near else ""
             warnings.append(f'No {keys[0].name} is "{said}".{hint}')
     return canonical(texts), tuple(warnings)
+
+
+def not_elsewhere(names: Names, tree: Tree, keys: Sequence[Key]) -> None:
+    """Refused where a word right beside a key is no value of it, though the data holds it of something else: "hut
+    lights" is no hut of that name."""
+    for group in vlist_groups(tree)[0]:
+        said = names.held(said_text(names, group), keys)
+        other = next((e for e in group if e.category == "VALUE" and not _holds(e, keys)), None)
+        if other is not None and not said:
+            raise unknown(names, other, keys[0].event if keys else None, keys)
+
+
+def _holds(edge: Edge, keys: Sequence[Key]) -> bool:
+    """Whether one of the keys has the value."""
+    return any(v.key in keys for v in edge.meaning.values)
 
 
 def _qualified(names: Names, group: Sequence[Edge], keys: Sequence[Key]) -> str | None:
