@@ -739,17 +739,21 @@ class _Parts:
     ) -> list[list[tuple[EventFilter, ...]]]:
         """In "red saddles or helmets" what stands before the first noun may be said of all: the list with it. Behind an
         article a new object begins ("a red saddle or a helmet")."""
-        at = [n for n, (group, after) in enumerate(pairwise(groups)) if len(group) > 1 == len(after)]
+        ends = len(groups) - 2  # behind it the last, whose noun may be of all: "red Corvino or Brisk helmets"
+        at = [
+            n for n, (group, after) in enumerate(pairwise(groups)) if len(group) > 1 and (len(after) == 1 or n == ends)
+        ]
         at = [n for n in at if not self.names.lattice.behind_article(groups[n + 1][0].first)]
         found = []
         for choice in together:
-            goes_on = [n for n in at if _of_one_property(choice[n][-1], choice[n + 1][0])]
-            if goes_on and (goes_on != [0] or any(not _of_one_property(choice[0][-1], o[-1]) for o in choice[1:])):
+            said = [choice[n][len(group) - 1] for n, group in enumerate(groups)]
+            goes_on = [n for n in at if _of_one_property(said[n], choice[n + 1][0])]
+            if goes_on and (goes_on != [0] or any(not _of_one_property(said[0], other[0]) for other in choice[1:])):
                 words = self.names.lattice.text(groups[goes_on[0]][0].first, tree.end)
                 raise self.refuse(tree, f'"{words}": what stands before the first, is it said of all?', "vague")
-            if goes_on and all(len(group) == 1 for group in groups[1:]):
+            if goes_on and all(len(group) == 1 for group in groups[1:-1]):
                 first, *others = choice
-                found.append([first, *(first[:-1] + other for other in others)])
+                found.append([first, *(first[: len(groups[0]) - 1] + other for other in others)])
             elif goes_on:
                 raise self.refuse(tree, "Which of these go together?", "vague")
         return found

@@ -452,7 +452,7 @@ def stopped(ctx: Context, core: Tree) -> Condition:
     if len(spans) != 1:
         raise refusal(core, f'"{ctx.text(core)}" needs a number of days.', "vague")
     draft.time = replace(draft.time, before=(), after=(), withins=())
-    return did_before(ctx, core, ctx.events(draft, ALWAYS), ctx.span_window(spans[0]))
+    return did_before(ctx, spans[0], ctx.events(draft, ALWAYS), ctx.span_window(spans[0]))
 
 
 def abandoned(window: Window) -> Condition:
