@@ -118,7 +118,7 @@ def test_everything_is_pinned() -> None:
 def test_all_is_all() -> None:
     extras = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]
     whole = {name for need in extras["all"] for name in re.findall(r"[a-z]+", need.partition("[")[2])}
-    assert set(extras) - whole <= {"all", "bench", "dev"}
+    assert set(extras) - whole <= {"all", "bench", "dev", "wire"}
 
 
 def test_no_registry_is_named() -> None:
