@@ -16,7 +16,7 @@ def serve(folder: Path) -> None:
 
     settings = xllamacpp.CommonParams()
     settings.model.path = str(assemble(folder / "model.gguf"))
-    settings.n_ctx, settings.n_parallel, settings.sampling.temp = CONTEXT, 1, 0.0
+    settings.n_ctx, settings.n_parallel = CONTEXT, 1
     settings.hostnames, settings.port, settings.ui = ["127.0.0.1"], 0, False
     server = xllamacpp.Server(settings)
     print(f"{server.listening_address}/v1", flush=True)
