@@ -152,8 +152,8 @@ def _is_of_contacts(names: Names, draft: EventDraft, found: Sequence[Mention]) -
     stems = set.intersection(*(set(names.stems(event)) for event in events))
     said = {singular(w.low) for w in names.lattice.words[draft.first : draft.end] if stem(w.low) in stems}
     numbers = [k for k in names.attributes if "number" in k.holds]
-    theirs = next((k for k in numbers if said & {singular(part) for part in name_parts(k.name)}), None)
-    if theirs is not None and draft.which is None:
+    theirs = next((k for k in numbers if said <= {singular(part) for part in name_parts(k.name)}), None)
+    if said and theirs is not None and draft.which is None:
         reason = f'"{names.text(draft)}": the attribute {theirs.name}, or {found[0].event}?'
         raise refusal(draft, reason, "vague")
 
@@ -161,10 +161,17 @@ def _is_of_contacts(names: Names, draft: EventDraft, found: Sequence[Mention]) -
 def _brought_about(names: Names, draft: EventDraft, found: Sequence[Mention]) -> None:
     """ "with an address" of address-changed: such a noun does not say that it was changed; and a noun that is a whole
     value of another event may be that ("raised a ticket by phone, without app")."""
-    verbs = [names.verbs(event) for event in {mention.event for mention in found if mention.event is not None}]
+    events = {mention.event for mention in found if mention.event is not None}
+    verbs = [names.verbs(event) for event in events]
     if {stem(word.low) for word in names.lattice.words}.intersection(*verbs):
         return  # "how many rides were cancelled"
-    held = [e for k in range(draft.first, draft.end) for e in names.lattice.at[k].get("VALUE", {}).values()]
+    nouns = [
+        k
+        for k in range(draft.first, draft.end)
+        for event in events
+        if stem(names.lattice.words[k].low) in names.stems(event)
+    ]  # no "price" behind "spa"
+    held = [e for k in dict.fromkeys(nouns) for e in names.lattice.at[k].get("VALUE", {}).values()]
     acts = all(stems <= lexicon.LIGHT_STEMS for stems in verbs)  # a recharge is done
     for edge in held if not acts else ():
         keys = [v.key for v in edge.meaning.values if v.key.name not in lexicon.SEARCH_KEYS]
