@@ -8,8 +8,8 @@ from datetime import datetime
 from types import MappingProxyType
 from typing import Final
 
-VERSION: Final = 3
-"""The version of these tables. A store file of a newer one is refused, never guessed at."""
+VERSION: Final = 4
+"""The version of these tables and of what is in them. A store file of a newer one is refused, never guessed at."""
 
 EVERY_TYPE: Final = -1
 """Stands for any type in `state`."""
