@@ -8,7 +8,7 @@ JSON. Lines are taken apart here, and their properties in SQL.
 from __future__ import annotations
 
 import json
-from collections.abc import Container, Iterable, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, tzinfo
 from typing import Any, Final
@@ -105,7 +105,6 @@ _Envelope: Any = msgspec.defstruct(
     gc=False,
 )
 """A line whose parts surely are what they must be, and has no others."""
-_KNOWN: Final = frozenset(_Envelope.__struct_fields__)
 _decode_envelope: Final = msgspec.json.Decoder(_Envelope).decode
 _decode_parts: Final = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 _OWN: Final[Mapping[str, frozenset[str]]] = {
@@ -289,9 +288,8 @@ def _envelopes(
             try:
                 found.append(_decode_envelope(raw))
             except msgspec.ValidationError:  # not an object, or one with other keys
-                parts = _decode_parts(raw)
-                found.append(_decode_envelope(msgspec.json.encode({k: v for k, v in parts.items() if k in _KNOWN})))
-                extras[len(places)] = {key: part for key, part in parts.items() if key not in _KNOWN}
+                envelope, extras[len(places)] = taken_apart(raw, _decode_envelope)
+                found.append(envelope)
             places.append(pos)
         except UNREADABLE:
             if raw.strip():
@@ -331,6 +329,14 @@ def _envelopes(
             doubtful += table["pos"].filter(pa.array(~sure)).to_pylist()
             table = table.filter(pa.array(sure))
     return table, sorted(doubtful), blank
+
+
+def taken_apart(raw: bytes, decode: Callable[[bytes], Any]) -> tuple[Any, dict[str, msgspec.Raw]]:
+    """The envelope of an object that has other keys too, as `decode` reads it, and these: they are kept. Among them is
+    created_at, which is ours to set."""
+    parts = _decode_parts(raw)
+    extra = {key: part for key, part in parts.items() if key not in _Envelope.__struct_fields__}
+    return decode(msgspec.json.encode({key: part for key, part in parts.items() if key not in extra})), extra
 
 
 def _types(came: Sequence[str], names: dict[str, int]) -> tuple[pa.Table, Any]:
@@ -519,10 +525,13 @@ def columns(scratch: Session, told: Told) -> Columns:
     return Columns(pa.table(events), items, observe_distinct(_seen(scratch, told)))
 
 
-def _known_json(texts: pa.ChunkedArray) -> pa.ChunkedArray:
+def known_json(texts: pa.Array) -> pa.Array:
     """A column of JSON that has been read and is known to be valid: so it is not checked again."""
-    json_of = [pa.ExtensionArray.from_storage(pa.json_(), chunk) for chunk in texts.chunks]
-    return pa.chunked_array(json_of, pa.json_())
+    return pa.ExtensionArray.from_storage(pa.json_(), texts)
+
+
+def _known_json(texts: pa.ChunkedArray) -> pa.ChunkedArray:
+    return pa.chunked_array(map(known_json, texts.chunks), pa.json_())
 
 
 def _in_order(events: pa.Table) -> pa.Table:

@@ -274,9 +274,7 @@ _Envelope: Any = msgspec.defstruct(
     gc=False,
 )
 _EVENT_COLUMNS: Final = event_columns()
-_KNOWN: Final = frozenset(_Envelope.__struct_fields__)
 _decode_envelope: Final = msgspec.json.Decoder(_Envelope).decode
-_decode_parts: Final = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 _decode: Final = msgspec.json.Decoder().decode
 
 
@@ -576,14 +574,11 @@ def _read_events(
             try:
                 envelope = _decode_envelope(raw)
             except msgspec.ValidationError:
-                # Not an object, or one with other keys: they are kept. Among them is created_at, which is ours to set.
-                payload = _decode(raw)
+                payload = _decode(raw)  # not an object, or one with other keys
                 if not isinstance(payload, dict):
                     failures.append(Failure(line, raw, validate(payload)))
                     continue
-                parts = _decode_parts(raw)
-                extra = {key: part for key, part in parts.items() if key not in _KNOWN}
-                envelope = _decode_envelope(msgspec.json.encode({k: v for k, v in parts.items() if k in _KNOWN}))
+                envelope, extra = columns.taken_apart(raw, _decode_envelope)
             properties = _decode(envelope.event_properties)
             context_raw = bytes(envelope.context)
             context = contexts.get(context_raw) or _decode(context_raw)
@@ -857,8 +852,7 @@ def _insert(tx: Session, book: PhonebookRow, events: Mapping[str, pa.Array], ite
 
 
 def _json(raws: Sequence[bytes | None]) -> pa.Array:
-    """A column of JSON that has been read and is known to be valid: so it is not checked again."""
-    return pa.ExtensionArray.from_storage(pa.json_(), pa.array(raws, pa.binary()).cast(pa.string()))
+    return columns.known_json(pa.array(raws, pa.binary()).cast(pa.string()))
 
 
 # ── contacts ──────────────────────────────────────────────────────────────────────────────────────────────────────
