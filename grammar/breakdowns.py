@@ -12,7 +12,7 @@ from grammar.measures import (
     measure_of,
     measured_events,
     need_orders,
-    ordered,
+    order_value,
     own_number,
     spend_of,
 )
@@ -259,9 +259,8 @@ def number_of(ctx: Context, tree: Tree, window: Window) -> Output:
             need_orders(ctx, spend)
             return Value(agg.meaning, spend_of(ctx, tree, window))
         case "order_value":
-            edge = tree.leaf("AOV")
-            need_orders(ctx, edge)
-            return Pooled(edge.meaning, ordered(ctx, tree, window), ORDER_VALUE)
+            value = order_value(ctx, tree, window)
+            return Pooled(value.how, value.events, value.property)
         case "count_of":
             events = measured_events(ctx, tree, window)
             if agg is None or agg.meaning == "total":

@@ -632,14 +632,13 @@ def _spent(ctx: Context, clause: Clause) -> Condition:
     """ "spent over 500 (on Nike) (in March)"; with an object that names another event, that event's money."""
     tree = clause.spent
     assert tree is not None
-    pair, together = one_or_two(ctx.names, tree) if len([c for c in tree.children if _is_bound(c)]) > 1 else ([], True)
-    edge = tree.edge("BOUND", "NUM", "NOTHING")
+    bounds, together = one_or_two(ctx.names, tree)
+    edge = bounds[0] if bounds else tree.edge("NUM", "NOTHING")
     if edge is None:
         raise refusal(tree, "It is not said how much was spent.", "incomplete")
     nothing = edge.category == "NOTHING"
     if nothing and clause.negation is not None:
         raise refusal(edge, "Two negations in one clause.")
-    bound = Bound("=", 0) if nothing else sum_bound(edge)
     window = clause.window
     items: tuple[EventFilter, ...] = ()
     near = tuple(from_date(ctx.names, arg) for arg in tree.trees("near_date"))
@@ -677,13 +676,9 @@ def _spent(ctx: Context, clause: Clause) -> Condition:
         window = ALWAYS if ever else ctx.default_window()
     events = Events("order-completed", filters(*items, *such, *near), window)
     measure = Spend(events) if nothing else in_currency(ctx, Spend(events), edge)
-    each = [Has(measure, sum_bound(one)) for one in pair] or [Has(measure, bound)]
+    each = [Has(measure, Bound("=", 0) if nothing else sum_bound(one)) for one in bounds or [edge]]
     condition = all_of(*each) if together else any_of(*each)
     return negated(condition) if clause.negation is not None else condition
-
-
-def _is_bound(part: Tree | Edge) -> bool:
-    return isinstance(part, Edge) and part.category == "BOUND"
 
 
 # ── and, or, but ──────────────────────────────────────────────────────────────────────────────────────────────────

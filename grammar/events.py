@@ -134,8 +134,7 @@ def resolve_mention(names: Names, draft: EventDraft, windows: Callable[[Edge], W
             draft.objects or draft.tails or any(all(v.key.level != "attribute" for v in hit.values) for hit in before)
         )
         if found and tier == "noun" and not told:
-            _brought_about(names, draft, found)
-            _is_of_contacts(names, draft, found)
+            _named_alone(names, draft, found)
         if found:
             return list(dict.fromkeys(found))
         if tier == "everyday" and unclear is not None:
@@ -144,43 +143,37 @@ def resolve_mention(names: Names, draft: EventDraft, windows: Callable[[Edge], W
     raise failure
 
 
-def _is_of_contacts(names: Names, draft: EventDraft, found: Sequence[Mention]) -> None:
-    """ "with stamps" of stamps-collected, where contacts have a number of stamps themselves: which of them it is."""
-    events = {mention.event for mention in found if mention.event is not None}
-    if {stem(word.low) for word in names.lattice.words}.intersection(*map(names.verbs, events)):
-        return  # "how many stamps were collected"
-    stems = set.intersection(*(set(names.stems(event)) for event in events))
-    said = {singular(w.low) for w in names.lattice.words[draft.first : draft.end] if stem(w.low) in stems}
-    numbers = [k for k in names.attributes if "number" in k.holds]
-    theirs = next((k for k in numbers if said <= {singular(part) for part in name_parts(k.name)}), None)
-    if said and theirs is not None and draft.which is None:
-        reason = f'"{names.text(draft)}": the attribute {theirs.name}, or {found[0].event}?'
-        raise refusal(draft, reason, "vague")
-
-
-def _brought_about(names: Names, draft: EventDraft, found: Sequence[Mention]) -> None:
-    """ "with an address" of address-changed: such a noun does not say that it was changed; and a noun that is a whole
-    value of another event may be that ("raised a ticket by phone, without app")."""
+def _named_alone(names: Names, draft: EventDraft, found: Sequence[Mention]) -> None:
+    """Refused where the noun of an event, without its verb, may be something else or does not say enough."""
     events = {mention.event for mention in found if mention.event is not None}
     verbs = [names.verbs(event) for event in events]
     if {stem(word.low) for word in names.lattice.words}.intersection(*verbs):
         return  # "how many rides were cancelled"
-    nouns = [
-        k
-        for k in range(draft.first, draft.end)
-        for event in events
-        if stem(names.lattice.words[k].low) in names.stems(event)
-    ]  # no "price" behind "spa"
-    held = [e for k in dict.fromkeys(nouns) for e in names.lattice.at[k].get("VALUE", {}).values()]
-    acts = all(stems <= lexicon.LIGHT_STEMS for stems in verbs)  # a recharge is done
-    for edge in held if not acts else ():
+    event, stems = found[0].event, [set(names.stems(event)) for event in events]
+    span = range(draft.first, draft.end)
+    if not all(light <= lexicon.LIGHT_STEMS for light in verbs):  # but a recharge is done
+        _is_a_value(names, draft, [k for k in span if stem(names.lattice.words[k].low) in set.union(*stems)], event)
+    if all(altered & (lexicon.ALTERING_STEMS | {"upgrad", "downgrad"}) for altered in verbs):  # "with an address"
+        raise refusal(draft, f'"{names.text(draft)}" does not say what was done to it; {event} is known.', "incomplete")
+    # "with stamps" of stamps-collected, where contacts have a number of stamps themselves
+    said = {
+        singular(names.lattice.words[k].low)
+        for k in span
+        if stem(names.lattice.words[k].low) in set.intersection(*stems)
+    }
+    numbers = [k for k in names.attributes if "number" in k.holds]
+    theirs = next((k for k in numbers if said <= {singular(part) for part in name_parts(k.name)}), None)
+    if said and theirs is not None and draft.which is None:
+        raise refusal(draft, f'"{names.text(draft)}": the attribute {theirs.name}, or {event}?', "vague")
+
+
+def _is_a_value(names: Names, draft: EventDraft, nouns: Sequence[int], event: str | None) -> None:
+    """ "raised a ticket by phone, without app": a noun that is a whole value of another event may be that."""
+    for edge in (e for k in nouns for e in names.lattice.at[k].get("VALUE", {}).values()):
         keys = [v.key for v in edge.meaning.values if v.key.name not in lexicon.SEARCH_KEYS]
         if edge.end == draft.end and keys and not draft.may_be() & {k.event for k in keys}:
             which = f"a value of the {keys[0].name} of {keys[0].event or 'the contacts'}"
-            raise refusal(edge, f'"{names.text(edge)}": {which}, or {found[0].event}?', "vague")
-    if all(stems & (lexicon.ALTERING_STEMS | {"upgrad", "downgrad"}) for stems in verbs):
-        event = found[0].event
-        raise refusal(draft, f'"{names.text(draft)}" does not say what was done to it; {event} is known.', "incomplete")
+            raise refusal(edge, f'"{names.text(edge)}": {which}, or {event}?', "vague")
 
 
 def _tails_fit(names: Names, draft: EventDraft, candidate: Candidate) -> None:

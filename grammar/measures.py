@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import TypeVar
 
 from grammar.context import Context
 from grammar.draft import EventDraft, Tree, refusal
@@ -28,6 +29,8 @@ from grammar.query import (
 from grammar.values import ORDER, converted, currency_filter, duration_keys, is_number, money_keys, properties
 from grammar.vocabulary import Key
 from grammar.when import merge
+
+_Money = TypeVar("_Money", bound=Measure)
 
 MEASURES = (
     "spend",
@@ -55,9 +58,7 @@ def measure_of(ctx: Context, tree: Tree, window: Window) -> Measure:
                 raise refusal(tree, "An average spend is one number of a group, not of a contact.")
             return spend_of(ctx, tree, window)
         case "order_value":
-            edge = tree.leaf("AOV")
-            need_orders(ctx, edge)
-            return Aggregate(edge.meaning, ordered(ctx, tree, window), ORDER_VALUE)
+            return order_value(ctx, tree, window)
         case "count_of":
             agg = tree.edge("AGG")
             if agg is not None and agg.meaning != "total":
@@ -116,23 +117,16 @@ def spend_of(ctx: Context, tree: Tree, window: Window) -> Spend:
     """What was spent, on some products or in all."""
     edge = tree.leaf("SPEND")
     obj = tree.tree(*OBJECTS)
-    of, net = orders(ctx, obj, window), edge.meaning == "net"
-    said = in_said_currency(ctx, tree, of)
-    if net and said != of:
-        raise refusal(tree, "What was given back is not known by its currency.", "unsupported")
-    return Spend(said, net=net)
+    spend, currency = Spend(orders(ctx, obj, window), net=edge.meaning == "net"), tree.edge("INCURRENCY")
+    return spend if currency is None else in_currency(ctx, spend, currency)
 
 
-def ordered(ctx: Context, tree: Tree, window: Window) -> Events:
-    """The orders that a measure is of, in the currency that is said behind it."""
-    return in_said_currency(ctx, tree, Events(ORDER, (), window))
-
-
-def in_said_currency(ctx: Context, tree: Tree, events: Events) -> Events:
-    """The events of the currency that is said behind their measure ("total spend in euros")."""
-    edge = tree.edge("INCURRENCY")
-    found, _ = currency_filter(ctx.names, events.event, edge) if edge is not None else (None, None)
-    return events if found is None else replace(events, where=filters(*events.where, found))
+def order_value(ctx: Context, tree: Tree, window: Window) -> Aggregate:
+    """What orders are worth, in the currency that is said behind it ("average order value in euros")."""
+    edge, currency = tree.leaf("AOV"), tree.edge("INCURRENCY")
+    need_orders(ctx, edge)
+    value = Aggregate(edge.meaning, Events(ORDER, (), window), ORDER_VALUE)
+    return value if currency is None else in_currency(ctx, value, currency)
 
 
 def orders(ctx: Context, obj: Tree | None, window: Window) -> Events:
@@ -247,8 +241,8 @@ def in_unit(ctx: Context, edge: Edge, key: Key, *, summed: bool = False) -> Boun
     return replace(bound, comparison=">=") if summed and edge.meaning.bare else bound
 
 
-def in_currency(ctx: Context, measure: Measure, edge: Edge) -> Measure:
-    """A measure of money in the currency that was said beside the amount."""
+def in_currency(ctx: Context, measure: _Money, edge: Edge) -> _Money:
+    """A measure of money in the currency that was said beside the amount, or behind the measure."""
     if not isinstance(measure, (Aggregate, Spend)):
         return measure
     found, warning = currency_filter(ctx.names, measure.events.event, edge)

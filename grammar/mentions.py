@@ -85,8 +85,12 @@ class Lattice:
 
 def past_fillers(lattice: Lattice, i: int) -> int:
     """The first word from i on that is no filler."""
-    while i < len(lattice.words) and "FILL" in lattice.at[i]:
-        i = max(lattice.at[i]["FILL"])
+    return _past_fillers(lattice.at, i)
+
+
+def _past_fillers(at: Sequence[Mapping[str, Mapping[int, Edge]]], i: int) -> int:
+    while i < len(at) and "FILL" in at[i]:
+        i = max(at[i]["FILL"])
     return i
 
 
@@ -646,12 +650,8 @@ def _leads_elsewhere(at: list[dict[str, dict[int, Edge]]], i: int) -> bool:
 
 def _does_without(at: list[dict[str, dict[int, Edge]]], i: int) -> bool:
     """Whether "without" stands at word i, before something that is done: "searched for a bell without buying it"."""
-    for end in at[i].get("WITHOUT", ()):
-        while end < len(at) and "FILL" in at[end]:
-            end = max(at[end]["FILL"])
-        if end < len(at) and not at[end].keys().isdisjoint(("EV", "EN")):
-            return True
-    return False
+    done = (_past_fillers(at, end) for end in at[i].get("WITHOUT", ()))
+    return any(k < len(at) and not at[k].keys().isdisjoint(("EV", "EN")) for k in done)
 
 
 def _is_search(edge: Edge) -> bool:
@@ -1011,11 +1011,14 @@ def _called(table: _Table) -> None:
     """ "called an agent", where an event type is so called, names nobody; nor does it behind another verb. Behind a key
     that is no noun of an event ("a browser called Chrome") it says what that is."""
     for i, edges in enumerate(table.at):
+        if "NAMED" not in edges:
+            continue
         behind = {c for before in table.at[:i] for c, ends in before.items() if i in ends}
         if "KEY" in behind and behind.isdisjoint(("EN", "TAIL", "EV", "PKEY", "CONTACT", "BUYERS", "AGENT")):
-            edges.pop("NAMED", None)
-        named = max(edges.get("NAMED", {0: None}))
-        verbs = edges.get("EV", {}).values() if named else ()
+            del edges["NAMED"]
+            continue
+        named = max(edges["NAMED"])
+        verbs = edges.get("EV", {}).values()
         longer = any(e.end > named and e.meaning.candidates[0].tier == "full" for e in verbs)
         linked = i > 0 and not _JOINS.isdisjoint(table.at[i - 1])
         if longer or (verbs and linked):

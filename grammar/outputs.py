@@ -172,13 +172,6 @@ def _in_order_of(ctx: Context, tree: Tree, key: Edge) -> Order:
 def _asked(ctx: Context, tree: Tree) -> tuple[Condition, Output]:
     match tree.name:
         case "users":
-            first, words = next(tree.leaves()), ctx.names.lattice.words
-            if first.category == "KEY" and "what" in [w.low for w in words[: first.first]]:
-                behind = words[first.end].low if first.end < len(words) else ""
-                if behind == "of":  # "what is the email of Priya"
-                    raise refusal(
-                        first, f'"{ctx.text(first)}" of whom? "show the {ctx.text(first)} of …" lists it.', "vague"
-                    )
             return population_of(ctx, tree.trees()[0]), Users()
         case "claimed":  # "rented a bike: women from Porto", where the words before the colon are no label
             tree.own("COLON", "LP", "RP")

@@ -70,13 +70,9 @@ _DONE = frozenset("made placed done performed taken".split())  # say no more tha
 def population_of(ctx: Context, tree: Tree) -> Condition:
     """Whom a population means, under the window at its head."""
     if tree.name == "asked":
-        before = ctx.names.lattice.words[tree.first - 1].low if tree.first else ""
-        if before == "what":
-            raise refusal(
-                Tree("what", (Edge("LEAD", tree.first - 1, tree.first),)),
-                "What was done is asked for, not who did it.",
-                "unsupported",
-            )
+        if _word_before(ctx, tree) == "what":
+            reason = "What was done is asked for, not who did it."
+            raise Refused("unsupported", tree.first - 1, tree.first, reason)
         tree = Tree("population", tuple(c for c in tree.children if isinstance(c, Tree)))
     if tree.name == "bracketed":
         return population_of(ctx, tree.trees()[0])
@@ -165,9 +161,18 @@ def _populated(ctx: Context, tree: Tree, opening: Tree | None) -> Condition:
     return _under_rank(conditions) if head and len(conditions) > 1 else all_of(*conditions)
 
 
+def _word_before(ctx: Context, tree: Tree) -> str:
+    return ctx.names.lattice.words[tree.first - 1].low if tree.first else ""
+
+
 def _asks_of(ctx: Context, tree: Tree) -> None:
-    """Refused where the opening words are of what follows: "what tier is gold", "want to book a hut"."""
-    before = ctx.names.lattice.words[tree.first - 1].low if tree.first else ""
+    """Refused where the opening words are of what follows: "what tier is gold", "what is the email of Priya", "want to
+    book a hut"."""
+    before, words = _word_before(ctx, tree), ctx.names.lattice.words
+    key = next(tree.leaves())
+    of_whom = key.category == "KEY" and words[key.end : key.end + 1] and words[key.end].low == "of"
+    if of_whom and "what" in [word.low for word in words[: tree.first]]:
+        raise refusal(key, f'"{ctx.text(key)}" of whom? "show the {ctx.text(key)} of …" lists it.', "vague")
     if tree.name == "keyed" and before in ("what", "which"):
         raise refusal(tree, f'What is asked of "{ctx.text(tree)}"?', "unsupported")
     if tree.name in (*VPS, "bare") and before == "to":
