@@ -274,6 +274,8 @@ def _fill_gaps(ctx: Context, clauses: list[Clause]) -> None:
                 raise refusal(clause, f'"{ctx.text(clause)}" has no verb.')
             copied.objects, copied.pre = [*others, way], list(model.pre)
         elif again is not None:  # "bought a product under 30 and a product over 300": the verb again
+            if not model.says_more():  # "bought or product under 30"
+                raise refusal(clause, f'"{ctx.text(clause)}" has no verb.')
             copied.objects = [again]
         elif vlist is None:  # "bought in 2025 but not in 2026": all of it again
             copied.objects, copied.pre = list(model.objects), list(model.pre)
