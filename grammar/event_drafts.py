@@ -123,6 +123,8 @@ def take_args(names: Names, draft: EventDraft, args: Sequence[Tree]) -> None:
         article = names.lattice.behind_article(draft.first)  # "an order > 500"
         if arg.name == "amount" and arg.first == draft.end and n == 0 and not article and _is_sign(names, arg):
             raise refusal(arg, f'"{names.text(arg)}": is it how many, or how much each?', "vague")  # "Logged In > 10"
+        if arg.name == "one" and (n or _ends_in_noun(names, draft, arg.first)):  # "attended a workshop any"
+            raise refusal(arg, f'"{names.text(arg)}" stands behind what was done, not behind its object.')
         _no_gap(names, arg, args[n + 1 :])
         draft.end = max(draft.end, arg.end)
         leaf = arg.child()
@@ -301,6 +303,12 @@ def _of_many(names: Names, draft: EventDraft, amount: Tree) -> bool:
         and is_of_a_number(names, amount)
         and not amount.leaf("BOUND").meaning.currency
     )
+
+
+def _ends_in_noun(names: Names, draft: EventDraft, end: int) -> bool:
+    """Whether the words of an event up to a word are its noun, with a verb ("attended a workshop") or alone."""
+    named = any(end in names.lattice.at[i].get("EN", {}) for i in range(draft.first + (not draft.noun), end))
+    return named and not names.lattice.words[end - 1].low.endswith("ing")
 
 
 def _is_sign(names: Names, amount: Tree) -> bool:

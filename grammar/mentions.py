@@ -1038,6 +1038,8 @@ def _fillers(table: _Table) -> None:
             follows = table.at[end].keys() if end < len(table.at) else {"END"}
             if fill.meaning in _ARTICLES and not follows.isdisjoint(_NO_NOUN) and follows.isdisjoint(_NOUNS):
                 del fills[end]
+            elif fill.meaning in ("any", "some") and not _PREPOSITIONS.isdisjoint(follows) and "VALUE" not in follows:
+                del fills[end]  # "added any to the cart": any of those
             elif table.lows[i] == "all" and (i in done or _all_of_them(table, i)):
                 del fills[end]  # "cancelled all their orders"
                 table.put("EACH", i, end)

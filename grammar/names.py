@@ -352,7 +352,7 @@ def _by_name(names: Index, lows: Sequence[str], i: int) -> Iterable[tuple[int, F
             continue
         before, word, prefix = prefix, lows[j], ""
         possessed = word in ("their", "his", "her") and lows[j - 1] in _INSIDE  # "a session with their trainer"
-        if j > i and (word in lexicon.DEMONSTRATIVES or possessed):
+        if j > i and (word in lexicon.DEMONSTRATIVES or possessed or _alone(lows, j)):
             return
         if j > i and word in lexicon.DETERMINERS:
             continue
@@ -507,11 +507,16 @@ def _everyday(
 _BETWEEN = lexicon.DETERMINERS - lexicon.DEMONSTRATIVES
 
 
+def _alone(lows: Sequence[str], i: int) -> bool:
+    """Whether word i is a thing, not the article of one: "added any to the cart"."""
+    return lows[i] in ("any", "some") and not _INSIDE.isdisjoint(lows[i + 1 : i + 2])
+
+
 def phrase_end(phrase: tuple[str, ...], lows: Sequence[str], i: int) -> int | None:
     """Where a phrase that starts at word i ends; determiners may stand between its words."""
     j = i
     for n, word in enumerate(phrase):
-        while n and j < len(lows) and lows[j] != word and lows[j] in _BETWEEN:
+        while n and j < len(lows) and lows[j] != word and lows[j] in _BETWEEN and not _alone(lows, j):
             j += 1
         if j >= len(lows) or lows[j] != word:
             return None
