@@ -256,7 +256,16 @@ def _two_subjects(ctx: Context, tree: Tree) -> Condition | None:
                 before = tuple(aged if c is first else c for c in before)
                 left = Tree(tree.name, before)
         said = (*(t for t in unit.trees() if t is not np), *after)
-        alike = bool(said) and _of_one_attribute(population_of(ctx, left), noun_phrase(ctx, np, []))
+        lone = left
+        adjectives = first.trees("npre") if first.name == "np" else []
+        if adjectives and not np.trees("npre"):  # "gold women or men"
+            heads = [{leaf.category for leaf in t.part("nphead").leaves()} for t in (first, np)]
+            if heads[0] == heads[1] and (heads[0] == {"GENDER"} or ctx.choose((True, False), words)):
+                told = Tree("np", (*(t.fresh() for t in adjectives), *np.children))
+                right = Tree("population", (*shared, *(told if t is np else t for t in unit.trees()), *after))
+                bare_first = Tree("np", tuple(c for c in first.children if c not in adjectives))
+                lone = Tree(tree.name, tuple(bare_first if c is first else c for c in before))
+        alike = bool(said) and _of_one_attribute(population_of(ctx, lone), noun_phrase(ctx, np, []))
         if len(said) > len(after) and not alike:
             said = after  # but "women and men from Pune"
         reach = said and not own and not tree.has("EITHER") and (alike or ctx.choose((True, False), words))

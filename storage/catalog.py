@@ -15,6 +15,7 @@ from typing import Any, Final, TypeAlias
 
 import msgspec
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from grammar.query import Condition, Query
 from grammar.vocabulary import EventType, Holds, Key, KeyLevel, Value, fold
@@ -26,6 +27,7 @@ from storage.schema import (
     ITEM_NUMBERS,
     ITEM_TEXTS,
     LONGEST_VALUE,
+    NUMBERS,
     PRODUCT_FIELDS,
     PRODUCT_KEYS,
     TABLES,
@@ -394,18 +396,11 @@ def record_seen(tx: Session, schema: str, came: Sequence[TypeRow], seen: SeenKey
 def _record_seen(tx: Session, schema: str, types: Mapping[str, int], seen: SeenKeys) -> bool:
     """Whether there are new keys or values, or keys hold what they did not hold before."""
     new = _record_keys(tx, schema, types, seen)
-    levels: list[str] = []
-    numbers: list[int | None] = []
-    keys: list[str] = []
-    texts: list[str] = []
-    counts: list[int] = []
+    texts: dict[_ValuesOf, Counter[str]] = {}
     for (name, level, key, _), told in seen.items():
-        levels += [level] * len(told.texts)
-        numbers += [types[name]] * len(told.texts)
-        keys += [key] * len(told.texts)
-        texts += told.texts
-        counts += told.texts.values()
-    return _record_values(tx, schema, levels, numbers, keys, texts, counts) or new
+        of = level, types[name], key
+        texts[of] = texts[of] + told.texts if of in texts else told.texts  # a key may stand under two paths
+    return _record_values(tx, schema, texts) or new
 
 
 def _record_types(tx: Session, schema: str, came: Sequence[TypeRow]) -> tuple[dict[str, int], bool]:
@@ -455,55 +450,34 @@ def _record_keys(tx: Session, schema: str, types: Mapping[str, int], seen: SeenK
     return True
 
 
-def _record_values(
-    tx: Session,
-    schema: str,
-    levels: list[str],
-    types: list[int | None],
-    keys: list[str],
-    texts: list[str],
-    counts: list[int],
-) -> bool:
-    """Adds counts to values of the index. A count may be less than 0, and a value that nobody has goes. Returns whether
-    there are new ones."""
-    import numpy as np
+_ValuesOf: TypeAlias = tuple[KeyLevel, int | None, str]
+"""What values are of: level, event type, key."""
 
-    if not texts:
+
+def _record_values(tx: Session, schema: str, texts: Mapping[_ValuesOf, Mapping[str, int]]) -> bool:
+    """Adds to how often the index says that texts occur. What is added may be less than 0, and a value that nobody has
+    goes. Returns whether there are new ones."""
+    rows = [(level, number, key, text, n) for (level, number, key), told in texts.items() for text, n in told.items()]
+    if not rows:
         return False
-    table = pa.table(
-        {
-            "level": pa.array(levels, pa.string()),
-            "type": pa.array(types, pa.int32()),
-            "key": pa.array(keys, pa.string()),
-            "text": pa.array(texts, pa.string()),
-            "count": pa.array(counts, pa.int64()),
-            "nth": pa.array(range(len(texts)), pa.int64()),
-        }
-    )
+    table = table_of(_VALUE_ROW, rows)
     tx.put("seen_values", table)
     same = "v.level = s.level AND v.type IS NOT DISTINCT FROM s.type AND v.key = s.key AND v.text = s.text"
-    # The index is looked through once; the rest goes by the places that were found.
-    known = tx.table(f"SELECT nth, s.count, v.rowid AS place FROM {schema}.value_index v JOIN seen_values s ON {same}")
-    if len(known):
-        tx.put("known_values", known)
-        tx.run(
-            f"UPDATE {schema}.value_index v SET count = v.count + k.count FROM known_values k WHERE v.rowid = k.place"
-        )
-    fresh = np.ones(len(texts), bool)
-    fresh[known["nth"].to_numpy()] = False
-    new = np.flatnonzero(fresh).tolist()
-    if min(counts) < 0:
-        tx.run(f"DELETE FROM {schema}.value_index WHERE count <= 0")
-    if new:
+    counted = f"UPDATE {schema}.value_index v SET count = v.count + s.count FROM seen_values s WHERE {same}"
+    known = tx.rows(counted)[0][0]  # mostly all are known: then this one statement is enough
+    if known < len(rows):
+        there = f"EXISTS (SELECT 1 FROM {schema}.value_index v WHERE {same})"
+        table = tx.table(f"SELECT * FROM seen_values s WHERE NOT {there}")
         folds: dict[str, str] = {}
         folded = pa.array(
-            [folds.get(t) or folds.setdefault(t, fold(t)) for t in map(texts.__getitem__, new)], pa.string()
+            [folds.get(t) or folds.setdefault(t, fold(t)) for t in table["text"].to_pylist()], pa.string()
         )
-        rows = table.take(pa.array(new, pa.int64())).drop_columns("nth")
-        rows = rows.add_column(0, "letters", _all_letters(folded)).add_column(0, "folded", folded)
-        tx.put("new_values", rows)
+        table = table.add_column(0, "letters", _all_letters(folded)).add_column(0, "folded", folded)
+        tx.put("new_values", table)
         tx.run(f"INSERT INTO {schema}.value_index SELECT * FROM new_values")
-    return bool(new)
+    if any(row[-1] < 0 for row in rows):
+        tx.run(f"DELETE FROM {schema}.value_index WHERE count <= 0")
+    return bool(known < len(rows))
 
 
 # ── products ──────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -514,41 +488,66 @@ def record_products(tx: Session, schema: str, told: pa.Table) -> None:
 
     `told` has the columns PRODUCT_KEYS (text, but price: a number) and ts. What has no product_id is no product.
     """
-    tx.put("told_rows", told)
-    # Mostly nothing is told of variants and of half of the fields: planning them costs more than a small batch.
-    given = [key for key in PRODUCT_KEYS if key in ("product_id", "name") or told[key].null_count < len(told)]
-    _record_told(tx, schema, "told_rows", PRODUCT_KEYS if "variant" in given else given)
-
-
-def _record_told(tx: Session, schema: str, rows: str, keys: Collection[str] = PRODUCT_KEYS) -> None:
-    """As `record_products`, from a relation with these columns: all of them, or all of a product's that hold
-    something."""
+    given = [key for key in PRODUCT_KEYS if key == "product_id" or told[key].null_count < len(told)]
+    texts = {key: told[key] if key in NUMBERS else _trimmed(told[key]) for key in given}
+    told = pa.table({**texts, "ts": told["ts"]}).filter(texts["product_id"].is_valid())
     # Most of a batch tells the same of a product as the rest of it: once is enough.
-    texts = ", ".join(f'nullif(trim("{key}"::VARCHAR), \'\') AS "{key}"' for key in keys)
-    told = (
-        f"SELECT *, row_number() OVER (ORDER BY ts, {', '.join(keys)}) AS age FROM ("
-        f"SELECT max(ts) AS ts, {texts} FROM {rows} WHERE nullif(trim(product_id), '') IS NOT NULL GROUP BY ALL)"
-    )
-    there = "UNION ALL SELECT product_id, '', NULL, min(ts) FROM told GROUP BY product_id"
-    _refresh(tx, f"{schema}.product", ("product_id",), [key for key in PRODUCT_FIELDS if key in keys], told, there)
-    if "variant" in keys:
+    told = told.group_by(given).aggregate([("ts", "max")])
+    told = told.sort_by([(key, "ascending") for key in ("ts_max", *given)])
+    latest = _latest(told, ("product_id",), {field: field for field in PRODUCT_FIELDS})
+    for product_id, at in zip(told["product_id"].to_pylist(), told["ts_max"].to_pylist(), strict=True):
+        latest.setdefault(((product_id,), ""), (None, at))
+    _refresh(tx, f"{schema}.product", ("product_id",), latest)
+    ids = [told[key] for key in ("variant_id", "sku") if key in given]
+    if "variant" in given and ids:
         # A variant is one only by its name and an id; the sku stands in for the id.
-        of_variants = (
-            "SELECT product_id, coalesce(variant_id, sku) AS variant_id, variant AS name, sku, price, ts, age "
-            f"FROM ({told}) WHERE variant IS NOT NULL AND coalesce(variant_id, sku) IS NOT NULL"
-        )
-        _refresh(tx, f"{schema}.variant", ("product_id", "variant_id"), VARIANT_FIELDS, of_variants)
+        of = pc.coalesce(*ids)
+        variants = told.append_column("of", of).filter(pc.and_(told["variant"].is_valid(), of.is_valid()))
+        latest = _latest(variants, ("product_id", "of"), {f: "variant" if f == "name" else f for f in VARIANT_FIELDS})
+        _refresh(tx, f"{schema}.variant", ("product_id", "variant_id"), latest)
 
 
-def _refresh(tx: Session, table: str, keys: Sequence[str], fields: Sequence[str], told: str, more: str = "") -> None:
-    """Writes the latest value told of each field, where it is not older than the one that is there. `more`: rows that
-    are only added, of the field "", from the relation `told`."""
-    id_of, listed = ", ".join(keys), ", ".join(fields)
-    # Values become rows before they are compared: planning a comparison for each field costs more than a small batch.
+_SPACES: Final = " \u00a0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a\u202f\u205f\u3000"
+"""What the engine's `trim` takes away."""
+
+_Latest: TypeAlias = dict[tuple[tuple[str, ...], str], tuple[Any, datetime]]
+"""(ids, field) → the value told last, and when."""
+
+
+def _trimmed(texts: pa.ChunkedArray) -> pa.ChunkedArray:
+    """Texts without the spaces around them; none where nothing is left."""
+    bare = pc.utf8_trim(texts, _SPACES)
+    return pc.if_else(pc.equal(bare, ""), None, bare)
+
+
+def _latest(told: pa.Table, ids: Sequence[str], fields: Mapping[str, str]) -> _Latest:
+    """Of rows in the order of their times: of each field, what its column tells last."""
+    of = list(zip(*(told[key].to_pylist() for key in ids), strict=True))
+    times = told["ts_max"].to_pylist()
+    return {
+        (one, field): (value, at)
+        for field, column in fields.items()
+        if column in told.column_names
+        for one, value, at in zip(of, told[column].to_pylist(), times, strict=True)
+        if value is not None
+    }
+
+
+def _refresh(tx: Session, table: str, keys: Sequence[str], latest: _Latest) -> None:
+    """Writes these values where they are not older than those that are there. The field "" is only added."""
+    values = [value for value, _ in latest.values()]
+    columns = {key: pa.array([of[n] for of, _ in latest], pa.string()) for n, key in enumerate(keys)}
+    told = {
+        "field": pa.array([field for _, field in latest], pa.string()),
+        "value": pa.array([value if type(value) is str else None for value in values], pa.string()),
+        "number": pa.array([value if type(value) is float else None for value in values], pa.float64()),
+        "ts": pa.array([at for _, at in latest.values()], pa.timestamp("us")),
+    }
+    tx.put("told_products", pa.table(columns | told))
+    listed = ", ".join(keys)
     tx.run(
-        f"MERGE INTO {table} p USING (WITH told AS MATERIALIZED ({told}) SELECT {id_of}, field, "
-        f"arg_max(value, age) AS value, max(ts) AS ts FROM (SELECT {id_of}, ts, age, {listed} FROM told) "
-        f"UNPIVOT (value FOR field IN ({listed})) GROUP BY {id_of}, field {more}) s USING ({id_of}, field) "
+        f"MERGE INTO {table} p USING (SELECT {listed}, field, coalesce(value, number::VARCHAR) AS value, ts "
+        f"FROM told_products) s USING ({listed}, field) "
         "WHEN MATCHED AND s.field <> '' AND s.ts >= p.ts THEN UPDATE SET value = s.value, ts = s.ts "
         "WHEN NOT MATCHED THEN INSERT"
     )
@@ -634,7 +633,9 @@ def _delete_items(tx: Session, schema: str, contact: int) -> None:
         tx.run(
             f"DELETE FROM {schema}.{table} WHERE (product_id, ts) IN (SELECT (product_id, ts) FROM taken_back)",
         )
-    _record_told(tx, schema, f"({told} WHERE trim(product_id) IN (SELECT product_id FROM taken_back))")
+    listed = ", ".join(f'"{key}"' for key in (*PRODUCT_KEYS, "ts"))
+    left = tx.table(f"SELECT {listed} FROM ({told}) WHERE product_id IN (SELECT product_id FROM taken_back)")
+    record_products(tx, schema, left)
     # A product that an import had told of is still there.
     tx.run(
         f"INSERT INTO {schema}.product SELECT product_id, '', NULL, min(ts) FROM {schema}.product GROUP BY product_id "
@@ -705,16 +706,11 @@ def record_attributes(
             columns[key] = f"a_{len(columns)}"
             tx.run(f"ALTER TABLE {schema}.contact ADD COLUMN {columns[key]} VARCHAR")
             tx.run(f"UPDATE {schema}.attribute SET column_name = ? WHERE key = ?", [columns[key], key])
-    changed = [(key, text, count) for (key, text), count in texts.items() if count]
-    _record_values(
-        tx,
-        schema,
-        ["attribute"] * len(changed),
-        [None] * len(changed),
-        [key for key, _, _ in changed],
-        [text for _, text, _ in changed],
-        [count for _, _, count in changed],
-    )
+    changed: dict[_ValuesOf, dict[str, int]] = {}
+    for (key, text), count in texts.items():
+        if count:
+            changed.setdefault(("attribute", None, key), {})[text] = count
+    _record_values(tx, schema, changed)
     return columns
 
 
@@ -740,6 +736,15 @@ _KEY_ROW: Final = pa.schema(
         ("path", pa.string()),
         ("json_types", _TEXTS),
         ("holds", _TEXTS),
+        ("count", pa.int64()),
+    ]
+)
+_VALUE_ROW: Final = pa.schema(
+    [
+        ("level", pa.string()),
+        ("type", pa.int32()),
+        ("key", pa.string()),
+        ("text", pa.string()),
         ("count", pa.int64()),
     ]
 )

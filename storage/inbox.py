@@ -28,6 +28,7 @@ import msgspec
 import pyarrow as pa
 
 from storage.backends import Backend, Session, Snapshot, Stop, Survey
+from storage.compact import next_event
 from storage.errors import StorageError
 from storage.load import (
     NOWHERE,
@@ -133,11 +134,11 @@ class _Known:
             self.visitors.update(zip(found["visitor_id"].to_pylist(), numbers, strict=True))
             self.contacts = max(numbers)
 
-    def see_events(self, tx: Session, schema: str) -> None:
-        last = tx.rows(f"SELECT max(event) FROM {schema}.event WHERE event > ?", [self.events])[0][0]
-        if last is not None:
+    def see_events(self, tx: Session, book: PhonebookRow) -> None:
+        last = next_event(tx, book) - 1
+        if last > self.events:
             new = tx.table(
-                f"SELECT md5_number_lower(message_id) AS digest FROM {schema}.event "
+                f"SELECT md5_number_lower(message_id) AS digest FROM {book.schema}.event "
                 "WHERE event > ? AND message_id IS NOT NULL ORDER BY digest",
                 [self.events],
             )
@@ -364,7 +365,7 @@ class Inbox:
             sent = {event.message_id for event in _waiting(tx, book)[0]} - {None}
             known = self._known[book.id] = _Known(waiting=sent)
         if known.stale:
-            known.see_events(tx, book.schema)
+            known.see_events(tx, book)
         if not visitors_of(read_in) <= known.visitors.keys():
             known.see_contacts(tx, book.schema)
         return known
@@ -395,7 +396,7 @@ class Inbox:
         with ExitStack() as inlet:
             try:
                 with self.engine.beside() as tx:
-                    placed = _settle(tx, row, known.visitors if known else {})
+                    placed = _settle(tx, row, known or _Known())
                     # At whichever instant a message comes again, it waits or it is stored: the commit, and what is
                     # known of it, are one thing to those who look.
                     inlet.enter_context(self._inlet)
@@ -485,7 +486,7 @@ class Inbox:
         with suppress(_NoRoomError), self._turn, self._inlet, self.engine.write() as tx:
             self._asides += 1
             for row, _ in self._holds.values():
-                _settle(tx, row, {})
+                _settle(tx, row, _Known())
                 # What is kept by version must not be taken for what is there later.
                 tx.run(f"UPDATE {META}.phonebook SET version = ? WHERE id = ?", [-self._asides, row.id])
             yield _Aside(tx)
@@ -577,8 +578,8 @@ def _waiting(tx: Session, book: PhonebookRow) -> tuple[list[Any], list[AuditRow]
     return events, notes, rows[-1][1] if rows else -1
 
 
-def _settle(tx: Session, book: PhonebookRow, contacts: Mapping[str, int]) -> _Placed:
-    """Takes the events of the inbox to their places. `contacts`: some that are known, or all of those of the events."""
+def _settle(tx: Session, book: PhonebookRow, known: _Known) -> _Placed:
+    """Takes the events of the inbox to their places."""
     import numpy as np
 
     events, notes, end = _waiting(tx, book)
@@ -597,11 +598,11 @@ def _settle(tx: Session, book: PhonebookRow, contacts: Mapping[str, int]) -> _Pl
     )
     read = {raw: _decode(raw) for raw in set(contexts) if raw is not None}
     visitors = set(told.visitors)
-    if not visitors <= contacts.keys():
-        contacts = known_contacts(tx, book, visitors)
+    contacts = known.visitors if visitors <= known.visitors.keys() else known_contacts(tx, book, visitors)
     times = [event.ts for event in events]
     received = pa.array([event.created_at for event in events], pa.timestamp("us"))
-    last = store_events(tx, book, told, times, received, groups_of(told), read, contacts)
+    before = None if known.stale else known.events
+    last = store_events(tx, book, told, times, received, groups_of(told), read, contacts, before)
     if notes:
         record(tx, notes)
     tx.run(f"DELETE FROM {book.schema}.inbox WHERE rowid <= ?", [end])

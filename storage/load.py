@@ -740,13 +740,17 @@ def store_events(
     groups: list[Group],
     contexts: Mapping[bytes, Mapping[str, Any]],
     contacts: Mapping[str, int],
+    last: int | None = None,
 ) -> int:
-    """Stores valid events that happened at these times and were received at those. Returns the last one's number."""
+    """Stores valid events that happened at these times and were received at those. Returns the last one's number.
+
+    last: the number of the last event that is stored, where that is known.
+    """
     count = len(told)
     types, new = record_events(tx, book.schema, Batch(groups, times, told.contexts, contexts))
     if new:
         bump(tx, book)
-    first = next_event(tx, book)
+    first = next_event(tx, book) if last is None else last + 1
     ids = pa.array(range(first, first + count), pa.int64())
     owners = pa.array([contacts[visitor] for visitor in told.visitors], pa.int32())
     kinds = pa.array([types[name] for name in told.names], pa.int32())
