@@ -1,6 +1,6 @@
 """Small calls: their events are on disk after one statement, and take their places in the columns before anybody looks.
 
-To give an event its place costs some twenty statements, whether one event comes or thousands. So the events of small
+To give an event its place costs some ten statements, whether one event comes or thousands. So the events of small
 calls are first written down as they were read, in a row of the table `inbox`: one statement and one commit for all
 callers that wait. What the audit log is to say of them is in that row too. From there they are settled: one transaction
 takes all of them through the ordinary path and out of the inbox. That happens before anything else is read or written,

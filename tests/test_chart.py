@@ -39,12 +39,17 @@ def found(trees: Any) -> set[Tree] | str:
         return "too many"
 
 
+def loses_an_end(read: Lattice) -> bool:
+    """Whether the last word may be said or ignored, as a bracket may: Lark then keeps the trees of only one of the
+    two, for it takes both ends of a sentence for one."""
+    return any(len(read.words) in edges.get("FILL", {}) and len(edges) > 1 for edges in read.at)
+
+
 @pytest.mark.parametrize("every", [300, pytest.param(7, marks=pytest.mark.laws)])
 def test_the_trees_are_those_of_lark(every: int) -> None:
     for saying, name in SAID[::every]:
         for words in (saying, cut(saying)):
-            if words.strip():
-                read = lattice(words, world(name))
+            if words.strip() and not loses_an_end(read := lattice(words, world(name))):
                 assert found(lambda read=read: english.trees(read)) == found(lambda read=read: larks(read)), words
 
 
