@@ -861,10 +861,9 @@ def _settle_commas(clauses: list[Clause]) -> None:
     for i, clause in enumerate(clauses):
         if clause.link.kind != "comma":
             continue
-        following = next((c.link.kind for c in clauses[i + 1 :] if c.link.kind != "comma" or c.who), "and")
-        clause.link = replace(
-            clause.link, kind="or" if following == "or" and not clause.who else "and", comma=False, listed=True
-        )
+        following = next((c for c in clauses[i + 1 :] if c.link.kind != "comma" or c.who != clause.who), None)
+        alternative = following is not None and following.link.kind == "or" and following.who >= clause.who
+        clause.link = replace(clause.link, kind="or" if alternative else "and", comma=False, listed=True)
 
 
 def _place_prior(ctx: Context, clauses: list[Clause]) -> None:
