@@ -1210,6 +1210,8 @@ def _happening(ctx: Context, tree: Tree, link: Link, who: bool, negation: Negati
         return Clause(link, tree.first, tree.end, who, negation, event=draft)
     whole = _whole(tree, link, who, _condition(ctx, tree), negation)
     whole.happened = tree.name in _HAPPENINGS
+    if whole.happened:
+        whole.late = tuple(e for t in tree.trees("late") for e in t.leaves() if e.category == "WIN")
     whole.since = key.name if key is not None else None
     return whole
 
