@@ -686,6 +686,8 @@ def _spent(ctx: Context, clause: Clause) -> Condition:
 
 def _logic(parts: list[tuple[Clause, Condition]]) -> Condition:
     """Section 11: a repeated who starts a new condition; and binds tighter than or; an or before a but is one group."""
+    if len(parts) > 2 and _is_subject(parts[0][0], parts[1][0]):  # "which reviewers viewed or clicked?"
+        return all_of(parts[0][1], _logic(parts[1:]))
     segments: list[list[tuple[Clause, Condition]]] = [[]]
     for clause, condition in parts:
         if segments[-1] and (clause.who or clause.excluded):
@@ -695,6 +697,13 @@ def _logic(parts: list[tuple[Clause, Condition]]) -> Condition:
     for segment in segments:
         wholes.append(("or" if segment[0][0].link.kind == "or" else "and", _segment(segment)))
     return _or_of_ands(wholes)
+
+
+def _is_subject(clause: Clause, after: Clause) -> bool:
+    """Whether it is whom the clauses behind it are said of: "reviewers who viewed or who clicked"."""
+    noun = clause.event is not None and clause.event.noun and not (clause.verbal or clause.who)
+    said = after.who or after.verbal or after.spent is not None or after.condition is not None
+    return noun and clause.link.kind == "start" and after.link.kind == "loose" and said and not after.excluded
 
 
 def _segment(segment: list[tuple[Clause, Condition]]) -> Condition:

@@ -16,16 +16,20 @@ from grammar.event_drafts import is_of_a_number, objects_apart
 from grammar.events import Mention, resolve_mention
 from grammar.mentions import Edge, EventHit
 from grammar.names import Candidate, stem
+from grammar.predicates import abandoned
 from grammar.profile import attribute_alternatives, attribute_bound, attribute_keyed, attribute_keys
 from grammar.query import (
+    ALWAYS,
     Attribute,
     Calendar,
+    CameBack,
     Condition,
     Dates,
     During,
     Following,
     Known,
     Named,
+    Not,
     Preceding,
     Rolling,
     Window,
@@ -33,6 +37,7 @@ from grammar.query import (
     negated,
 )
 from grammar.values import name_parts, quant_bound
+from grammar.vocabulary import singular
 from grammar.when import Within, is_one
 
 JOINTS = ("and", "or", "but", "comma")
@@ -212,6 +217,14 @@ def _spread_none(ctx: Context, clauses: list[Clause]) -> None:
         for clause in listed:
             assert clause.event is not None
             clause.event.quant, clause.link = head.event.quant, Link("and")
+        after = clauses[i + 1 + len(listed) :][:1]
+        for clause in after:  # "no views or spend over 500"
+            alone = clause.bare and clause.link.kind == "or" and _LEADS.isdisjoint(ctx.names.lattice.at[clause.first])
+            if alone and clause.condition is not None and ctx.choose((True, False), ctx.text(clause)):
+                clause.condition, clause.link = negated(clause.condition), Link("and")
+
+
+_LEADS = frozenset("WITH WITHOUT IN ON OF FROM LIVEIN OUTSIDE NAMED TAGGED BORN AGEP SIGNUP CONTACT GENDER".split())
 
 
 def _names_a_thing(draft: EventDraft) -> bool:
@@ -481,26 +494,30 @@ def _check_nor(clauses: list[Clause]) -> None:
 
 
 def _spread_negation(ctx: Context, clauses: list[Clause]) -> None:
-    """Section 11: "didn't buy or review" is neither; "didn't buy and review" has readings."""
+    """Section 11: "didn't buy or review" is neither; "didn't buy and review" has readings. A sum, a sign-up and what
+    somebody has are under a not as events are."""
     i = 0
     while i < len(clauses):
         head = clauses[i]
         if head.negation is not None and head.condition is not None:
-            i = _spread_denial(ctx, clauses, i)
-            continue
-        if head.negation is None or head.event is None or (head.event.noun and not head.verbal):
+            after = _spread_denial(ctx, clauses, i)
+            if after > i + 1:
+                i = after
+                continue
+        adverbial = head.event is not None and head.event.noun and not head.verbal
+        if head.negation is None or (adverbial and head.negation.tense == "bare"):
             i += 1
             continue
         scope = [i]
         j = i + 1
-        while j < len(clauses) and _in_scope(ctx, head.negation, clauses[j]):
+        while j < len(clauses) and _in_scope(ctx, head, clauses[j]):
             scope.append(j)
             j += 1
         last = clauses[scope[-1]].link.kind
         if len(scope) > 1 and last in ("or", "nor"):
             ends = clauses[scope[-1]].event
             for k in scope[1:]:
-                clauses[k].negation = head.negation
+                _deny(clauses[k], head.negation)
                 clauses[k].link = Link("and")
             for one in (clauses[k].event for k in scope[:-1]):
                 if one is not None and ends is not None and not one.time.withins:  # "within 30 days" of neither
@@ -510,13 +527,20 @@ def _spread_negation(ctx: Context, clauses: list[Clause]) -> None:
             chosen = ctx.choose(("neither", "not both", "only the first not"), words)
             if chosen == "neither":
                 for k in scope[1:]:
-                    clauses[k].negation = head.negation
+                    _deny(clauses[k], head.negation)
             elif chosen == "not both":
                 for k in scope[1:]:
-                    clauses[k].negation = head.negation
+                    _deny(clauses[k], head.negation)
                     clauses[k].link = Link("or")
                 head.either = True
         i = j
+
+
+def _deny(clause: Clause, negation: Negation) -> None:
+    """Under a negation that was said before it."""
+    clause.negation = negation
+    if clause.condition is not None:
+        clause.condition = negated(clause.condition)
 
 
 def _spread_denial(ctx: Context, clauses: list[Clause], i: int) -> int:
@@ -536,13 +560,15 @@ def _spread_denial(ctx: Context, clauses: list[Clause], i: int) -> int:
     return j
 
 
-def _in_scope(ctx: Context, negation: Negation, clause: Clause) -> bool:
+def _in_scope(ctx: Context, head: Clause, clause: Clause) -> bool:
     """Whether a verb after a negated one is in its reach: no new subject, auxiliary or negation, and a fitting form."""
-    if clause.event is None:
+    negation = head.negation
+    assert negation is not None
+    if clause.event is None and clause.spent is None and clause.condition is None:
         return False
-    adverbial = clause.event.noun and not (clause.verbal or clause.verbless)  # "with a booking"
-    if clause.who or clause.negation is not None or clause.perfect or adverbial:
-        return clause.link.kind == "nor"
+    adverbial = clause.event is not None and clause.event.noun and not (clause.verbal or clause.verbless)
+    if clause.who or clause.negation is not None or clause.perfect or adverbial:  # "with a booking"
+        return clause.link.kind == "nor" and clause.negation is None
     if clause.link.kind == "nor":
         return True
     if (
@@ -551,17 +577,47 @@ def _in_scope(ctx: Context, negation: Negation, clause: Clause) -> bool:
         or (clause.link.comma and clause.link.kind == "and")
     ):
         return False
+    if clause.event is None:
+        return _denied_so(ctx, head, clause)
     if clause.event.time.withins and clause.link.kind == "and":
+        return False
+    if head.condition is not None and negation.tense == "be":  # "isn't gold or bought"
         return False
     if negation.tense != "simple" or negation.never:
         return True
-    return not _is_past(ctx, clause.event)
+    return clause.verbless or not _is_past(ctx, clause.event)
+
+
+def _denied_so(ctx: Context, head: Clause, clause: Clause) -> bool:
+    """Whether what is no event is under a not before it, by the form of its verb: "didn't view or spend over 500",
+    "never viewed or spent over 500". What somebody is or has may be said anew: "didn't view or live in Porto"."""
+    negation, word = head.negation, ctx.names.lattice.words[clause.first].low
+    assert negation is not None
+    if clause.bare and word in ("spend", "spending") and clause.link.kind != "comma" and negation.tense != "be":
+        raise refusal(clause, f'"{ctx.text(clause)}" is a verb here.')
+    if clause.bare or clause.excluded or negation.tense == "be" or word in _FINITE:
+        return False
+    past, participle = _in_the_past(word), word.endswith("ing")
+    if negation.tense == "bare":
+        return participle
+    if past or participle or singular(word) != word:
+        return past and (negation.never or negation.tense == "perfect")
+    happens = clause.spent is not None or clause.happened
+    if negation.tense == "simple" and not negation.never and (happens or head.condition is not None):
+        return happens or clause.link.kind != "and"
+    return clause.link.kind != "and" and ctx.choose((True, False), ctx.text(clause))
+
+
+_FINITE = frozenset("is are was were has had am".split())
 
 
 def _is_past(ctx: Context, draft: EventDraft) -> bool:
     """Whether the verb has a past form."""
-    word = ctx.names.lattice.words[draft.first].low
-    if word.endswith("ing"):
+    return _in_the_past(ctx.names.lattice.words[draft.first].low)
+
+
+def _in_the_past(word: str) -> bool:
+    if word.endswith(("ing", "s")):
         return False
     irregular = word in lexicon.IRREGULAR_STEMS and lexicon.IRREGULAR_STEMS[word] != word and stem(word) != word
     return word.endswith("ed") or irregular
@@ -744,11 +800,12 @@ def _order_of_each(ctx: Context, clauses: list[Clause]) -> None:
         joints = {clause.link.kind for clause in more} - {"comma"}
         denied = more[0].negation is not None
         open_ = not denied and form == "finite" and not any(clause.verbless for clause in more)
-        if not all(alike) or (open_ and head.link.kind == "then" and joints != {"or"}):
-            continue
         s = k - 1
         while s and clauses[s].link.kind in _ORDERED:
             s -= 1
+        plain = clauses[s].negation is None or any(c.event is None or _is_past(ctx, c.event) for c in more)
+        if plain and (not all(alike) or (open_ and head.link.kind == "then" and joints != {"or"})):
+            continue  # but "didn't view then click or review"
         first, end = clauses[s], k + 1 + len(more)
         words = ctx.names.lattice.text(head.first, more[-1].end)
         coordinated = s and _goes_on(first) and clauses[s - 1].happens
@@ -861,10 +918,9 @@ def _settle_commas(clauses: list[Clause]) -> None:
     for i, clause in enumerate(clauses):
         if clause.link.kind != "comma":
             continue
-        following = next((c.link.kind for c in clauses[i + 1 :] if c.link.kind != "comma" or c.who), "and")
-        clause.link = replace(
-            clause.link, kind="or" if following == "or" and not clause.who else "and", comma=False, listed=True
-        )
+        following = next((c for c in clauses[i + 1 :] if c.link.kind != "comma" or c.who != clause.who), None)
+        alternative = following is not None and following.link.kind == "or" and following.who >= clause.who
+        clause.link = replace(clause.link, kind="or" if alternative else "and", comma=False, listed=True)
 
 
 def _place_prior(ctx: Context, clauses: list[Clause]) -> None:
@@ -897,14 +953,14 @@ def _runs(clauses: list[Clause]) -> list[list[Clause]]:
     for clause in clauses:
         if clause.who and runs[-1] and not (whole and clause.link.kind in JOINTS):
             runs.append([])
-        if clause.event is not None or clause.spent is not None:
+        if clause.event is not None or clause.spent is not None or clause.late:
             runs[-1].append(clause)
     return [run for run in runs if run]
 
 
 def _own(clause: Clause) -> bool:
     """Whether a clause has a time of its own; never and ever are one."""
-    if clause.window is not None:
+    if clause.window is not None or clause.late:
         return True
     if clause.spent is not None:
         return any(e.category in ("WIN", "EVER", "WITHIN") for t in clause.spent.trees("spentarg") for e in t.leaves())
@@ -931,7 +987,7 @@ def _after(clause: Clause) -> list[Edge]:
             for e in late.leaves()
             if e.category == "WIN"
         ]
-    return list(clause.event.time.after) if clause.event is not None else []
+    return list(clause.event.time.after if clause.event is not None else clause.late)
 
 
 def _before(clause: Clause) -> list[Edge]:
@@ -966,7 +1022,7 @@ def _reach(ctx: Context, run: list[Clause]) -> None:
                 given[id(clause)] = _before(run[0])
     for k in range(len(run) - 1, 0, -1):
         edges = _after(run[k])
-        if not edges or run[k].contrast:
+        if not edges or run[k].contrast or (run[k].late and run[k].link.kind == "loose"):
             continue
         last = run[k].event
         set_off = last is not None and last.time.set_off
@@ -999,6 +1055,8 @@ def _reach(ctx: Context, run: list[Clause]) -> None:
         negation = second.negation
         if not edges or not _denies(second) or _own(second) or id(second) in given or _chained(second):
             continue
+        if first.since is not None:  # "signed up in May but didn't review": a sign-up is only once
+            continue
         if second.link.kind in ("and", "but", "loose") and ctx.choose((True, False), ctx.text(edges[0])):
             given[id(second)] = edges
             for other in run[i + 2 :]:
@@ -1024,21 +1082,38 @@ def _denies(clause: Clause) -> bool:
 
 
 def _reach_sign_ups(ctx: Context, clauses: list[Clause]) -> None:
-    """ "signed up and bought in March": a sign-up without a time of its own lies in that at the end, too."""
+    """ "signed up and bought in March": a sign-up without a time of its own lies in that at the end, too; so does an
+    abandoned cart, and a return."""
     for i, clause in enumerate(clauses):
-        if clause.since is None or clause.condition != Attribute((clause.since,), Known(True)):
+        never = clause.negation is not None and clause.negation.never
+        if clause.condition is None or never or _in_time(clause, clause.condition, ALWAYS) is None:
             continue
         for later in clauses[i + 1 :]:
             link = later.link
-            if later.who or link.also or link.kind == "after":
+            if later.who or link.also or link.kind in ("after", "loose"):
                 break
             edges = _after(later)
-            perfect = later.negation is not None and later.negation.tense == "perfect"
-            unclear = perfect or (link.comma and link.kind in ("and", "but"))
+            unclear = _needs_readings(clause, later) or (link.comma and link.kind in ("and", "but"))
             if edges and (not unclear or ctx.choose((True, False), ctx.text(edges[0]))):
-                clause.condition = Attribute((clause.since,), During(ctx.windows(edges)))
+                clause.condition = _in_time(clause, clause.condition, ctx.windows(edges)) or clause.condition
             if edges:
                 break
+
+
+def _in_time(clause: Clause, condition: Condition, window: Window) -> Condition | None:
+    """What happened at any time, in a window; None where it is something else, or has a time of its own."""
+    match condition:
+        case Not(of):
+            inner = _in_time(clause, of, window)
+            return negated(inner) if inner is not None else None
+        case Attribute((name,), Known(known)) if name == clause.since:
+            during = Attribute((name,), During(window))
+            return during if known else negated(during)
+        case CameBack(window=own) if clause.happened and own == ALWAYS:
+            return replace(condition, window=window)
+        case _ if clause.happened and condition == abandoned(ALWAYS):
+            return abandoned(window)
+    return None
 
 
 def _reach_of_dates(ctx: Context, run: list[Clause], given: dict[int, list[Edge]]) -> None:

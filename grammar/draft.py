@@ -276,6 +276,7 @@ class Clause:
     spent: Tree | None = None
     copied: bool = False  # said once, and meant with each of several that come before or after it
     happened: bool = False  # a whole condition that is one of time: a gap after it may count from it
+    late: tuple[Edge, ...] = ()  # the times that were said of it
     since: str | None = None  # the date of the contact from which that is: "signed up"
 
     @property

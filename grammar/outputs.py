@@ -78,7 +78,6 @@ from grammar.query import (
     all_of,
     did,
     event_types,
-    negated,
     nodes,
 )
 from grammar.values import ORDER, key_noun, signup_key
@@ -388,17 +387,10 @@ def _percentage_of(ctx: Context, tree: Tree) -> tuple[Condition, Output]:
     base = described(ctx, np, tree.trees())
     main = tree.part("main_np", "main_vp")
     _within_what(ctx, np, [t for t in tree.trees() if t.name in RELATIVES], main)
+    said = main.trees()[0]
     if main.name == "main_np":
-        inner = main.part("np")
-        condition = noun_phrase(ctx, inner, [t for t in main.trees() if t.name in NMODS])
-        if main.has("NEG"):
-            condition = negated(condition)
-        rest = [t for t in tree.trees() if t.name in RESTS]
-        if rest:
-            condition = all_of(condition, combined(ctx, [], rest))
-    else:
-        condition = combined(ctx, [main.trees()[0]], [t for t in tree.trees() if t.name in RESTS])
-    return condition, Percentage(base)
+        said = Tree("vp_be", (*main.own("BE", "NEG"), Tree("be_np", tuple(main.trees()))))
+    return combined(ctx, [said], [t for t in tree.trees() if t.name in RESTS]), Percentage(base)
 
 
 def _within_what(ctx: Context, np: Tree, relatives: list[Tree], main: Tree) -> None:

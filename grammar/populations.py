@@ -235,16 +235,23 @@ def _two_subjects(ctx: Context, tree: Tree) -> Condition | None:
         at = next(i for i, c in enumerate(tree.children) if c is rest)
         after = tree.children[at + 1 :]
         said_of = bool(np.trees("npre")) or not np.part("nphead").has("CONTACT")
-        if link == "or_" and said_of and _denied(tree.children[:at]):
+        being = _being(tree.children[:at]) if link == "or_" and said_of else None
+        if being is not None and not _both_gender(first, np):
             own = [t for t in after if not (isinstance(t, Tree) and _is_phrase(t))]
+            if being.edge("NEG") is None:
+                own = [t for t in own if not (isinstance(t, Tree) and _opens_anew(ctx, t))]
             if not own or not ctx.choose((True, False), words):
-                return None  # "who isn't a gold member or a Pro member"
+                return None  # "who isn't a gold member or a Pro member", "women who are reviewers or buyers"
         tree.edge("EITHER")
         for leaf in rest.trees()[0].leaves():
             leaf.used.append(None)
         opening = tree.tree("opening")
         shared = (opening,) if opening is not None else ()
+        listed = _listed_before(rests[:k])
+        one_of = link == "or_" or (bool(listed) and ctx.choose((True, False), words))
         before = tuple(c for c in tree.children[:at] if not _either(c))
+        if one_of:  # "viewers, buyers or reviewers" is one or
+            before = tuple(_alternative(c) if isinstance(c, Tree) and c in listed else c for c in before)
         own = [c for c in before if c is not opening and c is not first]
         left, right = Tree(tree.name, before), Tree("population", (*shared, *unit.trees(), *after))
         bare = np.tree("agebare")
@@ -260,7 +267,8 @@ def _two_subjects(ctx: Context, tree: Tree) -> Condition | None:
         adjectives = first.trees("npre") if first.name == "np" else []
         if adjectives and not np.trees("npre"):  # "gold women or men"
             heads = [{leaf.category for leaf in t.part("nphead").leaves()} for t in (first, np)]
-            if heads[0] == heads[1] and (heads[0] == {"GENDER"} or ctx.choose((True, False), words)):
+            doers = all(head <= {"AGENT", "BUYERS"} for head in heads)
+            if (doers or heads[0] == heads[1]) and (heads[0] == {"GENDER"} or ctx.choose((True, False), words)):
                 told = Tree("np", (*(t.fresh() for t in adjectives), *np.children))
                 right = Tree("population", (*shared, *(told if t is np else t for t in unit.trees()), *after))
                 bare_first = Tree("np", tuple(c for c in first.children if c not in adjectives))
@@ -268,15 +276,29 @@ def _two_subjects(ctx: Context, tree: Tree) -> Condition | None:
         alike = bool(said) and _of_one_attribute(population_of(ctx, lone), noun_phrase(ctx, np, []))
         if len(said) > len(after) and not alike:
             said = after  # but "women and men from Pune"
-        reach = said and not own and not tree.has("EITHER") and (alike or ctx.choose((True, False), words))
+        anew = bool(after) and isinstance(after[0], Tree) and _opens_anew(ctx, after[0])
+        anew = anew and ctx.names.lattice.words[after[0].first].low == "and"  # "from Porto or buyers and who viewed"
+        reach = said and (anew or not own) and not tree.has("EITHER") and (alike or ctx.choose((True, False), words))
         if reach:
             left = Tree(tree.name, (*before, *said))
         one, two = population_of(ctx, left), population_of(ctx, right)
         ctx.head.used.append(None)  # each of the two takes it for itself
-        if link == "or_" or _of_one_attribute(one, two):
+        if one_of or _of_one_attribute(one, two):
             return any_of(one, two)
+        if listed:
+            return all_of(one, two)
         return ctx.choose([any_of(one, two), all_of(one, two)], words)
     return None
+
+
+def _listed_before(rests: Sequence[Tree]) -> list[Tree]:
+    """The nouns of a list before its last: "viewers, buyers" of "viewers, buyers or reviewers"."""
+    found: list[Tree] = []
+    for rest in reversed(rests):
+        if rest.name != "linked" or rest.trees()[0].name != "comma" or rest.trees()[1].tree("np") is None:
+            break
+        found.append(rest)
+    return found
 
 
 def _is_phrase(rest: Tree) -> bool:
@@ -285,15 +307,27 @@ def _is_phrase(rest: Tree) -> bool:
     return rest.name == "linked" and kinds[0] in ("comma", "or_") and rest.trees()[1].trees()[0].name in (*NMODS, "np")
 
 
-def _denied(parts: Sequence[Tree | Edge]) -> bool:
-    """Whether a list of what somebody is not goes on after these: "who isn't gold, in Porto"."""
+def _being(parts: Sequence[Tree | Edge]) -> Tree | None:
+    """The verb of a list of what somebody is or is not, if one goes on after these: "who isn't gold, in Porto"."""
     *before, last = parts
     if isinstance(last, Tree) and _is_phrase(last):
-        return bool(before) and _denied(before)
+        return _being(before) if before else None
     while isinstance(last, Tree) and last.name in ("loose", "linked", "unit", "who"):
         last = last.trees()[-1]
-    said = last.children if isinstance(last, Tree) and last.name == "vp_be" else ()
-    return any(isinstance(leaf, Edge) and leaf.category == "NEG" for leaf in said)
+    return last if isinstance(last, Tree) and last.name == "vp_be" else None
+
+
+def _opens_anew(ctx: Context, rest: Tree) -> bool:
+    """Whether it is a condition of its own behind a list: "but not viewers", "and who bought"."""
+    first = next(word.low for word in ctx.names.lattice.words[rest.first :] if word.low != ",")
+    opened = rest.trees()[-1].trees()[0] if rest.name == "linked" else rest.trees()[0]
+    return first == "but" or (first == "and" and opened.name in ("who", "whose_"))
+
+
+def _both_gender(one: Tree, other: Tree) -> bool:
+    """Whether two nouns are genders, of which nobody is both: "women who are gold or men"."""
+    heads = [t.tree("nphead") for t in (one, other)]
+    return all(head is not None and {leaf.category for leaf in head.leaves()} == {"GENDER"} for head in heads)
 
 
 def _all_used(ctx: Context, tree: Tree, used: Sequence[Tree | Edge | None]) -> None:
@@ -767,7 +801,7 @@ def _excepted(ctx: Context, tree: Tree) -> Condition:
 def _alternative(tree: Tree) -> Tree:
     """A linked clause, joined by or."""
     link, *units = tree.trees()
-    return Tree(tree.name, (Tree("or_" if link.name == "and_" else link.name, link.children), *units))
+    return Tree(tree.name, (Tree("or_" if link.name in ("and_", "comma") else link.name, link.children), *units))
 
 
 def _says_of(ctx: Context, before: Tree, tree: Tree) -> None:
@@ -1176,6 +1210,8 @@ def _happening(ctx: Context, tree: Tree, link: Link, who: bool, negation: Negati
         return Clause(link, tree.first, tree.end, who, negation, event=draft)
     whole = _whole(tree, link, who, _condition(ctx, tree), negation)
     whole.happened = tree.name in _HAPPENINGS
+    if whole.happened:
+        whole.late = tuple(e for t in tree.trees("late") for e in t.leaves() if e.category == "WIN")
     whole.since = key.name if key is not None else None
     return whole
 
