@@ -21,6 +21,8 @@ from grammar.names import (
     Candidate,
     Index,
     agreed_to,
+    alike,
+    event_name,
     find_booleans,
     find_events,
     find_keys,
@@ -551,7 +553,12 @@ def _names(table: _Table, i: int, names: Index, occurring: frozenset[str]) -> No
         category = {"verb": "EV", "noun": "EN", "agent": "AGENT", "tail": "TAIL"}[hit.form]
         forms.setdefault((category, hit.end), []).extend(hit.candidates)
     for (category, end), candidates in forms.items():
-        table.put(category, i, end, EventHit(tuple(sorted(candidates, key=lambda c: _RANKS[c.tier]))))
+        found = alike(names, lows[i:end], candidates) if category == "EN" else candidates
+        if end == i + 1 and lows[i] in lexicon.EVENT_WORDS and category != "EV":
+            found = [c for c in found if c.tier == "full" or not event_name(c.event).verbs.isdisjoint(map(stem, lows))]
+        if not found:
+            continue  # "any event", where something is called event-hosted: an event of any type
+        table.put(category, i, end, EventHit(tuple(sorted(found, key=lambda c: _RANKS[c.tier]))))
     if lows[i] in ("product", "item", "products", "items"):
         table.put("PKEY", i, i + 1, "product")
     named = lows[i] in ("property", "trait", "attribute", "field") and i + 1 < len(lows)
