@@ -90,7 +90,7 @@ def _lead_up_to_again(ctx: Context, clauses: list[Clause]) -> None:
             continue
         if before.negation is not None or clause.link.kind not in ("and", "but", "loose") or draft.time.within_of:
             continue
-        if not draft.may_be() & first.may_be():
+        if not _named(draft) & first.may_be():
             continue
         if first.said() - {"window", "again", "another"}:
             raise refusal(clause, f'"{ctx.text(clause)}": again after which?', "vague")
@@ -101,6 +101,13 @@ def _lead_up_to_again(ctx: Context, clauses: list[Clause]) -> None:
             and (clause.who or ctx.choose((True, False), ctx.text(clause)))
         ):
             draft.time = replace(draft.time, ever=True)
+
+
+def _named(draft: EventDraft) -> set[str]:
+    """The event types that the words name, without those of which they are the noun alone, where there are others."""
+    candidates = draft.hit.candidates if draft.hit is not None else ()
+    verbal = {c.event for c in candidates if c.tier != "noun"}
+    return verbal or draft.may_be()
 
 
 def _gaps(draft: EventDraft) -> list[Edge]:
@@ -233,6 +240,7 @@ def _sequence(ctx: Context, chain: list[Clause], mentions: list[tuple[Clause, Me
             draft.hit = EventHit(tuple(before)) if before else draft.hit  # another is one more of the same
         if draft.again:
             others = set[str]().union(*(c.event.may_be() for c in chain if c is not clause and c.event is not None))
+            others &= _named(draft)
             same_type(draft, others, refusal(draft, f'"{ctx.text(draft)}": again after what?', "vague"))
         mention = ctx.mention(draft, references=True)
         mention = _referred(ctx, mention, mentions, draft)

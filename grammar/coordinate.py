@@ -181,19 +181,49 @@ def _find_verbs(ctx: Context, clauses: list[Clause]) -> None:
             continue
         found: tuple[Candidate, ...] = ()
         said: set[str] = set()
-        if model is not None and model.hit is not None:
+        if before is not None and model is not None and model.hit is not None:
             said = {c.event for c in model.hit.best()}
-            found = tuple(c for c in draft.hit.candidates if c.event in said)
+            found = _done_again(ctx, before, draft, said)
+            others = tuple(c for c in draft.hit.candidates if c.event not in said)
+            if model.noun and not found and draft.hit.candidates != others:  # "refunds but no orders"
+                if not others:
+                    raise refusal(clause, f'"{ctx.text(clause)}": of {", ".join(sorted(said))}, or of what?', "vague")
+                draft.hit = EventHit(others)
         if found and (draft.says_more() or {c.event for c in found} != said):
             draft.hit = EventHit(found)
         elif draft.quant is None and clause.link.kind not in (*_ORDERED, "start") and not _goes_on_noun(before, draft):
             raise refusal(clause, f'"{ctx.text(clause)}" has no verb.')
 
 
+def _done_again(ctx: Context, before: Clause, draft: EventDraft, said: set[str]) -> tuple[Candidate, ...]:
+    """Which events of a noun are what the words before it did. A verb goes on to a second object ("started a trial or a
+    membership"); a noun before it only where both have the same noun at their head ("a theft claim and a crash
+    claim")."""
+    model = before.event
+    assert model is not None and draft.hit is not None
+    same = tuple(c for c in draft.hit.candidates if c.event in said)
+    best = {c.event for c in draft.hit.best()}
+    words = {stem(word.low) for word in ctx.names.lattice.words[model.first : model.end]}
+    nouns = set().union(*(c.stems for c in draft.hit.candidates))
+    spans = ctx.names.lattice.at[model.first : model.end] if model.noun else ()
+    heads = [end for edges in spans for end in edges.get("EN", ()) if end <= model.end]
+    if heads:
+        head = stem(ctx.names.lattice.words[max(heads) - 1].low)
+        return same if head in nouns and best & said else ()
+    if not (before.verbal and (_names_a_thing(model) or model.objects or words & nouns)):
+        return same if best & said else ()
+    verbs = set().union(*(ctx.names.verbs(event) for event in said))
+    return same or tuple(c for c in draft.hit.candidates if c.event and ctx.names.verbs(c.event) & verbs)
+
+
 def _goes_on_noun(before: Clause | None, draft: EventDraft) -> bool:
-    """Whether an event's noun may go on with another one: "after a hut booking or a ride booking"."""
+    """Whether an event's noun may go on with another one: "after a hut booking or a ride booking", "a refund and an
+    order"."""
     told = draft.hit is not None and draft.hit.candidates[0].tier != "noun"
-    return told and before is not None and before.verbless and before.link.kind in (*_ORDERED, "or", "comma")
+    if not told or before is None:
+        return False
+    noun = before.event is not None and before.event.noun and not before.verbal
+    return noun or (before.verbless and before.link.kind in (*_ORDERED, "or", "comma"))
 
 
 def _spread_none(ctx: Context, clauses: list[Clause]) -> None:

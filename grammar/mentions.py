@@ -21,6 +21,8 @@ from grammar.names import (
     Candidate,
     Index,
     agreed_to,
+    alike,
+    event_name,
     find_booleans,
     find_events,
     find_keys,
@@ -408,6 +410,7 @@ def _cut_lead(table: _Table) -> None:
             (k for k in range(stop) if "VALUE" in at[k] and lows[k] in CONTENT_LEADS and lows[k + 1 : k + 2] != [","]),
             stop,
         )
+        stop = next((k for k in range(stop) if lows[k] == "us" and not _is_we(table.words, k)), stop)
         if stop:
             at[0]["LEAD"] = {stop: Edge("LEAD", 0, stop)}
     for end in tuple(at[0].get("WIN", ())) if at else ():  # "in 2025, which users …"
@@ -550,7 +553,12 @@ def _names(table: _Table, i: int, names: Index, occurring: frozenset[str]) -> No
         category = {"verb": "EV", "noun": "EN", "agent": "AGENT", "tail": "TAIL"}[hit.form]
         forms.setdefault((category, hit.end), []).extend(hit.candidates)
     for (category, end), candidates in forms.items():
-        table.put(category, i, end, EventHit(tuple(sorted(candidates, key=lambda c: _RANKS[c.tier]))))
+        found = alike(names, lows[i:end], candidates) if category == "EN" else candidates
+        if end == i + 1 and lows[i] in lexicon.EVENT_WORDS and category != "EV":
+            found = [c for c in found if c.tier == "full" or not event_name(c.event).verbs.isdisjoint(map(stem, lows))]
+        if not found:
+            continue  # "any event", where something is called event-hosted: an event of any type
+        table.put(category, i, end, EventHit(tuple(sorted(found, key=lambda c: _RANKS[c.tier]))))
     if lows[i] in ("product", "item", "products", "items"):
         table.put("PKEY", i, i + 1, "product")
     named = lows[i] in ("property", "trait", "attribute", "field") and i + 1 < len(lows)
@@ -899,13 +907,24 @@ def _countries(found: dict[str, tuple[Value, ...]], words: tuple[Word, ...], voc
 
 
 _NAMED_IN = frozenset("the in of from living outside not".split())
+_ASKING = frozenset("show give get tell let find send fetch pull bring provide help".split())  # these ask for somebody
+_PEOPLE_NOUNS = frozenset({"CONTACT", "BUYERS", "GENDER"})
 
 
 def _is_we(words: tuple[Word, ...], i: int) -> bool:
-    """Whether "us" is who asks: in small letters, behind a verb and its preposition ("bought from us", "with us")."""
+    """Whether "us" is who asks: in small letters, behind a verb or its preposition ("bought from us", "show us"). In
+    capitals, at the beginning and before a noun for people ("how many us customers") it is the country."""
     before = [word.low for word in words[max(0, i - 2) : i]]
-    led = before[-1:] == ["from"] and len(before) > 1 and before[0].endswith(("ed", "ght"))
-    return words[i].raw == "us" and (led or before[-1:] == [] or before[-1] not in _NAMED_IN)
+    shouted = not any(ch.islower() for word in words for ch in word.raw)
+    if not before or (words[i].raw != "us" and not shouted):
+        return False
+    if before[-1] in _ASKING:
+        return True
+    follows = words[i + 1].low if i + 1 < len(words) else ""
+    if lexicon.is_agent(follows) or any(category in _PEOPLE_NOUNS for category, _ in CLOSED.get(follows, ())):
+        return False
+    led = before[-1] == "from" and len(before) > 1 and before[0].endswith(("ed", "ght"))
+    return led or before[-1] not in _NAMED_IN
 
 
 def _with_us(table: _Table) -> None:
@@ -1040,6 +1059,8 @@ def _fillers(table: _Table) -> None:
                 del fills[end]
             elif fill.meaning in ("any", "some") and not _PREPOSITIONS.isdisjoint(follows) and "VALUE" not in follows:
                 del fills[end]  # "added any to the cart": any of those
+            elif table.lows[i] == "us" and not _is_we(table.words, i):
+                del fills[end]  # "US customers", where no country is so called
             elif table.lows[i] == "all" and (i in done or _all_of_them(table, i)):
                 del fills[end]  # "cancelled all their orders"
                 table.put("EACH", i, end)

@@ -7,7 +7,7 @@ support-ticket-created ── stems ──► {support, ticket, creat}   verb: c
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Literal
 
@@ -85,6 +85,8 @@ def _bases(word: str) -> frozenset[str]:
     return frozenset(found | {lexicon.IRREGULAR_STEMS[w] for w in found if w in lexicon.IRREGULAR_STEMS})
 
 
+_DEEDS = ("tion", "tions", "sion", "sions")  # of what is done, and never the verb
+_ALSO_VERBS = frozenset("mention question petition auction position commission transition".split())
 _NOMINAL = ("s", "ing", "ion", "ment", "al", "ure", "er", "or")  # no verb in its base form ends so, or few do
 _INFLECTIONS = ("ed", "ing", "er", "or", "ion", "ation", "ment")
 
@@ -452,6 +454,7 @@ def _forms(name: EventName, run: list[tuple[str, str]], matched: list[str], whol
     if not verb:
         denominal = len(name.stems) == 2 and name.verbs <= lexicon.LIGHT_STEMS
         acts = len(run) == 1 and (denominal or run[0][0] in lexicon.VERB_STEMS) and "receiv" not in name.verbs
+        acts = acts and not name.verbs & lexicon.ALTERING_STEMS  # who subscribed has cancelled no subscription
         if any(_is_participle(word) for _, word in run):
             if acts:
                 yield "verb"  # "purchased" of purchase-made, "tipped" of tip-given
@@ -468,6 +471,11 @@ def _forms(name: EventName, run: list[tuple[str, str]], matched: list[str], whol
             yield "noun"  # "companies" are no profile-viewed-by-company
         return
     assert verb_word is not None
+    if any(
+        m not in name.verbs and lexicon.is_agent(w) and not _written_in(name, w)
+        for (_, w), m in zip(run, matched, strict=True)
+    ):
+        return  # "subscribers cancelled" did two things, and are no subscription that was cancelled
     # "visitors" alone are contacts; "lounge visitors" are those who visited one
     agent = lexicon.is_agent(verb_word) or (len(run) > 1 and verb_word in ("visitor", "visitors"))
     agent = agent and verb_word not in words_of(name.event)
@@ -476,13 +484,30 @@ def _forms(name: EventName, run: list[tuple[str, str]], matched: list[str], whol
     if set(matched) <= lexicon.GENERAL_STEMS and not whole:
         return  # whatever is done is made or performed
     inflected = _is_participle(verb_word) or verb_word.endswith("ing")
-    if first_is_verb and not agent:
+    deed = verb_word.endswith(_DEEDS) and not _written_in(name, verb_word) and singular(verb_word) not in _ALSO_VERBS
+    if first_is_verb and not agent and not deed:
         yield "verb"
     elif inflected and matched[-1] in name.verbs:
         yield "verb"  # the name as it is written: "ticket created"
     gerund = verb_word.endswith(("ing", "ings"))
     if (whole and not agent and (len(run) > 1 or not inflected)) or gerund or (not inflected and not agent):
         yield "noun"
+
+
+def _written_in(name: EventName, word: str) -> bool:
+    """Whether an event's name is written with a word itself, and not only with another form of it."""
+    return singular(word) in {singular(part) for part in words_of(_apart(name.event))}
+
+
+def alike(names: Index, said: Sequence[str], candidates: Sequence[Candidate]) -> list[Candidate]:
+    """The events of a noun that is written in one's name ("donation" in donation-pledged), and only a form of another's
+    verb ("fund-donated"): then neither goes before the other. What only altered or ended it does not count."""
+    noun = said[-1]
+    written = {e.event for e in names.events if _written_in(e, noun) and not e.verbs & lexicon.ALTERING_STEMS}
+    if not any(c.tier == "noun" and c.event in written for c in candidates):
+        return list(candidates)
+    own = {e.event for e in names.events if _written_in(e, noun)}
+    return [replace(c, tier="noun") if c.tier == "partial" and c.event not in own else c for c in candidates]
 
 
 def _everyday(
