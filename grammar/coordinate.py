@@ -14,7 +14,7 @@ from grammar.context import Context
 from grammar.draft import Clause, EventDraft, Link, Negation, Quant, Refused, Timing, Tree, refusal
 from grammar.event_drafts import is_of_a_number, objects_apart
 from grammar.events import Mention, resolve_mention
-from grammar.mentions import Edge, EventHit
+from grammar.mentions import Edge, EventHit, every_one
 from grammar.names import Candidate, stem
 from grammar.predicates import abandoned
 from grammar.profile import attribute_alternatives, attribute_bound, attribute_keyed, attribute_keys
@@ -47,6 +47,7 @@ JOINTS = ("and", "or", "but", "comma")
 
 def attach_windows(ctx: Context, clauses: list[Clause]) -> None:
     """Everything that moves words from one clause to another, windows last."""
+    _all_of_them(ctx, clauses)
     _not_of_the_thing(ctx, clauses)
     _last_so_much(ctx, clauses)
     _attach_keyed(ctx, clauses)
@@ -71,6 +72,20 @@ def attach_windows(ctx: Context, clauses: list[Clause]) -> None:
     _reach_sign_ups(ctx, clauses)
     for run in _runs(clauses):
         _reach(ctx, run)
+
+
+def _all_of_them(ctx: Context, clauses: list[Clause]) -> None:
+    """Refused where "all" or "every" stands before what was done, and something is said of it or denied: "not all
+    orders on mobile", "every order over 500", "all their rides were cancelled"."""
+    for clause in clauses:
+        draft = clause.event
+        if draft is None or draft.only is not None or not (draft.noun or draft.nominal or draft.tails):
+            continue
+        word = every_one(ctx.names.lattice, draft.first)
+        passive = bool(draft.tails) and draft.tails[0].first == draft.first
+        if word is not None and (passive or clause.negation is not None or draft.pre or draft.objects):
+            noun = max(ctx.names.lattice.at[draft.first].get("EN", {draft.first + 1: None}))
+            raise Refused("vague", word, noun, f'"{ctx.names.lattice.text(word, noun)}": each one, or any?')
 
 
 def _not_of_the_thing(ctx: Context, clauses: list[Clause]) -> None:
@@ -705,6 +720,8 @@ def _share_objects(ctx: Context, clauses: list[Clause]) -> None:
             if open_ and not (after.event.noun or nouns):
                 _share_ways(ctx, here, after)
             continue
+        if not nouns and _takes_none(ctx, draft, after.event):
+            continue
         shared = [t for t in after.event.objects if t.name in _SHARED and not (draft.objects and t.name == "prepared")]
         shared = [t for t in shared if t.name != "amount" or not after.event.summed]  # a sum is of what was summed up
         mine = {h.event for h in draft.hit.candidates}
@@ -728,6 +745,22 @@ def _share_objects(ctx: Context, clauses: list[Clause]) -> None:
             raise refusal(here, f'"{ctx.text(here)}" what? Several things stand behind the next verb.', "vague")
         if open_ or ctx.choose((True, False), ctx.text(here)):
             draft.objects, draft.tails = [*draft.objects, *shared], [*draft.tails, *tails]
+
+
+def _takes_none(ctx: Context, draft: EventDraft, after: EventDraft) -> bool:
+    """Whether a verb cannot share the object of the next one: it is the same again ("bought but not Corvino"), passive
+    ("was refunded"), has none ("checked out", "searched") or one of its own ("placed an order")."""
+    assert draft.hit is not None
+    if {c.event for c in draft.hit.best()} == {c.event for c in (after.hit or draft.hit).best()}:
+        return True
+    words = [word.low for word in ctx.names.lattice.words[: draft.end]]
+    verb, before = words[draft.first :], [word for word in words[: draft.first] if word not in _ADVERBS]
+    passive = bool(_PASSIVE & {verb[0], *before[-1:]})
+    return passive or " ".join(verb) in lexicon.NO_OBJECT or (len(verb) > 1 and verb[-1] in lexicon.OWN_OBJECT)
+
+
+_PASSIVE = frozenset({"was", "were", "been", "being", "is", "are", "got"})
+_ADVERBS = frozenset({"not", "also", "never", "ever", "just", "only", "already", "both", "either", "neither"})
 
 
 def _costs(draft: EventDraft, thing: Tree) -> bool:
@@ -768,6 +801,8 @@ def _share_ways(ctx: Context, here: Clause, after: Clause) -> None:
     draft, last = here.event, after.event
     if draft is None or last is None or draft.objects or draft.said() - {"only"}:
         return
+    if draft.hit is not None and last.hit is not None and draft.hit.best() == last.hit.best():
+        return  # "bought but not on mobile": the same verb is not both
     ways = [t for t in last.objects if t.name in _WAYS]
     if not ways or len(ways) < len(last.objects) or after.link.also:
         return

@@ -418,6 +418,12 @@ OTHER_SUFFIXES = frozenset("mb kb gb km kg usd inr eur pct percent".split())
 DATE_SUFFIXES = frozenset("date day on at time".split())
 # Default events whose everyday verbs never stand without what was seen or taken.
 NEED_OBJECT = frozenset({"product-viewed", "product-clicked", "product-added-to-wishlist"})
+# Verbs that have no object, and nouns that a verb with one of its own ends with: neither shares that of the next verb.
+NO_OBJECT = frozenset({
+    "checked out", "check out", "checking out", "converted", "convert", "converting", "shopped", "shop", "shopping",
+    "transacted", "searched", "search", "searches", "searching",
+})  # fmt: skip
+OWN_OBJECT = frozenset("order orders purchase purchases checkout refund refunds review reviews back".split())
 PRODUCT_LOOKUP = ("name", "category", "brand", "variant", "sku", "product_id", "variant_id")
 PRODUCT_EVENTS_QUANTITY = (
     "order-completed",
@@ -486,6 +492,11 @@ VAGUE = frozenset(
     """recently recent many few several lots lot big large loyal frequent frequently often rarely sometimes regularly regular heavy
     high low engaged valuable best worst good bad premium active dormant soon latest lately mostly-active popular expensive
     cheap huge small enough plenty numerous occasional occasionally vip whales whale couple handful""".split()
+)
+# Of these, what is no name of anything, though a key stands behind it: "several brands", "a popular route".
+NO_NAMES = frozenset(
+    """many few several various lots lot plenty enough numerous couple handful popular cheap expensive good bad best worst
+    recent latest frequent""".split()
 )
 
 SILENT = frozenset('. … - " ` ´ : ;'.split())

@@ -85,6 +85,16 @@ class Lattice:
         return i > 0 and self.words[i - 1].low in ("a", "an")
 
 
+def every_one(lattice: Lattice, i: int) -> int | None:
+    """The "all" or "every" that is said of what begins with word i: "all of their orders", "every order"."""
+    while i and lattice.words[i - 1].low in _OF_THEIRS:
+        i -= 1
+    return i - 1 if i and lattice.words[i - 1].low in ("all", "every") else None
+
+
+_OF_THEIRS = frozenset("of the their his her our my your its".split())
+
+
 def past_fillers(lattice: Lattice, i: int) -> int:
     """The first word from i on that is no filler."""
     return _past_fillers(lattice.at, i)

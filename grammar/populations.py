@@ -14,11 +14,11 @@ from grammar.context import Context, Head
 from grammar.coordinate import attach_windows, reach_over_list
 from grammar.draft import Clause, EventDraft, Link, Negation, Quant, Refused, Tree, refusal
 from grammar.event_drafts import event_draft, said_event, take_args, take_pre
-from grammar.mentions import Edge, EventHit, ValueHit, everyday
+from grammar.mentions import Edge, EventHit, ValueHit, every_one, everyday
 from grammar.names import Candidate, stem
 from grammar.numbers import Amount
 from grammar.predicates import abandoned, activity, event_condition, first_doers, lapsed_buyers, lapsed_doers, newcomers
-from grammar.profile import age, age_bare, attribute_alternatives, attribute_list, boolean, gender, value_key_is
+from grammar.profile import OLDEST, age, age_bare, attribute_alternatives, attribute_list, boolean, gender, value_key_is
 from grammar.query import (
     ALWAYS,
     Attribute,
@@ -102,6 +102,7 @@ def _not_history(ctx: Context, tree: Tree, opening: Tree) -> None:
 
 def _populated(ctx: Context, tree: Tree, opening: Tree | None) -> Condition:
     """A population by its parts: who, and the clauses that say more of them."""
+    tree = _aged(ctx, tree)
     both = _two_subjects(ctx, tree)
     if both is not None:
         return both
@@ -159,6 +160,40 @@ def _populated(ctx: Context, tree: Tree, opening: Tree | None) -> Condition:
         raise Refused("incomplete", 0, 1, "It is not said who is meant.")
     head = np is not None and bool(np.part("nphead").trees())
     return _under_rank(conditions) if head and len(conditions) > 1 else all_of(*conditions)
+
+
+def _aged(ctx: Context, tree: Tree) -> Tree:
+    """ "people over 50 added to cart": a number between people and a verb is their age, though the verb with its object
+    could be what is counted ("over 50 booked rides"); where it is no plain word of age, or nobody's, either may be
+    meant."""
+    np, counted = tree.tree("np"), tree.tree("with_event")
+    enp = counted.tree("enpq") if counted is not None else None
+    quant = enp.tree("quant") if enp is not None else None
+    if np is None or counted is None or enp is None or quant is None or counted.has("WITH") or enp.trees("enpre"):
+        return tree
+    number, noun = quant.children[0], enp.leaf("EN")
+    verb = ctx.names.lattice.at[noun.first].get("EV", {}).get(noun.end)
+    aged = isinstance(number, Edge) and number.category == "BOUND" and number.first == np.end and np.end > np.first
+    if not aged or verb is None or noun.end == noun.first + 1 or np.has("agebare"):
+        return tree
+    assert isinstance(number, Edge)
+    bound = number.meaning.bound
+    if number.meaning.currency or bound.value > OLDEST:
+        return tree
+    plain = ctx.text(number).split()[0].casefold() in _AGE_WORDS and bound.value >= _GROWN
+    if not plain and not ctx.choose((False, True), ctx.text(enp)):
+        return tree
+    if tree.tree("when") is not None:
+        raise refusal(counted, f'"{ctx.text(counted)}" has its time beside it.')  # which its own tree says
+    of_age = Tree("np", (*np.children, Tree("agebare", (number,))))
+    args = tuple(c for c in counted.children if c is not enp)
+    did = Tree("vp", (Tree("event", (Tree("evhead", (verb,)), *args)),))
+    instead = {id(np): of_age, id(counted): did}
+    return Tree(tree.name, tuple(instead.get(id(c), c) for c in tree.children))
+
+
+_AGE_WORDS = frozenset({"over", "under", "above", "below"})
+_GROWN = 13  # years: of fewer, a number between people and a verb may be how often
 
 
 def _word_before(ctx: Context, tree: Tree) -> str:
@@ -1265,12 +1300,15 @@ def _whose(ctx: Context, tree: Tree, link: Link) -> list[Clause]:
             if noun.end in ctx.names.lattice.at[noun.first].get("KEY", {}):
                 raise refusal(noun, f'"{ctx.text(noun)}" is a key here.')
             draft = replace(said_event(ctx.names, tree), noun=True)
-            draft.only = "always" if tree.has("EACH") else draft.only  # "whose orders were all over 500"
+            if tree.has("EACH") or every_one(ctx.names.lattice, noun.first) is not None:
+                draft.only = "always"  # "whose orders were all over 500"
             return [Clause(link, tree.first, tree.end, who=True, event=draft)]
         case "whose_flag":
             draft = replace(said_event(ctx.names, tree), noun=True)
             said = tuple(e for e in tree.children if isinstance(e, Edge) and e.category in ("NEG", "KEY"))
             draft.objects.append(Tree("flagged", said))
+            if every_one(ctx.names.lattice, draft.first) is not None:  # "whose all rides were insured"
+                draft.only = "always"
             return [Clause(link, tree.first, tree.end, who=True, event=draft)]
         case "whose_passive":
             tree.own("GOT")

@@ -304,11 +304,14 @@ def _birth_date(ctx: Context, tree: Tree) -> str:
     raise refusal(tree, "The phonebook has no birth dates.", "unknown key")
 
 
+OLDEST = 120  # years: a greater number is nobody's age
+
+
 def age_bare(ctx: Context, tree: Tree) -> Condition:
     """ "women over 30": a bare number of a person is the age, if it can be one."""
     edges, together = one_or_two(ctx.names, tree)
     for edge in edges:
-        if edge.meaning.currency or edge.meaning.bound.value > 120:
+        if edge.meaning.currency or edge.meaning.bound.value > OLDEST:
             raise refusal(edge, f'It is not said what "{ctx.text(edge)}" measures.', "vague")
     ages = [age(ctx, tree, edge.meaning.bound) for edge in edges]
     return all_of(*ages) if together else any_of(*ages)

@@ -243,8 +243,16 @@ def beside_its_key(names: Names, vlist: Tree, key: Edge) -> None:
     for edge in vlist.leaves():
         said = names.text(edge)
         odd = said.endswith("ed") or said in lexicon.OF_WHICH | lexicon.QUANTIFIERS
-        if edge.category == "UNK" and said.islower() and odd:
+        if edge.category == "UNK" and said.islower() and said in lexicon.NO_NAMES:
+            raise refusal(edge, f'"{said}" could mean several things: say which.', "vague")
+        if edge.category == "UNK" and said.islower() and (odd or _several_of(names, key)):
             raise unknown(names, edge, None)  # "changed plan", "the old plan": which of them it is
+
+
+def _several_of(names: Names, key: Edge) -> bool:
+    """Whether a key's words are a plural that its name is not: "in coastal states" tells of no state so called."""
+    word = names.text(key).casefold().split()[-1]
+    return singular(word) != word and not any(k.name.casefold().endswith(word) for k in key.meaning)
 
 
 def no_key_inside(names: Names, groups: Sequence[Sequence[Edge]]) -> None:
