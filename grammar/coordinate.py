@@ -198,7 +198,7 @@ def _find_verbs(ctx: Context, clauses: list[Clause]) -> None:
         said: set[str] = set()
         if before is not None and model is not None and model.hit is not None:
             said = {c.event for c in model.hit.best()}
-            found = _done_again(ctx, before, draft, said)
+            found = _done_again(ctx, before, draft, said, clause.link.kind in _ORDERED)
             others = tuple(c for c in draft.hit.candidates if c.event not in said)
             if model.noun and not found and draft.hit.candidates != others:  # "refunds but no orders"
                 if not others:
@@ -210,7 +210,9 @@ def _find_verbs(ctx: Context, clauses: list[Clause]) -> None:
             raise refusal(clause, f'"{ctx.text(clause)}" has no verb.')
 
 
-def _done_again(ctx: Context, before: Clause, draft: EventDraft, said: set[str]) -> tuple[Candidate, ...]:
+def _done_again(
+    ctx: Context, before: Clause, draft: EventDraft, said: set[str], ordered: bool
+) -> tuple[Candidate, ...]:
     """Which events of a noun are what the words before it did. A verb goes on to a second object ("started a trial or a
     membership"); a noun before it only where both have the same noun at their head ("a theft claim and a crash
     claim")."""
@@ -227,8 +229,10 @@ def _done_again(ctx: Context, before: Clause, draft: EventDraft, said: set[str])
         return same if head in nouns and best & said else ()
     if not (before.verbal and (_names_a_thing(model) or model.objects or words & nouns)):
         return same if best & said else ()
+    if same or ordered:  # "booked a test after a consultation": of any kind
+        return same
     verbs = set().union(*(ctx.names.verbs(event) for event in said))
-    return same or tuple(c for c in draft.hit.candidates if c.event and ctx.names.verbs(c.event) & verbs)
+    return tuple(c for c in draft.hit.candidates if c.event and ctx.names.verbs(c.event) & verbs)
 
 
 def _goes_on_noun(before: Clause | None, draft: EventDraft) -> bool:
@@ -237,19 +241,24 @@ def _goes_on_noun(before: Clause | None, draft: EventDraft) -> bool:
     told = draft.hit is not None and draft.hit.candidates[0].tier != "noun"
     if not told or before is None:
         return False
-    noun = before.event is not None and before.event.noun and not before.verbal
+    model = before.event
+    noun = model is not None and model.noun and not before.verbal and before.negation is None and not model.none()
     return noun or (before.verbless and before.link.kind in (*_ORDERED, "or", "comma"))
 
 
 def _spread_none(ctx: Context, clauses: list[Clause]) -> None:
-    """ "no hut booking or ride booking" is neither, as with a verb that is negated."""
+    """ "no hut booking or ride booking" is neither, as with a verb that is negated; so is "without an order or a
+    refund"."""
     for i, head in enumerate(clauses):
-        if head.event is None or not head.event.none():
+        if head.event is None:
+            continue
+        without = head.negation is not None and head.event.noun and not head.verbal
+        if not without and not head.event.none():
             continue
         listed: list[Clause] = []
         for clause in clauses[i + 1 :]:
             more = clause.verbless and clause.event is not None and clause.event.quant is None
-            more = more and not ctx.names.lattice.behind_article(clause.first)  # "no order or a booking"
+            more = more and (without or not ctx.names.lattice.behind_article(clause.first))  # "no order or a booking"
             if (
                 not more
                 or clause.link.kind not in ("and", "or", "comma")
@@ -257,6 +266,11 @@ def _spread_none(ctx: Context, clauses: list[Clause]) -> None:
             ):
                 break
             listed.append(clause)
+        if without:
+            if listed and listed[-1].link.kind == "or":
+                for clause in listed:
+                    clause.negation, clause.verbless, clause.link = head.negation, False, Link("and")
+            continue
         if listed and listed[-1].link.kind != "or":
             raise refusal(listed[-1], f'"{ctx.text(listed[-1])}": none of it, or one?', "vague")
         for clause in listed:
