@@ -54,6 +54,7 @@ def attach_windows(ctx: Context, clauses: list[Clause]) -> None:
     _count_twice(ctx, clauses)
     _spread_none(ctx, clauses)
     _count_alike(ctx, clauses)
+    _count_each(ctx, clauses)
     _find_verbs(ctx, clauses)
     _fill_gaps(ctx, clauses)
     _place_following(ctx, clauses)
@@ -426,6 +427,39 @@ def _count_alike(ctx: Context, clauses: list[Clause]) -> None:
             two.objects, two.quant = [], Quant(number.leaf("BOUND").meaning)
 
 
+def _count_each(ctx: Context, clauses: list[Clause]) -> None:
+    """ "at least 2 orders or reviews", "booked more than 2 rides or huts", "bought or viewed 3 times": how many is said
+    once, of each or only of what stands beside it."""
+    for before, clause in pairwise(clauses):
+        one, two = before.event, clause.event
+        if one is None or two is None or clause.link.kind != "or" or before.negation or clause.negation or clause.who:
+            continue
+        noun = clause.verbless or _is_plural(ctx, two)
+        number = _number_of(ctx, one)
+        if number is not None and noun and not two.says_more() and not ctx.names.lattice.behind_article(clause.first):
+            two.quant = number if ctx.choose((True, False), ctx.text(clause)) else None
+        elif two.times is not None and not (one.noun or one.says_more() or before.spent):
+            one.times = two.times if ctx.choose((True, False), ctx.text(clause)) else None
+
+
+def _number_of(ctx: Context, draft: EventDraft) -> Quant | None:
+    """How many of an event there were, by its own noun."""
+    if draft.quant is not None:
+        return None if draft.none() else draft.quant
+    for tree in draft.objects:
+        edge = next((e for t in (tree, *tree.trees("quant")) for e in t.own("BOUND", "NUM")), None)
+        if edge is not None and (tree.name == "counted_tail" or (tree.name == "amount" and draft.tails)):
+            return Quant(quant_bound(edge))
+    return None
+
+
+def _is_plural(ctx: Context, draft: EventDraft) -> bool:
+    """Whether a verb is the plural of a noun, too: "reviews"."""
+    word = ctx.names.lattice.words[draft.first].low
+    nouns = ctx.names.lattice.at[draft.first]
+    return singular(word) != word and any(draft.first + 1 in nouns.get(c, {}) for c in ("EN", "TAIL"))
+
+
 _PREPS = ("VIA", "WITH", "ON", "TO", "FROM", "IN", "FOR", "BY", "AT")
 
 
@@ -653,10 +687,13 @@ def _is_past(ctx: Context, draft: EventDraft) -> bool:
 
 
 def _in_the_past(word: str) -> bool:
-    if word.endswith(("ing", "s")):
+    if word.endswith(_OF_NOUNS):
         return False
     irregular = word in lexicon.IRREGULAR_STEMS and lexicon.IRREGULAR_STEMS[word] != word and stem(word) != word
     return word.endswith("ed") or irregular
+
+
+_OF_NOUNS = ("ing", "s", "ion", "al", "er", "y")
 
 
 def _check_forms(ctx: Context, clauses: list[Clause]) -> None:
@@ -686,6 +723,8 @@ def _share_objects(ctx: Context, clauses: list[Clause]) -> None:
         if here.event is None or after.event is None or after.who:
             continue
         draft = here.event
+        if after.link.kind == "or" and here.negation is None and _is_passive(ctx, draft):
+            _share_ways(ctx, here, after)  # "a ride booked or cancelled on mobile"
         if draft.noun or draft.pre or draft.tails:
             continue
         near = after.link.kind in (*JOINTS, "then", "nor") and not after.link.also
@@ -766,6 +805,12 @@ def _that_fit(
         more = tried([*found[0], tree]) if found is not None and tree not in objects else None
         found = more or found
     return found
+
+
+def _is_passive(ctx: Context, draft: EventDraft) -> bool:
+    """Whether the noun of an event stands before its verb: "a ride booked"."""
+    words = ctx.names.lattice.words[draft.first : draft.end]
+    return len(words) > 1 and _in_the_past(words[-1].low)
 
 
 def _share_ways(ctx: Context, here: Clause, after: Clause) -> None:
