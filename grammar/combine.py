@@ -66,13 +66,18 @@ def join_clauses(ctx: Context, clauses: list[Clause]) -> Condition:
     _lead_up_to_again(ctx, clauses)
     _count_from_dates(ctx, clauses)
     i = 0
-    gap_before = False
+    gap_before = chained = False
     while i < len(clauses):
         chain = _chain_from(ctx, clauses, i)
         gaps = [edge for clause in chain if clause.event is not None for edge in _gaps(clause.event)]
-        if gaps and gap_before and not chain[0].who:
+        alternative = chain[0].copied and len(chain) > 1
+        if gaps and gap_before and not (chain[0].who or alternative):
             raise refusal(gaps[0], f'"{ctx.text(gaps[0])}": a second gap in one sequence is not read.', "unsupported")
-        gap_before = bool(gaps) and len(chain) > 1
+        joined = chained and chain[0].link.kind in ("and", "but") and not chain[0].who
+        if gaps and joined and not _is_timed(chain[0]):  # "viewed then bought and didn't review within 30 days"
+            raise refusal(gaps[0], f'"{ctx.text(gaps[0])}": within so long of which?', "vague")
+        chained = len(chain) > 1
+        gap_before = bool(gaps) and chained
         if len(chain) > 1:
             parts.append((chain[0], _sequence(ctx, chain, mentions)))
         else:
@@ -80,6 +85,10 @@ def join_clauses(ctx: Context, clauses: list[Clause]) -> Condition:
         i += len(chain)
     parts = [p for p in parts if p[0].first >= 0]
     return _logic(parts)
+
+
+def _is_timed(clause: Clause) -> bool:
+    return clause.event is not None and bool(clause.event.time.windows)
 
 
 def _lead_up_to_again(ctx: Context, clauses: list[Clause]) -> None:
@@ -180,6 +189,9 @@ def _chain_from(ctx: Context, clauses: list[Clause], i: int) -> list[Clause]:
         draft = clauses[j].event
         assert draft is not None
         if _gaps(draft) and not draft.time.windows:
+            denied = clauses[i].negation is not None and clauses[j].link.kind == "and"
+            if denied and i and clauses[i - 1].happens:  # "viewed, didn't buy and reviewed within 7 days"
+                raise refusal(clauses[j], f'"{ctx.text(clauses[j])}": within so long of which?', "vague")
             if i and clauses[i - 1].happened and not clauses[i].who and clauses[i].link.kind != "or":
                 raise refusal(clauses[j], f'"{ctx.text(clauses[j])}": within so long of which?', "vague")
             return listed

@@ -6,6 +6,7 @@ clauses ── keyed conditions to their event ── gaps ── negation over 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from itertools import pairwise, zip_longest
 
@@ -54,6 +55,7 @@ def attach_windows(ctx: Context, clauses: list[Clause]) -> None:
     _count_twice(ctx, clauses)
     _spread_none(ctx, clauses)
     _count_alike(ctx, clauses)
+    _count_each(ctx, clauses)
     _find_verbs(ctx, clauses)
     _fill_gaps(ctx, clauses)
     _place_following(ctx, clauses)
@@ -68,9 +70,11 @@ def attach_windows(ctx: Context, clauses: list[Clause]) -> None:
     _order_of_each(ctx, clauses)
     _reach_order(ctx, clauses)
     _settle_commas(clauses)
+    _within_of_each(clauses)
     _place_prior(ctx, clauses)
     _reach_sign_ups(ctx, clauses)
-    for run in _runs(clauses):
+    for run in _runs(ctx, clauses):
+        _reach_rhythm(ctx, run)
         _reach(ctx, run)
 
 
@@ -374,11 +378,12 @@ def _fill_gaps(ctx: Context, clauses: list[Clause]) -> None:
         either = clause.gap.edge("EITHERWIN")  # "but not in June or July"
         timed = prior is not None or either is not None or any(e.category in ("WIN", "EVER") for e in late)
         wins = tuple(e for e in late if e.category == "WIN")
+        kept = _kept_times(ctx, clause, model.time.windows, wins)
         if model.time.withins and not timed:
             raise refusal(clause, f'"{ctx.text(clause)}" in which time?', "vague")
         copied.time = Timing(
             before=model.time.before if prior is None and either is None and not wins else (),
-            after=() if prior is not None or either is not None else wins or model.time.after,
+            after=() if prior is not None or either is not None else (*kept, *wins) or model.time.after,
             ever=model.time.ever or any(e.category == "EVER" for e in late),
             prior=prior,
             within_of=None if timed else model.time.within_of,
@@ -386,6 +391,33 @@ def _fill_gaps(ctx: Context, clauses: list[Clause]) -> None:
             either=either if timed else model.time.either,
         )
         clause.event, clause.gap = copied, None
+
+
+def _kept_times(ctx: Context, clause: Clause, windows: Sequence[Edge], wins: Sequence[Edge]) -> tuple[Edge, ...]:
+    """ "bought in the morning in April but not in May": the times of the verb before that the new one does not replace.
+    Where it replaces none ("in the morning but not in May"), they may be meant or not."""
+    if not windows or not wins:
+        return ()
+    new = [window for e in wins for window in e.meaning[:1]]
+    kept: list[Edge] = []
+    replaced = False
+    for edge in windows:
+        rest = [_without(w, new) for w in edge.meaning]
+        replaced = replaced or rest != list(edge.meaning)
+        if ALWAYS not in rest:
+            kept.append(replace(edge, category="WIN", meaning=tuple(dict.fromkeys(rest))))
+    anew = clause.gap is None or clause.gap.has("NOTHING")  # "and none in May": in the morning, or at all
+    settled = replaced and not anew
+    return tuple(kept) if kept and (settled or ctx.choose((True, False), ctx.text(clause))) else ()
+
+
+def _without(window: Window, others: Sequence[Window]) -> Window:
+    """A window without the parts that others say too."""
+    return Window(
+        None if any(w.period for w in others) else window.period,
+        () if any(w.weekdays for w in others) else window.weekdays,
+        None if any(w.hours for w in others) else window.hours,
+    )
 
 
 def _spent_again(ctx: Context, clause: Clause, before: Clause) -> Tree:
@@ -452,6 +484,39 @@ def _count_alike(ctx: Context, clauses: list[Clause]) -> None:
         alone = number.name == "amount" and not number.has("PRICED", "MONEYNOUN") and len(two.objects) == 1
         if counted and alone and edge is not None and not edge.meaning.currency and not two.noun and two.quant is None:
             two.objects, two.quant = [], Quant(number.leaf("BOUND").meaning)
+
+
+def _count_each(ctx: Context, clauses: list[Clause]) -> None:
+    """ "at least 2 orders or reviews", "booked more than 2 rides or huts", "bought or viewed 3 times": how many is said
+    once, of each or only of what stands beside it."""
+    for before, clause in pairwise(clauses):
+        one, two = before.event, clause.event
+        if one is None or two is None or clause.link.kind != "or" or before.negation or clause.negation or clause.who:
+            continue
+        noun = clause.verbless or _is_plural(ctx, two)
+        number = _number_of(ctx, one)
+        if number is not None and noun and not two.says_more() and not ctx.names.lattice.behind_article(clause.first):
+            two.quant = number if ctx.choose((True, False), ctx.text(clause)) else None
+        elif two.times is not None and not (one.noun or one.says_more() or before.spent):
+            one.times = two.times if ctx.choose((True, False), ctx.text(clause)) else None
+
+
+def _number_of(ctx: Context, draft: EventDraft) -> Quant | None:
+    """How many of an event there were, by its own noun."""
+    if draft.quant is not None:
+        return None if draft.none() else draft.quant
+    for tree in draft.objects:
+        edge = next((e for t in (tree, *tree.trees("quant")) for e in t.own("BOUND", "NUM")), None)
+        if edge is not None and (tree.name == "counted_tail" or (tree.name == "amount" and draft.tails)):
+            return Quant(quant_bound(edge))
+    return None
+
+
+def _is_plural(ctx: Context, draft: EventDraft) -> bool:
+    """Whether a verb is the plural of a noun, too: "reviews"."""
+    word = ctx.names.lattice.words[draft.first].low
+    nouns = ctx.names.lattice.at[draft.first]
+    return singular(word) != word and any(draft.first + 1 in nouns.get(c, {}) for c in ("EN", "TAIL"))
 
 
 _PREPS = ("VIA", "WITH", "ON", "TO", "FROM", "IN", "FOR", "BY", "AT")
@@ -583,6 +648,9 @@ def _spread_negation(ctx: Context, clauses: list[Clause]) -> None:
                     one.time = replace(one.time, withins=ends.time.withins)
         elif len(scope) > 1:
             words = ctx.names.lattice.text(head.first, clauses[scope[-1]].end)
+            gap = next(iter(head.event.time.withins), None) if head.event is not None else None
+            if gap is not None and i and clauses[i - 1].happens:
+                raise refusal(gap, f'"{ctx.text(gap)}": within so long of which?', "vague")
             chosen = ctx.choose(("neither", "not both", "only the first not"), words)
             if chosen == "neither":
                 for k in scope[1:]:
@@ -592,6 +660,8 @@ def _spread_negation(ctx: Context, clauses: list[Clause]) -> None:
                     _deny(clauses[k], head.negation)
                     clauses[k].link = Link("or")
                 head.either = True
+                if head.link.kind == "comma":
+                    head.link = replace(head.link, kind="and", comma=False, listed=True)
         i = j
 
 
@@ -676,10 +746,13 @@ def _is_past(ctx: Context, draft: EventDraft) -> bool:
 
 
 def _in_the_past(word: str) -> bool:
-    if word.endswith(("ing", "s")):
+    if word.endswith(_OF_NOUNS):
         return False
     irregular = word in lexicon.IRREGULAR_STEMS and lexicon.IRREGULAR_STEMS[word] != word and stem(word) != word
     return word.endswith("ed") or irregular
+
+
+_OF_NOUNS = ("ing", "s", "ion", "al", "er", "y")
 
 
 def _check_forms(ctx: Context, clauses: list[Clause]) -> None:
@@ -709,6 +782,8 @@ def _share_objects(ctx: Context, clauses: list[Clause]) -> None:
         if here.event is None or after.event is None or after.who:
             continue
         draft = here.event
+        if after.link.kind == "or" and here.negation is None and _is_passive(ctx, draft):
+            _share_ways(ctx, here, after)  # "a ride booked or cancelled on mobile"
         if draft.noun or draft.pre or draft.tails:
             continue
         near = after.link.kind in (*JOINTS, "then", "nor") and not after.link.also
@@ -809,6 +884,12 @@ def _that_fit(
     return found
 
 
+def _is_passive(ctx: Context, draft: EventDraft) -> bool:
+    """Whether the noun of an event stands before its verb: "a ride booked"."""
+    words = ctx.names.lattice.words[draft.first : draft.end]
+    return len(words) > 1 and _in_the_past(words[-1].low)
+
+
 def _share_ways(ctx: Context, here: Clause, after: Clause) -> None:
     """ "viewed or bought on mobile", "upgraded or downgraded to Basic": how it was done, behind the last of bare verbs,
     may be said of each of them, where it fits them all."""
@@ -896,6 +977,11 @@ def _order_of_each(ctx: Context, clauses: list[Clause]) -> None:
         if open_ and not ctx.choose((True, False), words):
             continue
         (joint,) = joints
+        last = more[-1].event
+        if gaps and joint == "or" and last is not None and gaps == [more[-1]]:
+            for alternative in (head, *more[:-1]):
+                if alternative.event is not None and not _own(alternative):
+                    alternative.event.time = replace(alternative.event.time, withins=last.time.withins)
         if gaps and joint == "and":
             raise Refused("unsupported", head.first, more[-1].end, f'"{words}" within one time is not read.')
         first.either = joint == "or"
@@ -936,9 +1022,10 @@ def _reach_order(ctx: Context, clauses: list[Clause]) -> None:
     for clause, after in zip_longest(clauses, clauses[1:]):
         single = after is None or after.link.kind not in _ORDERED
         last = found[-1].event if found else None
-        ordered = clause.link.kind in ("after", "before") or (
-            clause.link.kind == "then" and bool(found) and found[-1].link.kind == "or"
-        )
+        alternative = bool(found) and found[-1].link.kind == "or"
+        ordered = clause.link.kind in ("after", "before") or (clause.link.kind == "then" and alternative)
+        gap = _counts_on(clause) and alternative and (clause.link.kind == "but" or clause.negation is not None)
+        ordered = ordered or gap  # "viewed or carted but didn't buy within 7 days"
         if clause.event is None or last is None or not ordered or not single:
             found.append(clause)
             continue
@@ -950,11 +1037,21 @@ def _reach_order(ctx: Context, clauses: list[Clause]) -> None:
         shared = all(any(t is o for o in (*last.objects, *last.tails)) for t in theirs)
         shared = shared and not any(c.event.noun or _own_nouns(ctx, c.event) for c in run if c.event is not None)
         denied = behind.negation is not None and all(c.negation is behind.negation for c in run)
-        if run and (shared or denied or ctx.choose((True, False), ctx.text(clause))):
+        if run and (shared or denied or gap or ctx.choose((True, False), ctx.text(clause))):
+            for c in found[first + 1 :] if gap else ():
+                c.copied = True
             pairs = [(c, replace(clause, event=clause.event.copy())) for c in run]
             found[first:] = [*(c for pair in pairs for c in pair), behind]
         found.append(clause)
     clauses[:] = found
+
+
+def _counts_on(clause: Clause) -> bool:
+    """Whether a clause, joined by and or but, has a gap that counts from what came before it: "within 7 days"."""
+    draft = clause.event
+    if draft is None or clause.who or clause.link.kind not in ("and", "but") or draft.time.windows:
+        return False
+    return any(isinstance(e.meaning, Within) for e in draft.time.withins)
 
 
 def _goes_on(clause: Clause) -> bool:
@@ -1002,6 +1099,17 @@ def _settle_commas(clauses: list[Clause]) -> None:
         clause.link = replace(clause.link, kind="or" if alternative else "and", comma=False, listed=True)
 
 
+def _within_of_each(clauses: list[Clause]) -> None:
+    """ "viewed or bought within 30 days": either of them in the last so many."""
+    for i in range(len(clauses) - 1, 0, -1):
+        here, after = clauses[i - 1], clauses[i]
+        if here.event is None or after.event is None or after.link.kind != "or" or after.who or after.copied:
+            continue
+        apart = _own(here) or _timeless(here) or here.link.kind in _ORDERED
+        if after.event.time.withins and not after.event.time.windows and not here.event.time.withins and not apart:
+            here.event.time = replace(here.event.time, withins=after.event.time.withins)
+
+
 def _place_prior(ctx: Context, clauses: list[Clause]) -> None:
     """ "the 30 days prior": just before the window that was named before."""
     for i, clause in enumerate(clauses):
@@ -1023,12 +1131,14 @@ def _place_prior(ctx: Context, clauses: list[Clause]) -> None:
 # ── windows ───────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def _runs(clauses: list[Clause]) -> list[list[Clause]]:
+def _runs(ctx: Context, clauses: list[Clause]) -> list[list[Clause]]:
     """Coordinations: verbs with times, up to a repeated "who" or a condition of another kind; a time that is set off by
     a comma at the end is that of all."""
     runs: list[list[Clause]] = [[]]
     last = clauses[-1].event if clauses else None
     whole = last is not None and last.time.set_off
+    if not whole and any(c.who and c.link.listed for c in clauses[:-1]) and clauses[-1].who and _after(clauses[-1]):
+        whole = ctx.choose((True, False), ctx.text(clauses[-1]))  # "who viewed, who clicked or who bought in May"
     for clause in clauses:
         if clause.who and runs[-1] and not (whole and clause.link.kind in JOINTS):
             runs.append([])
@@ -1069,6 +1179,15 @@ def _after(clause: Clause) -> list[Edge]:
     return list(clause.event.time.after if clause.event is not None else clause.late)
 
 
+def _last_so_many(clause: Clause) -> list[Edge]:
+    """ "viewed within 30 days": what is said so of a verb that follows no other is in the last so many."""
+    draft = clause.event
+    if draft is None or clause.link.kind not in ("start", "loose") or draft.time.within_of is not None:
+        return []
+    spans = [e for e in draft.time.withins if isinstance(e.meaning, Within)]
+    return [replace(e, category="WIN", meaning=(Window(Rolling(e.meaning.span)),)) for e in spans]
+
+
 def _before(clause: Clause) -> list[Edge]:
     return list(clause.event.time.before) if clause.event is not None else []
 
@@ -1092,6 +1211,21 @@ def reach_over_list(ctx: Context, clauses: list[Clause]) -> None:
         _reach(ctx, timed)
 
 
+def _reach_rhythm(ctx: Context, run: list[Clause]) -> None:
+    """ "viewed and reviewed in each of the last 3 weeks": how regularly, at the end, may be said of each verb."""
+    last = run[-1]
+    regular = last.event.regular if last.event is not None else None
+    reached: list[EventDraft] = []
+    for here, after in zip(reversed(run[:-1]), reversed(run[1:]), strict=True):
+        draft, alike = here.event, here.negation is last.negation
+        if draft is None or draft.said() or draft.noun or not alike or not _goes_on(after):
+            break
+        reached.append(draft)
+    if regular is not None and reached and ctx.choose((True, False), ctx.text(regular)):
+        for draft in reached:
+            draft.regular = regular
+
+
 def _reach(ctx: Context, run: list[Clause]) -> None:
     """Section 8: which verbs of a coordination a window reaches."""
     given: dict[int, list[Edge]] = {}
@@ -1101,7 +1235,7 @@ def _reach(ctx: Context, run: list[Clause]) -> None:
                 given[id(clause)] = _before(run[0])
     for k in range(len(run) - 1, 0, -1):
         edges = _after(run[k])
-        if not edges or run[k].contrast or (run[k].late and run[k].link.kind == "loose"):
+        if not edges or run[k].contrast or (run[k].late and (run[k].link.kind == "loose" or not run[k].happened)):
             continue
         last = run[k].event
         set_off = last is not None and last.time.set_off
@@ -1120,7 +1254,7 @@ def _reach(ctx: Context, run: list[Clause]) -> None:
             if i == 0 and here.event is not None and here.event.time.withins:
                 break  # "placed 2 orders in 7 days but none in 2025": of what comes first it is its own time
             if not set_off:
-                if link.also:
+                if link.also and link.comma:
                     break
                 bound = link.comma and link.kind in ("and", "but", "or") and len(run) == 2
                 if bound and not ctx.choose((True, False), ctx.text(edges[0])):
@@ -1130,7 +1264,7 @@ def _reach(ctx: Context, run: list[Clause]) -> None:
             given[id(here)] = edges
     for i in range(len(run) - 1):
         first, second = run[i], run[i + 1]
-        edges = _after(first)
+        edges = _after(first) or _last_so_many(first)
         negation = second.negation
         if not edges or not _denies(second) or _own(second) or id(second) in given or _chained(second):
             continue

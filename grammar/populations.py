@@ -297,6 +297,10 @@ def _two_subjects(ctx: Context, tree: Tree) -> Condition | None:
                 aged = Tree("np", (*first.children, bare.fresh()))
                 before = tuple(aged if c is first else c for c in before)
                 left = Tree(tree.name, before)
+        objects = unit.trees("of_object")
+        if objects and before[-1:] == (first,) and _is_doer(first) and ctx.choose((True, False), words):
+            before = (*before, *(t.fresh() for t in objects))  # "viewers or buyers of helmets"
+            left = Tree(tree.name, before)
         said = (*(t for t in unit.trees() if t is not np), *after)
         lone = left
         adjectives = first.trees("npre") if first.name == "np" else []
@@ -324,6 +328,12 @@ def _two_subjects(ctx: Context, tree: Tree) -> Condition | None:
             return all_of(one, two)
         return ctx.choose([any_of(one, two), all_of(one, two)], words)
     return None
+
+
+def _is_doer(np: Tree) -> bool:
+    """Whether a noun phrase says what was done: "viewers"."""
+    head = np.tree("nphead")
+    return head is not None and any(leaf.category in ("AGENT", "BUYERS") for leaf in head.leaves())
 
 
 def _listed_before(rests: Sequence[Tree]) -> list[Tree]:
@@ -860,6 +870,11 @@ def _says_of(ctx: Context, before: Tree, tree: Tree) -> None:
 def _excepts(ctx: Context, before: Clause, tree: Tree) -> None:
     """Refused where a value that is excepted is one of what was done: "viewed Eagle Hut but not Fern Hut"."""
     exception, draft = _exception(tree), before.event
+    of = exception.tree("of_object") if exception is not None else None
+    if of is not None and draft is not None and draft.noun and not draft.says_more():
+        if ctx.choose((True, False), ctx.text(tree)):  # "viewers but not buyers of helmets"
+            take_args(ctx.names, draft, of.fresh().trees())
+        return
     if exception is not None and _of_people(ctx, exception):
         return
     unit = tree.tree("unit")
@@ -1245,8 +1260,7 @@ def _happening(ctx: Context, tree: Tree, link: Link, who: bool, negation: Negati
         return Clause(link, tree.first, tree.end, who, negation, event=draft)
     whole = _whole(tree, link, who, _condition(ctx, tree), negation)
     whole.happened = tree.name in _HAPPENINGS
-    if whole.happened:
-        whole.late = tuple(e for t in tree.trees("late") for e in t.leaves() if e.category == "WIN")
+    whole.late = tuple(e for t in tree.trees("late") for e in t.leaves() if e.category == "WIN")
     whole.since = key.name if key is not None else None
     return whole
 
