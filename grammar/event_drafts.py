@@ -406,6 +406,9 @@ def same_type(draft: EventDraft, types: Collection[str | None], otherwise: Refus
     draft.hit = EventHit(kept)
 
 
+_COMPLETING = frozenset(
+    "give make do perform submit writ complet finish pass attend".split()
+)  # who did so has completed it
 _HAD = frozenset({"take", "go", "give", "place"})  # what happens is had, taken, gone for or given
 
 
@@ -424,6 +427,9 @@ def done_to(names: Names, general: Edge, draft: EventDraft) -> EventDraft:
     noun = draft.hit.candidates[0].tier == "noun"
     never_done = all(names.verbs(c.event) & lexicon.NEVER_DONE_STEMS for c in draft.hit.candidates)
     if noun and general.meaning is None and never_done:  # "completed a profile" of profile-viewed
+        raise refusal(general, f'"{names.text(general)}" is not what was done there.')
+    begun = all(not names.verbs(c.event) & _COMPLETING for c in draft.hit.candidates)
+    if noun and begun and stem(names.text(general).split()[0].casefold()) == "complet":  # of lesson-booked
         raise refusal(general, f'"{names.text(general)}" is not what was done there.')
     told = general.meaning is None or (general.meaning == "act" and not noun)
     way = stem(names.text(general).split()[-1].casefold())

@@ -139,7 +139,7 @@ SYNONYM_STEMS: dict[str, tuple[str, ...]] = {
 
 # What such an event is done to was there before: its noun alone ("with an address") does not say that it was done.
 ALTERING_STEMS = frozenset(
-    """chang updat edit modif renam replac mov switch delet remov cancel end expir clos lock unlock verif reject declin renew
+    """chang updat edit modif renam replac mov switch delet remov cancel end expir clos lock unlock verif reject declin fail renew
     los""".split()
 )
 NEVER_DONE_STEMS = ALTERING_STEMS | frozenset(  # who views a hut has not made or completed one

@@ -323,7 +323,7 @@ def _lattice(
     _called(table)
     _fillers(table)
     _with_us(table)
-    _things(table)
+    _things(table, names)
     _terms(table, vocabulary)
     _segments(table, vocabulary)
     _prune(table)
@@ -1086,9 +1086,12 @@ def _all_of_them(table: _Table, i: int) -> bool:
     return behind or table.lows[i + 1 : i + 2] == ["whose"]
 
 
-def _things(table: _Table) -> None:
-    """ "product" is the thing, not a part of an event's name."""
-    for edges in table.at:
+def _things(table: _Table, names: Index) -> None:
+    """ "product" is the thing, not a part of an event's name. Another word for it that an event's name has is that
+    event's ("piece" of piece-played)."""
+    for i, edges in enumerate(table.at):
+        if table.lows[i] not in _PRODUCTS and i + 1 in edges.get("THING", ()) and stem(table.lows[i]) in names.by_stem:
+            del edges["THING"]
         for end in edges.get("THING", {}):
             for category in ("TAIL", "EN"):
                 hit = edges.get(category, {}).get(end)
@@ -1096,6 +1099,9 @@ def _things(table: _Table) -> None:
                     del edges[category][end]
                     if not edges[category]:
                         del edges[category]
+
+
+_PRODUCTS = frozenset("product products item items".split())
 
 
 def _unknown(table: _Table) -> None:
