@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from grammar import lexicon
 from grammar.context import Context
 from grammar.draft import EventDraft, Refused, Tree, refusal
@@ -194,7 +196,9 @@ def attribute_keyed(ctx: Context, key: Edge, attribute: Key, cond: Tree, there: 
         falls = birthday(ctx, Tree("birth", tuple(e for e in cond.edges() if e.category in ("WIN", "FUTURE"))))
         return falls if neg is None else Not(falls)
     test, warnings = key_test(ctx.names, cond, [attribute], ctx.window, attribute=True)
-    ctx.warnings.extend(warnings)
+    called = isinstance(test, Text) and test.how == "is" and attribute.name.lower() in lexicon.NAME_KEYS
+    called = called and cond.name in ("is_", "is_not") and not cond.has("EQ")
+    ctx.warnings.extend(warnings if not called else ())
     condition: Condition = Attribute((attribute.name,), test)
     negative = cond.name == "is_not" or (
         cond.has("NEG") and cond.name in ("is_", "number", "bound", "contains", "starts", "ends", "truth")
@@ -203,7 +207,10 @@ def attribute_keyed(ctx: Context, key: Edge, attribute: Key, cond: Tree, there: 
         if "list" in attribute.holds:
             raise refusal(cond, f'Is there another one, or is it none of them: "{ctx.text(cond)}"?', "vague")
         return all_of(Attribute((attribute.name,), Known(True)), Not(condition))
-    if isinstance(test, Text) and cond.name in ("is_", "includes"):
+    if called and isinstance(test, Text):
+        keys = _name_keys(ctx) if ctx.text(key).casefold() == "name" else [attribute.name]
+        condition = any_of(*(_called_so(ctx, keys, said) for said in test.values))
+    elif isinstance(test, Text) and cond.name in ("is_", "includes"):
         condition = _holding(attribute, cond.part("vlist"), test)
     return negated(condition) if negative else condition
 
@@ -392,26 +399,31 @@ def tagged(ctx: Context, tree: Tree) -> Condition:
 def named(ctx: Context, tree: Tree) -> Condition:
     """The contact's name, or a word of it."""
     text = tree.part("text")
-    keys = [k.name for k in ctx.names.attributes if k.name.lower() in lexicon.NAME_KEYS]
+    keys = _name_keys(ctx)
     if not keys:
         raise refusal(tree, "The phonebook has no names.", "unknown key")
     vlist = tree.tree("vlist")
     groups, joint = vlist_groups(vlist) if vlist is not None else ([], "")
     if vlist is not None and joint == "and":
         raise refusal(vlist, f'"{ctx.text(vlist)}": who is called both?', "vague")
-    is_named = any_of(*(_called_so(ctx, keys, said) for said in [list(text.edges()), *groups]))
+    each = [said_text(ctx.names, edges).strip().casefold() for edges in [list(text.edges()), *groups]]
+    is_named = any_of(*(_called_so(ctx, keys, said) for said in each))
     if vlist is not None:
         return is_named
     events = _called(ctx, tree, text)
     return is_named if events is None else ctx.choose((is_named, did(events)), ctx.text(tree))
 
 
-def _called_so(ctx: Context, keys: list[str], edges: list[Edge]) -> Condition:
+def _name_keys(ctx: Context) -> list[str]:
+    """The attributes that hold what a contact is called."""
+    return sorted(k.name for k in ctx.names.attributes if k.name.lower() in lexicon.NAME_KEYS)
+
+
+def _called_so(ctx: Context, keys: Sequence[str], said: str) -> Condition:
     """Whose name is that, or has it as a word; a name that nobody has is kept, with a warning."""
-    said = said_text(ctx.names, edges).strip().casefold()
     if not ctx.names.vocabulary.contains([k for k in ctx.names.attributes if k.name in keys], said):
         ctx.warnings.append(f'No name has "{said}".')
-    return Attribute(tuple(sorted(keys)), Text("has word" if " " not in said else "is", (said,)))
+    return Attribute(tuple(keys), Text("has word" if " " not in said else "is", (said,)))
 
 
 def _called(ctx: Context, tree: Tree, text: Tree) -> Events | None:
