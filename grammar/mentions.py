@@ -628,7 +628,8 @@ def _texts(table: _Table, question: str) -> None:
             continue  # "searched for something", "searched where the query is …"
         if first < len(words) and words[first - 1].low != "for" and at[first].keys() & _NO_SEARCH:
             continue  # "whose search contains …", "searched more than 5"
-        if first < len(words) and any("CONTAINS" in at[end] for end in at[first].get("KEY", ()) if end < len(words)):
+        keys = at[first].get("KEY", ()) if first < len(words) else ()
+        if any(not _OF_A_KEY.isdisjoint(at[end]) for end in keys if end < len(words)):
             continue  # "the search query contains …"
         while first < len(words) and words[first].low in lexicon.DETERMINERS | {"for"}:
             first += 1
@@ -740,7 +741,8 @@ def _ends_text(edges: dict[str, dict[int, Edge]]) -> bool:
     return bool(verbs) or not _LINKS.isdisjoint(edges)
 
 
-_NO_SEARCH = frozenset({"CONTAINS", "STARTS", "ENDS", "BOUND"})
+_OF_A_KEY = frozenset({"CONTAINS", "STARTS", "ENDS", "BE", "EQ"})
+_NO_SEARCH = _OF_A_KEY | {"BOUND"}
 _ENTER = frozenset("logged log logs logging signed sign checked check".split())
 _OF_NOW = (["this"], ["last"], ["today"], ["yesterday"])
 
