@@ -17,6 +17,7 @@ from grammar.query import (
     AttributeNumber,
     Birthday,
     Bound,
+    Calendar,
     Condition,
     During,
     Events,
@@ -195,6 +196,13 @@ def attribute_keyed(ctx: Context, key: Edge, attribute: Key, cond: Tree, there: 
             raise refusal(neg, "A birthday comes every year.")
         falls = birthday(ctx, Tree("birth", tuple(e for e in cond.edges() if e.category in ("WIN", "FUTURE"))))
         return falls if neg is None else Not(falls)
+    if (
+        attribute.name.lower() in lexicon.BIRTH_KEYS
+        and cond.name == "during"
+        and cond.has("WIN")
+        and cond.edge("NEG") is None
+    ):
+        return _birth_in(ctx, attribute.name, cond.leaf("WIN"))
     test, warnings = key_test(ctx.names, cond, [attribute], ctx.window, attribute=True)
     called = isinstance(test, Text) and test.how == "is" and attribute.name.lower() in lexicon.NAME_KEYS
     called = called and cond.name in ("is_", "is_not") and not cond.has("EQ")
@@ -320,8 +328,16 @@ def age_bare(ctx: Context, tree: Tree) -> Condition:
     for edge in edges:
         if edge.meaning.currency or edge.meaning.bound.value > OLDEST:
             raise refusal(edge, f'It is not said what "{ctx.text(edge)}" measures.', "vague")
-    ages = [age(ctx, tree, edge.meaning.bound) for edge in edges]
+    ages = [_aged_so(ctx, tree, edge) for edge in edges]
     return all_of(*ages) if together else any_of(*ages)
+
+
+def _aged_so(ctx: Context, tree: Tree, edge: Edge) -> Condition:
+    """A bare number as the age; "women not over 40" are those who are not over 40, whose age may be unknown."""
+    bound: Bound = edge.meaning.bound
+    if not negates(ctx.names, edge) or bound.comparison not in ("<=", ">="):
+        return age(ctx, tree, bound)
+    return Not(age(ctx, tree, Bound(">" if bound.comparison == "<=" else "<", bound.value)))
 
 
 def birthday(ctx: Context, tree: Tree) -> Condition:
@@ -338,11 +354,22 @@ def birthday(ctx: Context, tree: Tree) -> Condition:
 
 def born(ctx: Context, tree: Tree) -> Condition:
     """ "born in 1990", "born after March 1985"; a month or a day without a year is that of each year."""
-    edge = tree.leaf("WIN")
+    return _birth_in(ctx, _birth_date(ctx, tree), tree.leaf("WIN"))
+
+
+def _birth_in(ctx: Context, key: str, edge: Edge) -> Condition:
+    """A birth date in a time: the birthday, where that has no year, which "this month" may have or not."""
     window = ctx.window(edge)
-    if isinstance(window.period, Named):
-        return birthday(ctx, tree)
-    return Attribute((_birth_date(ctx, tree),), During(window))
+    period = window.period
+    birth: Condition = Attribute((key,), During(window))
+    if period is None or window.weekdays or window.hours:
+        return birth
+    day: Condition = Birthday(key, period)
+    if isinstance(period, Named):
+        return day
+    if isinstance(period, Calendar) and period.unit not in ("year", "quarter"):
+        return ctx.choose((day, birth), ctx.text(edge))
+    return birth
 
 
 def has_values(ctx: Context, tree: Tree) -> Condition:
