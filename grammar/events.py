@@ -140,7 +140,7 @@ def resolve_mention(names: Names, draft: EventDraft, windows: Callable[[Edge], W
         if tier == "everyday" and unclear is not None:
             raise unclear  # it fits, and is not clear: no other event is looked for
     assert failure is not None
-    raise failure
+    raise unclear or failure
 
 
 def _named_alone(names: Names, draft: EventDraft, found: Sequence[Mention]) -> None:
@@ -211,6 +211,12 @@ def _is_no_object(names: Names, draft: EventDraft, candidate: Candidate) -> None
             noun = follows < len(names.lattice.at) and not {"TAIL", "THING"}.isdisjoint(names.lattice.at[follows])
             if named and edge.category == "VALUE" and not noun:
                 raise refusal(edge, f'"{names.text(edge)}" is the noun of {", ".join(sorted(named))}.')
+
+
+def _in_units(name: str) -> bool:
+    """Whether a key's name ends with the unit of its numbers: "distance_km"."""
+    last = name_parts(name)[-1]
+    return last in lexicon.UNITS or last in lexicon.DURATION_SUFFIXES
 
 
 def _is_plural(text: str) -> bool:
@@ -907,8 +913,23 @@ class _Parts:
             raise self.refuse(key, f'"{words}" counts the events, and is no number of one.')
         if "number" not in {h for k in keys for h in k.holds}:
             raise self.refuse(key, f'"{keys[0].name if keys else words}" holds no numbers.', "wrong key")
+        if self.may_count(tree, words, keys, bounds):
+            what = f'"{self.names.text(tree)}": how many of them, or one whose {keys[0].name} is that?'
+            raise self.refuse(tree, what, "vague")
         tests = [self.tested(keys, Numeric(bound.meaning.bound)) for bound in bounds]
         self.options.append([(tests[0] if len(tests) == 1 else AnyFilter(tuple(sorted(tests, key=repr))),)])
+
+    def may_count(self, tree: Tree, words: str, keys: Sequence[Key], bounds: Sequence[Edge]) -> bool:
+        """Whether a number beside a key may be how many there were, and not a value of it: "played 5 episodes", where
+        each has its number; "a 1500 ticket"; "bought zero tickets", which may be of no event at all."""
+        if any(_in_units(k.name) for k in keys) or all(b.meaning.bound == Bound("=", 1) for b in bounds):
+            return False
+        several = any(_is_plural(k.name) for k in keys)
+        if not _is_plural(words):
+            behind = self.names.lattice.at[tree.end].keys() if tree.end < len(self.names.lattice.at) else set()
+            return several and behind.isdisjoint(("EN", "TAIL", "VALUE", "UNK", "THING"))
+        led = tree.has("WHERE", "WITH", "FOR", "OF")
+        return not several or (not led and any(b.meaning.bound == Bound("=", 0) for b in bounds))
 
     def tested(self, keys: Sequence[Key], test: Test) -> Filter:
         """A test of a key. The total of an order is what the order comes to, also where it is not given."""

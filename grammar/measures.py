@@ -236,6 +236,8 @@ def need_orders(ctx: Context, node: Tree | Edge) -> None:
 def in_unit(ctx: Context, edge: Edge, key: Key, *, summed: bool = False) -> Bound:
     """A length of time in the unit of the property; a conversion is said back. Of a sum, a bare one is at least."""
     bound = converted(edge, key)
+    if summed and edge.meaning.bare and bound.value == 0:
+        raise refusal(edge, "Exactly 0, or at least 0?", "vague")
     if bound != edge.meaning.bound:
         ctx.warnings.append(f'"{ctx.text(edge)}" was taken as {bound.value:,g} in the unit of {key.name}.')
     return replace(bound, comparison=">=") if summed and edge.meaning.bare else bound

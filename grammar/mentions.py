@@ -622,7 +622,7 @@ def _names(table: _Table, i: int, names: Index, occurring: frozenset[str]) -> No
 def _texts(table: _Table, question: str) -> None:
     """After a verb of searching, the words up to the next link or window are the text that was searched."""
     words, at = table.words, table.at
-    for edges in list(at):
+    for i, edges in enumerate(at):
         searches = [e for e in edges.get("EV", {}).values() if _is_search(e)]
         nouns = (e for e in edges.get("EN", {}).values() if _is_search(e) and e.end < len(words))
         searches.extend(e for e in nouns if words[e.end].low == "for")
@@ -632,25 +632,25 @@ def _texts(table: _Table, question: str) -> None:
         if first < len(words) and not _PREPOSITIONS.isdisjoint(at[first]) and words[first].low != "for":
             continue  # "searched on mobile"
         sought = first + (first < len(words) and words[first].low == "for")
-        if sought < len(words) and at[sought].keys() & {"THING", "SAME", "NOTHING", "AGAIN"}:
-            continue  # "searched for something"
+        if sought < len(words) and at[sought].keys() & {"THING", "SAME", "NOTHING", "AGAIN", "WHERE"}:
+            continue  # "searched for something", "searched where the query is …"
         if first < len(words) and words[first - 1].low != "for" and at[first].keys() & _NO_SEARCH:
             continue  # "whose search contains …", "searched more than 5"
-        if first < len(words) and any("CONTAINS" in at[end] for end in at[first].get("KEY", ()) if end < len(words)):
+        keys = at[first].get("KEY", ()) if first < len(words) else ()
+        if any(not _OF_A_KEY.isdisjoint(at[end]) for end in keys if end < len(words)):
             continue  # "the search query contains …"
         while first < len(words) and words[first].low in lexicon.DETERMINERS | {"for"}:
             first += 1
         while first < len(words):
             end = first
             while end < len(words) and not words[end].quoted and _SEARCH_ENDS.isdisjoint(at[end]):
-                if end > first and (_leads_elsewhere(at, end) or _does_without(at, end)):
+                if end > first and (_leads_elsewhere(at, end) or _done_otherwise(at, end)):
                     break
                 end += 1
             stop = _without_fillers(at, first, end)
             while stop > first and words[stop - 1].low in lexicon.OFTEN:
                 stop -= 1  # "searched for a lamp recently"
-            whom = any(stop in at[k].get("CONTACT", ()) for k in range(first, stop))  # "searching for gold members"
-            if stop > first and not whom:
+            if stop > first and not _looks_for_people(table, i, first, stop):
                 said = question[words[first].start : words[stop - 1].end]
                 table.put("TEXT", first, stop, " ".join(said.casefold().split()))
             first = max(at[end].get("OR", {len(words): None})) if stop > first and end < len(words) else len(words)
@@ -666,10 +666,25 @@ def _leads_elsewhere(at: list[dict[str, dict[int, Edge]]], i: int) -> bool:
     return bool(found) and not any(key.name in lexicon.SEARCH_KEYS for key in found)
 
 
-def _does_without(at: list[dict[str, dict[int, Edge]]], i: int) -> bool:
-    """Whether "without" stands at word i, before something that is done: "searched for a bell without buying it"."""
-    done = (_past_fillers(at, end) for end in at[i].get("WITHOUT", ()))
-    return any(k < len(at) and not at[k].keys().isdisjoint(("EV", "EN")) for k in done)
+def _done_otherwise(at: list[dict[str, dict[int, Edge]]], i: int) -> bool:
+    """Whether "without", "before" or "after" stands at word i, before something that is done: "searched for a bell
+    without buying it"."""
+    done = [_past_fillers(at, end) for c in ("WITHOUT", "BEFORE", "AFTER") for end in at[i].get(c, ())]
+    nouns = ("EV", "EN") if "WITHOUT" in at[i] else ("EV",)
+    return any(k < len(at) and not at[k].keys().isdisjoint(nouns) for k in done)
+
+
+def _looks_for_people(table: _Table, verb: int, first: int, end: int) -> bool:
+    """Whether contacts are asked for by a verb of searching: "searching for gold members". Among the opening words it
+    asks, where it could, whoever is named: "looking for Nike buyers", "search for women in Oslo"."""
+    at, lows = table.at, table.lows
+    if any(end in at[k].get("CONTACT", ()) for k in range(first, end)):
+        return True
+    if verb >= max(at[0].get("LEAD", {0: None})):
+        return False
+    several = (k for k in range(first, end) if singular(lows[k]) != lows[k] or lows[k] in ("people", "everyone"))
+    of_people = any(not at[k].keys().isdisjoint(("CONTACT", "BUYERS", "AGENT")) for k in several)
+    return of_people or "GENDER" in at[first]
 
 
 def _is_search(edge: Edge) -> bool:
@@ -694,8 +709,8 @@ def _written(table: _Table) -> None:
                     continue  # "called by an agent"
                 while first < len(words) and words[first].low in ("the", "a", "an", "word"):
                     first += 1
-                if category == "NAMED" and first < len(words) and not at[first].keys().isdisjoint(("WIN", "WITHIN")):
-                    continue  # "called last week"
+                if category == "NAMED" and first < len(words) and not at[first].keys().isdisjoint(_NO_NAME):
+                    continue  # "called last week", "named other than Otto"
                 end = first
                 while end < len(words) and not words[end].quoted and (end == first or not _ends_text(at[end])):
                     end += 1
@@ -707,9 +722,18 @@ def _written(table: _Table) -> None:
 
 
 def _name_end(table: _Table, first: int, end: int) -> int:
-    """Where a name ends: with the value of the data that a preposition follows ("named Mark Price about a renewal")."""
-    names = (e for e in table.at[first].get("VALUE", ()) if first < e < end and "ABOUT" in table.at[e])
-    return max(names, default=end)
+    """Where a name ends: with the value of the data that a preposition follows ("named Mark Price about a renewal"), or
+    before what is said of who is so called."""
+    values = table.at[first].get("VALUE", ())
+    names = (e for e in values if first < e < end and "ABOUT" in table.at[e])
+    said = (
+        k for k in range(first + 1, end) if not _NOT_IN_NAMES.isdisjoint(table.at[k]) and k >= max(values, default=0)
+    )
+    return max(names, default=next(said, end))
+
+
+_NO_NAME = ("WIN", "WITHIN", "EITHER", "BOTH", "EXCEPT")
+_NOT_IN_NAMES = frozenset({"BOUND", "AGEP", "EXCEPT"})  # "named Otto over 60"
 
 
 _SEARCH_ENDS = frozenset(
@@ -725,7 +749,8 @@ def _ends_text(edges: dict[str, dict[int, Edge]]) -> bool:
     return bool(verbs) or not _LINKS.isdisjoint(edges)
 
 
-_NO_SEARCH = frozenset({"CONTAINS", "STARTS", "ENDS", "BOUND"})
+_OF_A_KEY = frozenset({"CONTAINS", "STARTS", "ENDS", "BE", "EQ"})
+_NO_SEARCH = _OF_A_KEY | {"BOUND"}
 _ENTER = frozenset("logged log logs logging signed sign checked check".split())
 _OF_NOW = (["this"], ["last"], ["today"], ["yesterday"])
 

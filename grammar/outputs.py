@@ -413,6 +413,8 @@ def _value_of(ctx: Context, tree: Tree) -> tuple[Condition, Output]:
         link, first = tree.part("whom").child(), next(population_tree.leaves())
         if isinstance(link, Edge) and link.category == "BY" and first.category in ("KEY", "PKEY"):
             raise refusal(population_tree, f'For each "{ctx.text(first)}", or of whom?', "vague")
+        if isinstance(link, Edge) and link.category == "BY" and _is_each(ctx, population_tree):
+            raise refusal(population_tree, f'For each "{ctx.text(first)}" it is not read.', "unsupported")
         if first.category == "EV" and "EN" in ctx.names.lattice.at[first.first]:
             raise refusal(first, f'"{ctx.text(first)}" are events here.')
         led = isinstance(link, Edge) and link.category in ("IN", "FROM", "WITH")
@@ -429,7 +431,29 @@ def _value_of(ctx: Context, tree: Tree) -> tuple[Condition, Output]:
             window = ctx.window(next(last.edges()))
             population_tree = Tree(population_tree.name, population_tree.children[:-1])
         population = population_of(ctx, population_tree)
-    return population, number_of(ctx, measure_tree, window)
+    number = number_of(ctx, measure_tree, window)
+    if population_tree is not None and population_tree.name == "value_population":
+        _of_what_was_done(ctx, number, population_tree)
+    return population, number
+
+
+def _is_each(ctx: Context, population: Tree) -> bool:
+    """Whether a population is one word for a contact: "total spend by user"."""
+    leaves = list(population.leaves())
+    word = ctx.text(leaves[0]).casefold()
+    return len(leaves) == 1 and leaves[0].category == "CONTACT" and singular(word) == word and word not in _ALL_OF_THEM
+
+
+_ALL_OF_THEM = frozenset("everyone everybody anyone anybody people folks".split())
+
+
+def _of_what_was_done(ctx: Context, number: Output, tree: Tree) -> None:
+    """Refused where values by themselves may be those of the events of a number: "average reading minutes of Sport"."""
+    done = {e.event for e in nodes(number) if isinstance(e, Events)}
+    for edge in tree.leaves():
+        held = [v.key for v in edge.meaning.values] if isinstance(edge.meaning, ValueHit) else []
+        if any(key.event in done and key.level != "context" for key in held if key.event is not None):
+            raise refusal(edge, f'"{ctx.text(edge)}": of what was done, or of the contacts?', "vague")
 
 
 def _not_of_event(ctx: Context, measure: Tree, tree: Tree) -> None:

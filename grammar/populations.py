@@ -71,8 +71,7 @@ def population_of(ctx: Context, tree: Tree) -> Condition:
     """Whom a population means, under the window at its head."""
     if tree.name == "asked":
         if _word_before(ctx, tree) == "what":
-            reason = "What was done is asked for, not who did it."
-            raise Refused("unsupported", tree.first - 1, tree.first, reason)
+            raise Refused("unsupported", tree.first - 1, tree.first, _WHAT_DONE)
         tree = Tree("population", tuple(c for c in tree.children if isinstance(c, Tree)))
     if tree.name == "bracketed":
         return population_of(ctx, tree.trees()[0])
@@ -87,6 +86,9 @@ def population_of(ctx: Context, tree: Tree) -> Condition:
     if not ctx.head.used:
         raise refusal(opening, f'"{ctx.text(opening)}" has no verb to belong to.')
     return found
+
+
+_WHAT_DONE = "What was done is asked for, not who did it."
 
 
 def _not_history(ctx: Context, tree: Tree, opening: Tree) -> None:
@@ -130,6 +132,8 @@ def _populated(ctx: Context, tree: Tree, opening: Tree | None) -> Condition:
             raise refusal(later, "After an event a place is the event's.")
     if np is None and parts:
         _asks_of(ctx, parts[0])
+    elif np is not None:
+        _asks_what(ctx, np, first)
     if nmods and rest and not first:
         _says_of(ctx, nmods[-1], rest[0])
     moved = [t for t in nmods if t.name in _EVENT_NMODS | {"signed_up"} and np is not None and rest]
@@ -212,6 +216,19 @@ def _asks_of(ctx: Context, tree: Tree) -> None:
         raise refusal(tree, f'What is asked of "{ctx.text(tree)}"?', "unsupported")
     if tree.name in (*VPS, "bare") and before == "to":
         raise refusal(tree, f'"to {ctx.text(tree)}": only what has happened is known.', "unsupported")
+
+
+def _asks_what(ctx: Context, np: Tree, verbs: Sequence[Tree]) -> None:
+    """Refused where people are no more than who did what is asked for ("what do women book"), or what is said is of
+    their accounts ("account age over 2 years")."""
+    words = [word.low for word in ctx.names.lattice.words]
+    if verbs and words[: np.first][-1:] in (["do"], ["does"]) and not _ASKING.isdisjoint(words[: np.first]):
+        raise Refused("unsupported", np.first - 1, np.first, _WHAT_DONE)
+    if words[np.end - 1 : np.end + 1] == ["account", "age"]:
+        raise Refused("vague", np.end - 1, np.end + 1, "Since when there is an account, or how old they are?")
+
+
+_ASKING = frozenset({"what", "which"})
 
 
 def _no_noun(ctx: Context, tree: Tree) -> None:

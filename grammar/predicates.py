@@ -144,7 +144,8 @@ def _may_be_any_one(ctx: Context, draft: EventDraft, mention: Mention, edge: Edg
 def _may_be_how_long(ctx: Context, span: Edge) -> bool:
     """Whether a length of time is compared, so that it may be how long something took: "resolved in under 24 hours"."""
     words = [word.low for word in ctx.names.lattice.words[span.first : span.end]]
-    return words[0] == "in" and any(" ".join(words[1 : 1 + n]) in lexicon.COMPARISONS for n in (1, 2, 3))
+    compared = any(" ".join(words[1 : 1 + n]) in lexicon.COMPARISONS for n in (1, 2, 3))
+    return words[0] == "in" and (compared or words[-2:] in (["or", "less"], ["or", "fewer"]))
 
 
 def objects_condition(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from grammar import lexicon
 from grammar.context import Context
 from grammar.draft import EventDraft, Refused, Tree, refusal
@@ -15,6 +17,7 @@ from grammar.query import (
     AttributeNumber,
     Birthday,
     Bound,
+    Calendar,
     Condition,
     During,
     Events,
@@ -193,8 +196,17 @@ def attribute_keyed(ctx: Context, key: Edge, attribute: Key, cond: Tree, there: 
             raise refusal(neg, "A birthday comes every year.")
         falls = birthday(ctx, Tree("birth", tuple(e for e in cond.edges() if e.category in ("WIN", "FUTURE"))))
         return falls if neg is None else Not(falls)
+    if (
+        attribute.name.lower() in lexicon.BIRTH_KEYS
+        and cond.name == "during"
+        and cond.has("WIN")
+        and cond.edge("NEG") is None
+    ):
+        return _birth_in(ctx, attribute.name, cond.leaf("WIN"))
     test, warnings = key_test(ctx.names, cond, [attribute], ctx.window, attribute=True)
-    ctx.warnings.extend(warnings)
+    called = isinstance(test, Text) and test.how == "is" and attribute.name.lower() in lexicon.NAME_KEYS
+    called = called and cond.name in ("is_", "is_not") and not cond.has("EQ")
+    ctx.warnings.extend(warnings if not called else ())
     condition: Condition = Attribute((attribute.name,), test)
     negative = cond.name == "is_not" or (
         cond.has("NEG") and cond.name in ("is_", "number", "bound", "contains", "starts", "ends", "truth")
@@ -203,7 +215,10 @@ def attribute_keyed(ctx: Context, key: Edge, attribute: Key, cond: Tree, there: 
         if "list" in attribute.holds:
             raise refusal(cond, f'Is there another one, or is it none of them: "{ctx.text(cond)}"?', "vague")
         return all_of(Attribute((attribute.name,), Known(True)), Not(condition))
-    if isinstance(test, Text) and cond.name in ("is_", "includes"):
+    if called and isinstance(test, Text):
+        keys = _name_keys(ctx) if ctx.text(key).casefold() == "name" else [attribute.name]
+        condition = any_of(*(_called_so(ctx, keys, said) for said in test.values))
+    elif isinstance(test, Text) and cond.name in ("is_", "includes"):
         condition = _holding(attribute, cond.part("vlist"), test)
     return negated(condition) if negative else condition
 
@@ -313,8 +328,16 @@ def age_bare(ctx: Context, tree: Tree) -> Condition:
     for edge in edges:
         if edge.meaning.currency or edge.meaning.bound.value > OLDEST:
             raise refusal(edge, f'It is not said what "{ctx.text(edge)}" measures.', "vague")
-    ages = [age(ctx, tree, edge.meaning.bound) for edge in edges]
+    ages = [_aged_so(ctx, tree, edge) for edge in edges]
     return all_of(*ages) if together else any_of(*ages)
+
+
+def _aged_so(ctx: Context, tree: Tree, edge: Edge) -> Condition:
+    """A bare number as the age; "women not over 40" are those who are not over 40, whose age may be unknown."""
+    bound: Bound = edge.meaning.bound
+    if not negates(ctx.names, edge) or bound.comparison not in ("<=", ">="):
+        return age(ctx, tree, bound)
+    return Not(age(ctx, tree, Bound(">" if bound.comparison == "<=" else "<", bound.value)))
 
 
 def birthday(ctx: Context, tree: Tree) -> Condition:
@@ -331,11 +354,22 @@ def birthday(ctx: Context, tree: Tree) -> Condition:
 
 def born(ctx: Context, tree: Tree) -> Condition:
     """ "born in 1990", "born after March 1985"; a month or a day without a year is that of each year."""
-    edge = tree.leaf("WIN")
+    return _birth_in(ctx, _birth_date(ctx, tree), tree.leaf("WIN"))
+
+
+def _birth_in(ctx: Context, key: str, edge: Edge) -> Condition:
+    """A birth date in a time: the birthday, where that has no year, which "this month" may have or not."""
     window = ctx.window(edge)
-    if isinstance(window.period, Named):
-        return birthday(ctx, tree)
-    return Attribute((_birth_date(ctx, tree),), During(window))
+    period = window.period
+    birth: Condition = Attribute((key,), During(window))
+    if period is None or window.weekdays or window.hours:
+        return birth
+    day: Condition = Birthday(key, period)
+    if isinstance(period, Named):
+        return day
+    if isinstance(period, Calendar) and period.unit not in ("year", "quarter"):
+        return ctx.choose((day, birth), ctx.text(edge))
+    return birth
 
 
 def has_values(ctx: Context, tree: Tree) -> Condition:
@@ -392,26 +426,31 @@ def tagged(ctx: Context, tree: Tree) -> Condition:
 def named(ctx: Context, tree: Tree) -> Condition:
     """The contact's name, or a word of it."""
     text = tree.part("text")
-    keys = [k.name for k in ctx.names.attributes if k.name.lower() in lexicon.NAME_KEYS]
+    keys = _name_keys(ctx)
     if not keys:
         raise refusal(tree, "The phonebook has no names.", "unknown key")
     vlist = tree.tree("vlist")
     groups, joint = vlist_groups(vlist) if vlist is not None else ([], "")
     if vlist is not None and joint == "and":
         raise refusal(vlist, f'"{ctx.text(vlist)}": who is called both?', "vague")
-    is_named = any_of(*(_called_so(ctx, keys, said) for said in [list(text.edges()), *groups]))
+    each = [said_text(ctx.names, edges).strip().casefold() for edges in [list(text.edges()), *groups]]
+    is_named = any_of(*(_called_so(ctx, keys, said) for said in each))
     if vlist is not None:
         return is_named
     events = _called(ctx, tree, text)
     return is_named if events is None else ctx.choose((is_named, did(events)), ctx.text(tree))
 
 
-def _called_so(ctx: Context, keys: list[str], edges: list[Edge]) -> Condition:
+def _name_keys(ctx: Context) -> list[str]:
+    """The attributes that hold what a contact is called."""
+    return sorted(k.name for k in ctx.names.attributes if k.name.lower() in lexicon.NAME_KEYS)
+
+
+def _called_so(ctx: Context, keys: Sequence[str], said: str) -> Condition:
     """Whose name is that, or has it as a word; a name that nobody has is kept, with a warning."""
-    said = said_text(ctx.names, edges).strip().casefold()
     if not ctx.names.vocabulary.contains([k for k in ctx.names.attributes if k.name in keys], said):
         ctx.warnings.append(f'No name has "{said}".')
-    return Attribute(tuple(sorted(keys)), Text("has word" if " " not in said else "is", (said,)))
+    return Attribute(tuple(keys), Text("has word" if " " not in said else "is", (said,)))
 
 
 def _called(ctx: Context, tree: Tree, text: Tree) -> Events | None:

@@ -1336,12 +1336,24 @@ def _within(words: Words, i: int) -> _Found:
     at = _past(words, at, "a period of|a span of|a space of|a window of|the span of|the space of")
     at = _past(words, at, "a") if _number(words, at + 1) and _word(words, at) == "a" else at
     span = _span_or_more(words, at)
-    if span is None or span[2] == "at least":
+    if span is None or span[2] == "at least" or _is_year(words, at):
         return
     end = _past(words, span[0] + (_word(words, span[0]) in _PERIOD_WORDS), "or less|or fewer")
     is_anchored = _word(words, end) == "before" and _nouns(words, end + 1)
     if not is_anchored and _word(words, end) not in {*_AGO, "prior", "preceding"}:
         yield end, Within(span[1])
+
+
+def _is_year(words: Words, i: int) -> bool:
+    """Whether a number before "year" is the year's own: "in 2025 year"."""
+    return _YEAR_TOKEN.fullmatch(_word(words, i)) is not None and _word(words, i + 1) in ("year", "years")
+
+
+def _by_its_number(words: Words, i: int) -> _Found:
+    """ "in 2025 year", "during 2025 year" """
+    if _is_year(words, i + 1) and _word(words, i + 2) == "year":
+        year = int(words[i + 1])
+        yield i + 3, Window(Dates(date(year, 1, 1), date(year, 12, 31)))
 
 
 def _lasting(words: Words, i: int) -> _Found:
@@ -1550,6 +1562,7 @@ _RULES_BY_OPENERS: tuple[tuple[_Rule, Set[str]], ...] = (
     ),
     (_by_age, _NUMBER_WORDS | {"between", "from"} | _table(f"{_MORE}|{_AT_LEAST}|{_LESS}").keys()),
     (_within, {"in", "within", "inside"}),
+    (_by_its_number, {"in", "during"}),
     (_lasting, {"for", "in"}),
     (_preceding, {"in", "during", "over", "within", "for", "throughout", "the", "prior", "preceding"}),
     (_following, {"in", "during", "over", "within", "for", "throughout", "the"}),
