@@ -85,6 +85,8 @@ def _all_of_them(ctx: Context, clauses: list[Clause]) -> None:
         draft = clause.event
         if draft is None or draft.only is not None or not (draft.noun or draft.nominal or draft.tails):
             continue
+        if not {"AGENT", "BUYERS"}.isdisjoint(ctx.names.lattice.at[draft.first]):
+            continue  # "all viewers of saddles"
         word = every_one(ctx.names.lattice, draft.first)
         passive = bool(draft.tails) and draft.tails[0].first == draft.first
         if word is not None and (passive or clause.negation is not None or draft.pre or draft.objects):
