@@ -189,9 +189,6 @@ def _chain_from(ctx: Context, clauses: list[Clause], i: int) -> list[Clause]:
         draft = clauses[j].event
         assert draft is not None
         if _gaps(draft) and not draft.time.windows:
-            denied = clauses[i].negation is not None and clauses[j].link.kind == "and"
-            if denied and i and clauses[i - 1].happens:  # "viewed, didn't buy and reviewed within 7 days"
-                raise refusal(clauses[j], f'"{ctx.text(clauses[j])}": within so long of which?', "vague")
             if i and clauses[i - 1].happened and not clauses[i].who and clauses[i].link.kind != "or":
                 raise refusal(clauses[j], f'"{ctx.text(clauses[j])}": within so long of which?', "vague")
             return listed

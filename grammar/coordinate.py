@@ -499,8 +499,17 @@ def _count_each(ctx: Context, clauses: list[Clause]) -> None:
         number = _number_of(ctx, one)
         if number is not None and noun and not two.says_more() and not ctx.names.lattice.behind_article(clause.first):
             two.quant = number if ctx.choose((True, False), ctx.text(clause)) else None
-        elif two.times is not None and not (one.noun or one.says_more() or before.spent):
-            one.times = two.times if ctx.choose((True, False), ctx.text(clause)) else None
+    for k, clause in enumerate(clauses):
+        times = clause.event.times if clause.event is not None and clause.link.kind == "or" else None
+        run: list[EventDraft] = []
+        for here, after in zip(reversed(clauses[:k]), reversed(clauses[1 : k + 1]), strict=True):
+            if after.link.kind not in ("or", "comma") or after.who or here.event is None:
+                break
+            run.append(here.event)
+        plain = not any(d.noun or d.says_more() or _own_nouns(ctx, d) for d in run) and clause.negation is None
+        if times is not None and run and plain and ctx.choose((True, False), ctx.text(clause)):
+            for draft in run:
+                draft.times = times
 
 
 def _number_of(ctx: Context, draft: EventDraft) -> Quant | None:
@@ -634,6 +643,7 @@ def _spread_negation(ctx: Context, clauses: list[Clause]) -> None:
         if head.negation is None or (adverbial and head.negation.tense == "bare"):
             i += 1
             continue
+        _counts_from_none(ctx, clauses, i)
         scope = [i]
         j = i + 1
         while j < len(clauses) and _in_scope(ctx, head, clauses[j]):
@@ -650,8 +660,9 @@ def _spread_negation(ctx: Context, clauses: list[Clause]) -> None:
                     one.time = replace(one.time, withins=ends.time.withins)
         elif len(scope) > 1:
             words = ctx.names.lattice.text(head.first, clauses[scope[-1]].end)
-            gap = next(iter(head.event.time.withins), None) if head.event is not None else None
-            if gap is not None and i and clauses[i - 1].happens:
+            gaps = [_gap(clauses[k]) for k in (i - 1 if i else i, *scope)]
+            if any(gaps[2:]) or (i and gaps[0] and gaps[1]):
+                gap = next(edge for edge in reversed(gaps) if edge is not None)
                 raise refusal(gap, f'"{ctx.text(gap)}": within so long of which?', "vague")
             chosen = ctx.choose(("neither", "not both", "only the first not"), words)
             if chosen == "neither":
@@ -665,6 +676,21 @@ def _spread_negation(ctx: Context, clauses: list[Clause]) -> None:
                 if head.link.kind == "comma":
                     head.link = replace(head.link, kind="and", comma=False, listed=True)
         i = j
+
+
+def _counts_from_none(ctx: Context, clauses: list[Clause], i: int) -> None:
+    """Refused where a gap may count from what did not happen, or from what did: "viewed, didn't buy and reviewed within
+    7 days"."""
+    after = clauses[i + 1] if i + 1 < len(clauses) else None
+    if not i or not clauses[i - 1].happens or after is None or after.event is None or after.negation is not None:
+        return
+    if _counts_on(after) and _is_past(ctx, after.event):
+        raise refusal(after, f'"{ctx.text(after)}": within so long of which?', "vague")
+
+
+def _gap(clause: Clause) -> Edge | None:
+    """The gap that is said of a clause: "within 7 days"."""
+    return next(iter(clause.event.time.withins), None) if clause.event is not None else None
 
 
 def _deny(clause: Clause, negation: Negation) -> None:
