@@ -271,6 +271,9 @@ LEAD_PAIRS: dict[str, frozenset[str]] = {
     **dict.fromkeys(("someone", "anyone", "somebody", "anybody"), MODAL_LEADS),
 }
 
+# Of these, a word that is a noun too asks only where nothing else has asked before it.
+NOUN_LEADS = frozenset("print search return export display look".split())
+
 # Of these, a word that the phonebook holds as a value is that value.
 CONTENT_LEADS = frozenset(
     "team full complete entire whole dear quick set build create display include segment share".split()

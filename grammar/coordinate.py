@@ -102,7 +102,8 @@ def _not_of_the_thing(ctx: Context, clauses: list[Clause]) -> None:
         if draft is None or model is None or draft.hit is None or model.hit is None or clause.verbal:
             continue
         best = draft.hit.best()
-        if best[0].tier != "noun" or not draft.noun or draft.objects or draft.pre or draft.tails:
+        more = bool(draft.objects or draft.pre) and clause.negation is None  # "without coupon CHAIN20" has neither
+        if best[0].tier != "noun" or not draft.noun or more or draft.tails:
             continue
         said = best[0].stems
         for key in (k for c in model.hit.best() for k in ctx.names.keys(c.event, "event")):

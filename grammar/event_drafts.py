@@ -90,6 +90,9 @@ def enp_draft(names: Names, enp: Tree) -> EventDraft:
         child = pre.child()
         if (isinstance(child, Tree) or child.category == "KEY") and past_fillers(names.lattice, child.end) != child.end:
             raise refusal(child, f'"{names.text(child)}" stands apart from what it tells of.')  # "5 friends a referral"
+        size = next((e for e in child.leaves() if names.text(e) in _SIZES), None) if isinstance(child, Tree) else None
+        if size is not None:  # where a variant is called Large
+            raise refusal(size, f'Is "{names.text(size)}" meant as a name? Then it is written in quotes.', "vague")
         if isinstance(child, Tree):
             draft.pre.append(child)
         elif child.category == "WINADJ":
@@ -105,6 +108,9 @@ def enp_draft(names: Names, enp: Tree) -> EventDraft:
         else:
             draft.distinct = child
     return draft
+
+
+_SIZES = frozenset("large big small huge high low cheap expensive".split())
 
 
 def take_args(names: Names, draft: EventDraft, args: Sequence[Tree]) -> None:

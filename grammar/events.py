@@ -24,12 +24,14 @@ from grammar.query import (
     Basket,
     Bound,
     Condition,
+    Dates,
     During,
     EventFilter,
     Events,
     EveryItem,
     Filter,
     Known,
+    Named,
     Numeric,
     Property,
     SomeItem,
@@ -271,6 +273,10 @@ def _for_event(names: Names, draft: EventDraft, event: str | None, windows: Call
             if dated and any(e.first == follows for e in draft.time.windows):
                 raise parts.refuse(tree, "The time beside a date is that date.")
         parts.take(tree)
+    dates = [k.name for k in names.keys(event, "event") if "date" in k.holds] if event is not None else []
+    for edge in draft.time.windows if dates else ():  # "booked a ride for June 2026"
+        if names.lattice.words[edge.first].low == "for" and isinstance(windows(edge).period, Named | Dates):
+            raise refusal(edge, f'"{names.text(edge)}": when it was done, or its {dates[0]}?', "vague")
     if draft.time.near:
         parts.options.append([draft.time.near])
     if draft.time.following is not None:

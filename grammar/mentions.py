@@ -16,7 +16,7 @@ from typing import Any
 
 from grammar import lexicon, numbers, when
 from grammar import terms as terms_module
-from grammar.closed import ADDRESSED, CLOSED, CLOSED_LONGEST, CONTENT_LEADS, LEAD_PAIRS, LEADS, MODAL_LEADS
+from grammar.closed import ADDRESSED, CLOSED, CLOSED_LONGEST, CONTENT_LEADS, LEAD_PAIRS, LEADS, MODAL_LEADS, NOUN_LEADS
 from grammar.names import (
     Candidate,
     Index,
@@ -28,13 +28,14 @@ from grammar.names import (
     find_keys,
     has_form,
     index,
+    name_stems,
     pays,
     phrase_end,
     stem,
 )
 from grammar.query import Bound, Rolling, Span, Window
 from grammar.spelling import correction, known_words
-from grammar.vocabulary import Value, Vocabulary, fold, singular
+from grammar.vocabulary import Value, Vocabulary, fold, singular, words_of
 
 LONGEST_RUN = 8  # words of the longest value that is looked for
 
@@ -324,6 +325,7 @@ def _lattice(
     _fillers(table)
     _with_us(table)
     _things(table, names)
+    _context_or_thing(table)
     _terms(table, vocabulary)
     _segments(table, vocabulary)
     _prune(table)
@@ -385,7 +387,7 @@ def _closed(table: _Table, i: int) -> None:
         phrase = " ".join(lows[i : i + length])
         for category, meaning in CLOSED.get(phrase, ()):
             table.put(category, i, i + length, phrase if category == "FILL" else meaning)
-    if i == 0 and not (lows[0] == "return" and lows[1:2] and ("CONTACT", None) in CLOSED.get(lows[1], ())):
+    if i == 0 and not (lows[0] == "return" and lows[1:2] and _is_people(lows[1])):
         end = 0
         while _leads(lows, end) or (lows[end : end + 1] in ([","], ["."]) and 0 < end < 4 and _leads(lows, end + 1)):
             end += 1
@@ -393,6 +395,9 @@ def _closed(table: _Table, i: int) -> None:
             table.put("LEAD", 0, end)
 
 
+_ORDERED_BY = (
+    ADDRESSED | MODAL_LEADS | frozenset("to and hi hey hello ok okay so now just also quick quickly team , .".split())
+)
 _HASTE = frozenset({"quick", "quickly", "now"})
 
 
@@ -404,6 +409,8 @@ def _leads(lows: list[str], i: int) -> bool:
     beside = {*lows[max(0, i - 1) : i], *lows[i + 1 : i + 2]}
     if lows[i] in MODAL_LEADS and ADDRESSED.isdisjoint(beside):
         return False
+    if lows[i] in NOUN_LEADS and i and lows[i - 1] not in _ORDERED_BY:
+        return False  # "find print editions"
     if lows[i : i + 2] == ["of", "whose"]:
         return False
     if lows[i] == "send":
@@ -421,6 +428,9 @@ def _cut_lead(table: _Table) -> None:
             stop,
         )
         stop = next((k for k in range(stop) if lows[k] == "us" and not _is_we(table.words, k)), stop)
+        just = stop and lows[stop - 1] == "just" and stop < len(at) and "EV" in at[stop] and "EN" not in at[stop]
+        if just and not any("TIMES" in edges for edges in at):
+            stop -= 1  # "just ordered" is not long ago; "just ordered once" is once
         if stop:
             at[0]["LEAD"] = {stop: Edge("LEAD", 0, stop)}
     for end in tuple(at[0].get("WIN", ())) if at else ():  # "in 2025, which users …"
@@ -763,9 +773,15 @@ def _prune(table: _Table) -> None:
             edges.pop("EV", None)  # "favourite brand" is no verb
         for end in edges.get("TOTALLY", {}):
             at[end - 1].pop("INONE", None)  # "all together" is not "together"
+        for end in edges.get("KEY", {}) if "EV" in edges else ():
+            for inner in range(i + 1, end):  # "review title" is a key, and no review by its title
+                for of in [e for e in at[inner].get("KEY", ()) if e == end and _is_own(edges["KEY"][end], table, i)]:
+                    del at[inner]["KEY"][of]
         for end in edges.get("NEG", {}):
             for inner in range(i + 1, end):
                 at[inner].pop("NEG", None)  # "did not" is one negation
+        if "VALUE" in edges and i + 1 in edges["VALUE"] and _is_named(table, i):
+            edges.pop("AND", None)  # "view Plus members": a name, by its capital
         _leave_to_values(table, i)
         for category in ("TAIL", "EN") if "VALUE" in edges and _is_named(table, i) else ():
             kept = {end: edge for end, edge in edges.pop(category, {}).items() if end not in edges["VALUE"]}
@@ -793,6 +809,12 @@ def _prune(table: _Table) -> None:
             held = edges.get("VALUE", {}).get(light)
             if held is not None and any(value.key.event in named for value in held.meaning.values):
                 del edges["GENV"]  # "a Fire claim": a value of the event that is named behind it
+
+
+def _is_own(key: Edge, table: _Table, i: int) -> bool:
+    """Whether words from word i are how keys are written, and no everyday words for them ("order total")."""
+    said = [singular(low) for low in table.lows[i : key.end]]
+    return all([singular(w) for w in words_of(k.name)][-len(said) :] == said for k in key.meaning)
 
 
 def _is_named(table: _Table, i: int) -> bool:
@@ -946,6 +968,11 @@ _ASKING = frozenset("show give get tell let find send fetch pull bring provide h
 _PEOPLE_NOUNS = frozenset({"CONTACT", "BUYERS", "GENDER"})
 
 
+def _is_people(low: str) -> bool:
+    """Whether a word is a noun for people: "customers", "buyers", "women", "reviewers"."""
+    return lexicon.is_agent(low) or any(category in _PEOPLE_NOUNS for category, _ in CLOSED.get(low, ()))
+
+
 def _is_we(words: tuple[Word, ...], i: int) -> bool:
     """Whether "us" is who asks: in small letters, behind a verb or its preposition ("bought from us", "show us"). In
     capitals, at the beginning and before a noun for people ("how many us customers") it is the country."""
@@ -955,8 +982,7 @@ def _is_we(words: tuple[Word, ...], i: int) -> bool:
         return False
     if before[-1] in _ASKING:
         return True
-    follows = words[i + 1].low if i + 1 < len(words) else ""
-    if lexicon.is_agent(follows) or any(category in _PEOPLE_NOUNS for category, _ in CLOSED.get(follows, ())):
+    if i + 1 < len(words) and _is_people(words[i + 1].low):
         return False
     led = before[-1] == "from" and len(before) > 1 and before[0].endswith(("ed", "ght"))
     return led or before[-1] not in _NAMED_IN
@@ -1126,6 +1152,33 @@ def _things(table: _Table, names: Index) -> None:
                         del edges[category]
 
 
+def _context_or_thing(table: _Table) -> None:
+    """ "bought devices other than Corvino", where a category is called so, are things; "on any device" and "on a mobile
+    device" are the context's."""
+    for i, edges in enumerate(table.at):
+        key, value = edges.get("KEY", {}).get(i + 1), edges.get("VALUE", {}).get(i + 1)
+        if key is None or value is None or any(k.level != "context" for k in key.meaning):
+            continue
+        if not any(v.key.level == "item" for v in value.meaning.values):
+            continue
+        led = i - 1
+        while led > 0 and table.lows[led] in _BEFORE_KEY:
+            led -= 1
+        before = [e for edge in table.at[:i] for e in edge.get("VALUE", {}).values() if e.end == i]
+        theirs = any(v.key in key.meaning for e in before for v in e.meaning.values)
+        spent = any("SPENT" in here for here in table.at[:i])
+        if theirs or (0 <= led < i - 1 and table.lows[led] in ("on", "via", "using") and not spent):
+            of = "VALUE"
+        elif i + 1 < len(table.at) and "EXCEPT" in table.at[i + 1]:
+            of = "KEY"
+        else:
+            continue
+        del edges[of][i + 1]
+        if not edges[of]:
+            del edges[of]
+
+
+_BEFORE_KEY = lexicon.DETERMINERS | {"all", "every", "each"}
 _PRODUCTS = frozenset("product products item items".split())
 
 
@@ -1220,6 +1273,8 @@ def _split_verbs(table: _Table, occurring: frozenset[str]) -> None:
         for head, tail, event in lexicon.SPLIT.get(low, ()):
             if tuple(lows[i : i + len(head)]) != head:
                 continue
+            if event not in occurring and any(stem(head[0]) in name_stems(other) for other in occurring):
+                continue  # "saved for later", where another thing is saved
             for j in range(i + len(head), min(len(lows), i + 12)):
                 if lows[j] in (",", "and", "or", "but", "who", "whose"):
                     break

@@ -333,7 +333,11 @@ def find_keys(names: Index, lows: Sequence[str], i: int) -> list[tuple[int, tupl
 def find_events(names: Index, lows: Sequence[str], i: int, occurring: frozenset[str]) -> list[NameHit]:
     """All ways in which words from i on name an event: at most one length for each form and tier, the longest."""
     hits: dict[tuple[Form, Tier], NameHit] = {}
-    for end, form, candidates in (*_by_name(names, lows, i), *_everyday(names, lows, i, occurring)):
+    everyday = list(_everyday(names, lows, i, occurring))
+    verbs = {end for end, form, _ in everyday if form == "verb"} - {end for end, form, _ in everyday if form == "noun"}
+    for end, form, candidates in (*_by_name(names, lows, i), *everyday):
+        if form == "noun" and end in verbs and candidates[0].tier == "partial":
+            continue  # "buy" is no noun
         key = (form, candidates[0].tier)
         if key not in hits or end > hits[key].end:
             hits[key] = NameHit(end, form, tuple(candidates))

@@ -417,7 +417,7 @@ def _value_of(ctx: Context, tree: Tree) -> tuple[Condition, Output]:
             raise refusal(population_tree, f'For each "{ctx.text(first)}" it is not read.', "unsupported")
         if first.category == "EV" and "EN" in ctx.names.lattice.at[first.first]:
             raise refusal(first, f'"{ctx.text(first)}" are events here.')
-        led = isinstance(link, Edge) and link.category in ("IN", "FROM", "WITH")
+        led = isinstance(link, Edge) and link.category in ("IN", "FROM", "WITH", "OF", "FOR")
         if led and population_tree.name == "value_population":
             _not_of_event(ctx, measure_tree, population_tree)
         opening = population_tree.tree("opening")
@@ -457,8 +457,11 @@ def _of_what_was_done(ctx: Context, number: Output, tree: Tree) -> None:
 
 
 def _not_of_event(ctx: Context, measure: Tree, tree: Tree) -> None:
-    """Refused where a value behind the events of a number is theirs: "average score of tests taken in French"."""
+    """Refused where a value behind the events of a number is theirs: "average score of tests taken in French", "average
+    minutes of Comedy"."""
     done = {c.event for e in measure.leaves() if e.category in ("EN", "EV") for c in e.meaning.candidates}
+    if not done:
+        done = {k.event for e in measure.leaves() if e.category == "KEY" for k in e.meaning if k.level == "event"}
     values = [v for e in tree.leaves() if isinstance(e.meaning, ValueHit) for v in e.meaning.values]
     if any(v.key.event in done for v in values):
         raise refusal(tree, f'"{ctx.text(tree)}" is said of what they did.')

@@ -31,6 +31,9 @@ _SWAPPED = {
 }
 
 
+_PREFIXES = ("re", "un", "de")  # with these a word means something else: "reordered"
+
+
 @cache
 def _english() -> SpellChecker:
     """A list of English words with their frequencies (pyspellchecker), loaded when a word is unknown for the first
@@ -76,7 +79,7 @@ def correction(word: str, known: frozenset[str], vocabulary: Vocabulary) -> str 
     limit = 2 if len(word) >= 8 else 1
     near: dict[int, list[str]] = {}
     for candidate in known:
-        if abs(len(candidate) - len(word)) <= limit:
+        if abs(len(candidate) - len(word)) <= limit and word not in {f"{p}{candidate}" for p in _PREFIXES}:
             distance = OSA.distance(word, candidate, score_cutoff=limit)
             if distance <= limit:
                 near.setdefault(distance, []).append(candidate)
