@@ -350,6 +350,8 @@ def _count_events(ctx: Context, tree: Tree) -> tuple[Condition, Output]:
         if done.name == "done_so":
             take_args(ctx.names, draft, [t for t in done.trees() if t.name != "late"])
         inner = done.tree(*POPULATIONS)
+        if inner is not None and done.name == "done_of" and done.has("BY") and _is_each(ctx, inner):
+            raise refusal(inner, f'For each "{ctx.text(inner)}" it is not read.', "unsupported")
         if inner is not None:
             trailing = inner.children[-1]
             if isinstance(trailing, Tree) and trailing.name == "when" and not draft.time.windows:

@@ -170,30 +170,38 @@ def _aged(ctx: Context, tree: Tree) -> Tree:
     """ "people over 50 added to cart": a number between people and a verb is their age, though the verb with its object
     could be what is counted ("over 50 booked rides"); where it is no plain word of age, or nobody's, either may be
     meant."""
+    for unit in (unit for rest in tree.trees("linked") for unit in rest.trees("unit")):
+        number, _ = _between_people_and_verb(ctx, unit.tree("np"), unit.tree("with_event"))
+        if number is not None:  # "women or men over 60 booked rides"
+            raise refusal(number, f'"{ctx.text(number)}": how old, or how often?', "vague")
     np, counted = tree.tree("np"), tree.tree("with_event")
-    enp = counted.tree("enpq") if counted is not None else None
-    quant = enp.tree("quant") if enp is not None else None
-    if np is None or counted is None or enp is None or quant is None or counted.has("WITH") or enp.trees("enpre"):
+    number, verb = _between_people_and_verb(ctx, np, counted)
+    if np is None or counted is None or number is None or verb is None:
         return tree
-    number, noun = quant.children[0], enp.leaf("EN")
-    verb = ctx.names.lattice.at[noun.first].get("EV", {}).get(noun.end)
-    aged = isinstance(number, Edge) and number.category == "BOUND" and number.first == np.end and np.end > np.first
-    if not aged or verb is None or noun.end == noun.first + 1 or np.has("agebare"):
-        return tree
-    assert isinstance(number, Edge)
-    bound = number.meaning.bound
-    if number.meaning.currency or bound.value > OLDEST:
-        return tree
-    plain = ctx.text(number).split()[0].casefold() in _AGE_WORDS and bound.value >= _GROWN
-    if not plain and not ctx.choose((False, True), ctx.text(enp)):
+    plain = ctx.text(number).split()[0].casefold() in _AGE_WORDS and number.meaning.bound.value >= _GROWN
+    if not plain and not ctx.choose((False, True), ctx.text(counted)):
         return tree
     if tree.tree("when") is not None:
         raise refusal(counted, f'"{ctx.text(counted)}" has its time beside it.')  # which its own tree says
     of_age = Tree("np", (*np.children, Tree("agebare", (number,))))
-    args = tuple(c for c in counted.children if c is not enp)
-    did = Tree("vp", (Tree("event", (Tree("evhead", (verb,)), *args)),))
+    did = Tree("vp", (Tree("event", (Tree("evhead", (verb,)), *counted.children[1:])),))
     instead = {id(np): of_age, id(counted): did}
     return Tree(tree.name, tuple(instead.get(id(c), c) for c in tree.children))
+
+
+def _between_people_and_verb(ctx: Context, np: Tree | None, counted: Tree | None) -> tuple[Edge | None, Edge | None]:
+    """The number that stands right between people and what may be a verb with its object, and that verb."""
+    enp = counted.children[0] if counted is not None else None
+    if np is None or not isinstance(enp, Tree) or enp.name != "enpq" or enp.trees("enpre"):
+        return None, None
+    number, noun = enp.part("quant").children[0], enp.leaf("EN")
+    verb = ctx.names.lattice.at[noun.first].get("EV", {}).get(noun.end)
+    beside = isinstance(number, Edge) and number.category == "BOUND" and number.first == np.end and np.end > np.first
+    if not beside or verb is None or noun.end == noun.first + 1 or np.tree("agebare") is not None:
+        return None, None
+    assert isinstance(number, Edge)
+    nobodys = number.meaning.currency is not None or number.meaning.bound.value > OLDEST
+    return (None, None) if nobodys else (number, verb)
 
 
 _AGE_WORDS = frozenset({"over", "under", "above", "below"})
@@ -222,13 +230,22 @@ def _asks_what(ctx: Context, np: Tree, verbs: Sequence[Tree]) -> None:
     """Refused where people are no more than who did what is asked for ("what do women book"), or what is said is of
     their accounts ("account age over 2 years")."""
     words = [word.low for word in ctx.names.lattice.words]
-    if verbs and words[: np.first][-1:] in (["do"], ["does"]) and not _ASKING.isdisjoint(words[: np.first]):
-        raise Refused("unsupported", np.first - 1, np.first, _WHAT_DONE)
+    before = [word for word in words[: np.first] if word not in ("a", "an", "the", "our", "my")][-2:]
+    asking = len(before) > 1 and before[0] in ("what", "which") and before[1] in _ASKING
+    if verbs and (asking or (before[-1:] == ["what"] and _needs_object(ctx, verbs[0]))):
+        raise Refused("unsupported", verbs[0].first, verbs[0].end, _WHAT_DONE)
     if words[np.end - 1 : np.end + 1] == ["account", "age"]:
         raise Refused("vague", np.end - 1, np.end + 1, "Since when there is an account, or how old they are?")
 
 
-_ASKING = frozenset({"what", "which"})
+_ASKING = frozenset({"do", "does", "are", "were", "have"})
+
+
+def _needs_object(ctx: Context, vp: Tree) -> bool:
+    """Whether a verb of doing something to products stands by itself: "what women buy"."""
+    core = vp.trees()[-1]
+    verb = core.part("evhead").children[0] if core.name == "event" and len(list(vp.leaves())) == 1 else None
+    return isinstance(verb, Edge) and any(ctx.names.keys(c.event, "item") for c in verb.meaning.candidates)
 
 
 def _no_noun(ctx: Context, tree: Tree) -> None:

@@ -535,13 +535,17 @@ def currency_filter(names: Names, event: str | None, edge: Edge) -> tuple[Filter
         return None, None
     said = edge.meaning.currency
     words = names.text(edge).casefold()
-    if said is None or not any(
-        c.isalpha() for c in re.sub(r"[0-9.,]+[a-z]*", "", words.replace(_bound_words(words), ""))
-    ):
+    rest = re.sub(r"[0-9.,]+[a-z]*", "", words.replace(_bound_words(words), ""))
+    dollars = "$" in rest and len(codes & _DOLLARS) > 1  # the sign of several of them
+    by_sign = said is not None and said.casefold() in codes and not dollars
+    if said is None or not (by_sign or any(c.isalpha() for c in rest)):
         return None, f"The events of {event} carry several currencies; their numbers are taken as they stand."
     if said.casefold() not in codes:
         raise Refused("unknown value", edge.first, edge.end, f"No {event} is in {said}.")
     return Filter((Property("currency"),), Text("is", (said.casefold(),))), None
+
+
+_DOLLARS = frozenset({"usd", "aud", "cad", "sgd", "nzd", "hkd"})
 
 
 def _bound_words(words: str) -> str:

@@ -1345,13 +1345,14 @@ def _within(words: Words, i: int) -> _Found:
 
 
 def _is_year(words: Words, i: int) -> bool:
-    """Whether a number before "year" is the year's own: "in 2025 year"."""
-    return _YEAR_TOKEN.fullmatch(_word(words, i)) is not None and _word(words, i + 1) in ("year", "years")
+    """Whether a number is a year's own, and no length of time: "in 2025 year"."""
+    unit = _word(words, i + 1)
+    return _YEAR_TOKEN.fullmatch(_word(words, i)) is not None and unit in ("year", "years", "month", "months")
 
 
 def _by_its_number(words: Words, i: int) -> _Found:
     """ "in 2025 year", "during 2025 year" """
-    if _is_year(words, i + 1) and _word(words, i + 2) == "year":
+    if _YEAR_TOKEN.fullmatch(_word(words, i + 1)) and _word(words, i + 2) == "year":
         year = int(words[i + 1])
         yield i + 3, Window(Dates(date(year, 1, 1), date(year, 12, 31)))
 
