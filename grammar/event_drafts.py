@@ -412,9 +412,11 @@ def same_type(draft: EventDraft, types: Collection[str | None], otherwise: Refus
     draft.hit = EventHit(kept)
 
 
-_COMPLETING = frozenset(
-    "give make do perform submit writ complet finish pass attend".split()
-)  # who did so has completed it
+_FITTING = {  # of general verbs that do not fit every event of a noun, the verbs of those that they do
+    "complet": frozenset("give make do perform submit writ complet finish pass attend".split()),
+    "make": lexicon.LIGHT_STEMS
+    | frozenset("creat book reserv schedul start request buy add order rais open pay".split()),
+}
 _HAD = frozenset({"take", "go", "give", "place"})  # what happens is had, taken, gone for or given
 
 
@@ -434,8 +436,8 @@ def done_to(names: Names, general: Edge, draft: EventDraft) -> EventDraft:
     never_done = all(names.verbs(c.event) & lexicon.NEVER_DONE_STEMS for c in draft.hit.candidates)
     if noun and general.meaning is None and never_done:  # "completed a profile" of profile-viewed
         raise refusal(general, f'"{names.text(general)}" is not what was done there.')
-    begun = all(not names.verbs(c.event) & _COMPLETING for c in draft.hit.candidates)
-    if noun and begun and stem(names.text(general).split()[0].casefold()) == "complet":  # of lesson-booked
+    fitting = _FITTING.get(stem(names.text(general).split()[0].casefold()))
+    if noun and fitting and all(not names.verbs(c.event) & fitting for c in draft.hit.candidates):
         raise refusal(general, f'"{names.text(general)}" is not what was done there.')
     told = general.meaning is None or (general.meaning == "act" and not noun)
     way = stem(names.text(general).split()[-1].casefold())

@@ -664,7 +664,8 @@ def _texts(table: _Table, question: str) -> None:
                 said = question[words[first].start : words[stop - 1].end]
                 table.put("TEXT", first, stop, " ".join(said.casefold().split()))
             first = max(at[end].get("OR", {len(words): None})) if stop > first and end < len(words) else len(words)
-            if first < len(words) and ("THING" in at[first] or _ends_text(at[first])):
+            verb = first < len(words) and "EV" in at[first] and words[first].low.endswith("ed")
+            if first < len(words) and (verb or "THING" in at[first] or _ends_text(at[first])):
                 break  # "searched for moss or bought it"
 
 
@@ -1266,6 +1267,9 @@ def _not_paths(values: tuple[Value, ...]) -> tuple[Value, ...]:
     return worded or values
 
 
+_DEFAULTS = frozenset(event for rows in lexicon.EVERYDAY.values() for _, _, event in rows)
+
+
 def _split_verbs(table: _Table, occurring: frozenset[str]) -> None:
     """Everyday verbs round their object: "put X in the basket", "took X out of the cart", "saved X for later"."""
     lows = table.lows
@@ -1273,7 +1277,7 @@ def _split_verbs(table: _Table, occurring: frozenset[str]) -> None:
         for head, tail, event in lexicon.SPLIT.get(low, ()):
             if tuple(lows[i : i + len(head)]) != head:
                 continue
-            if event not in occurring and any(stem(head[0]) in name_stems(other) for other in occurring):
+            if event not in occurring and any(stem(head[0]) in name_stems(e) for e in occurring - _DEFAULTS):
                 continue  # "saved for later", where another thing is saved
             for j in range(i + len(head), min(len(lows), i + 12)):
                 if lows[j] in (",", "and", "or", "but", "who", "whose"):
