@@ -735,11 +735,14 @@ def _in_scope(ctx: Context, head: Clause, clause: Clause) -> bool:
         or (clause.link.comma and clause.link.kind == "and")
     ):
         return False
+    if head.condition is not None and negation.tense in (
+        "be",
+        "bare",
+    ):  # "isn't gold or bought", "not from Porto and …"
+        return False
     if clause.event is None:
         return _denied_so(ctx, head, clause)
     if clause.event.time.withins and clause.link.kind == "and":
-        return False
-    if head.condition is not None and negation.tense == "be":  # "isn't gold or bought"
         return False
     if negation.tense != "simple" or negation.never:
         return True
