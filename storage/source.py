@@ -76,15 +76,17 @@ class Block:
         raw = self.data[self.starts[nth] : self.starts[nth + 1]]
         return b"" if raw.isspace() else raw.rstrip(b"\r\n")
 
-    def raws(self) -> list[bytes]:
-        """The lines, each as it came but for its newline."""
-        lines = self.data[self.starts[0] : self.starts[-1]].split(b"\n")
-        return lines[: len(self)]
+    def part(self, start: int, stop: int) -> Block:
+        """Some of the lines, from one to before another (counted from 0)."""
+        return Block(self.first + start, self.data, self.starts[start : stop + 1])
+
+    def text(self) -> bytes:
+        """All the lines."""
+        return self.data[self.starts[0] : self.starts[-1]]
 
     def after(self, line: int) -> Block:
         """The lines after the one with this number."""
-        skipped = min(max(line - self.first + 1, 0), len(self))
-        return Block(self.first + skipped, self.data, self.starts[skipped:])
+        return self.part(min(max(line - self.first + 1, 0), len(self)), len(self))
 
     def records(self) -> Iterator[Record]:
         """The lines that are not blank."""
