@@ -107,13 +107,18 @@ _IRREGULAR = {
 }
 
 
+_PLURAL = frozenset({"s", *(word[-1] for word in _IRREGULAR)})
+"""How a plural ends."""
+
+
 def words_of(text: str) -> list[str]:
     """The words of a name or value, lower-case: letters and numbers apart from everything else, apostrophes dropped.
 
     >>> words_of("Levi's T-Shirt 1,299.50 size_mb")
     ['levis', 't', 'shirt', '1299.50', 'size', 'mb']
     """
-    return [word.replace(",", "") for word in _WORD.findall(text.replace("'", "").replace("’", "").casefold())]
+    words: list[str] = _WORD.findall(text.replace("'", "").replace("’", "").casefold())
+    return [word.replace(",", "") for word in words] if "," in text else words
 
 
 @lru_cache(maxsize=65536)
@@ -140,7 +145,8 @@ def fold(text: str) -> str:
     >>> fold("  Running-Shoes ")
     'running shoe'
     """
-    return " ".join(singular(word) for word in words_of(text))
+    # Most words of most values end otherwise, and have been in no other value.
+    return " ".join([singular(word) if word[-1] in _PLURAL else word for word in words_of(text)])
 
 
 class StaticVocabulary:

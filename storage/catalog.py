@@ -11,6 +11,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import lru_cache
+from itertools import chain
 from typing import Any, Final, TypeAlias
 
 import msgspec
@@ -20,7 +21,8 @@ import pyarrow.compute as pc
 from grammar.query import Condition, Query
 from grammar.vocabulary import EventType, Holds, Key, KeyLevel, Value, fold
 from storage.backends import Backend, Session, Snapshot
-from storage.event import ITEM_KEYS, DefaultEvent, default_event, line_items, may_have_items, number_in
+from storage.columns import Group, Values, groups_of
+from storage.event import ITEM_KEYS, default_event, number_in
 from storage.schema import (
     ATTRIBUTE_COLUMNS,
     EVENT_NUMBERS,
@@ -68,6 +70,20 @@ def _holds(text: str) -> Holds:
         except ValueError:
             return "text"
     return "text"
+
+
+_WORDY: Final = "[A-Za-z]{4}"  # so many letters in a row are in no number, and in a date only behind its year
+_YEAR: Final = "[0-9]{4}-"
+_SOME: Final = 32  # texts that are sooner looked at all together
+
+
+def _all_hold(texts: pa.Array) -> set[Holds]:
+    """What texts of an Arrow column that are not blank hold: the most are told from the rest at once."""
+    digits = pc.match_substring_regex(texts, "[0-9]")
+    wordy = pc.and_not(pc.match_substring_regex(texts, _WORDY), pc.match_substring_regex(texts, _YEAR))
+    rest = texts.filter(pc.and_not(digits, wordy))
+    found: set[Holds] = {"text"} if len(rest) < len(texts) else set()
+    return found.union(map(_holds, rest.to_pylist()))
 
 
 def _letters(folded: str) -> int:
@@ -131,8 +147,12 @@ class _Seen:
     count: int = 0
     texts: Counter[str] = field(default_factory=Counter)
 
-    def take(self, key: str, values: Sequence[Any]) -> None:
+    def take(self, key: str, column: Values) -> None:
         """Takes in the values that the events have, one each."""
+        if column.coded is not None:
+            self._take_coded(column)
+            return
+        values = column.values
         kinds = set(map(type, values))
         self.take_texts(Counter(values if kinds == {str} else [value for value in values if type(value) is str]))
         if kinds <= {str, int, float} and not number_names(key):
@@ -141,12 +161,27 @@ class _Seen:
                 self.json_types.add("number")
                 self.holds.add("number")
                 self.count += amounts
+        elif kinds == {list} and set(map(type, chain.from_iterable(values))) == {dict}:  # line items, mostly
+            self.json_types.add("array")
+            self.holds |= {"list", "object"}
+            self.count += sum(map(bool, values))
         else:
             for value in values:
                 if type(value) is not str:
                     self.take_one(key, [value])
 
-    def take_texts(self, texts: Counter[str]) -> None:
+    def _take_coded(self, column: Values) -> None:
+        assert column.coded is not None
+        texts = dict(zip(column.words, column.counts(), strict=True))
+        if len(texts) < _SOME or "" in texts or any(map(str.isspace, texts)) or max(map(len, texts)) > LONGEST_VALUE:
+            self.take_texts(texts)
+            return
+        self.json_types.add("string")
+        self.holds |= _all_hold(column.coded.dictionary)
+        self.count += sum(texts.values())
+        self.texts.update(texts)
+
+    def take_texts(self, texts: Mapping[str, int]) -> None:
         """Takes in text values, and how many events have each."""
         if texts:
             self.json_types.add("string")
@@ -158,8 +193,8 @@ class _Seen:
             if len(text) <= LONGEST_VALUE:
                 self.texts[text] += count
 
-    def take_one(self, key: str, values: Sequence[Any], times: int = 1, events: int | None = None) -> None:
-        """Takes in the values that one event has (or that came so many times alike, in so many events)."""
+    def take_one(self, key: str, values: Sequence[Any], times: int = 1) -> None:
+        """Takes in the values that one event has (or that came so many times alike)."""
         words: set[str] = set()
         for value in values:
             if value is not None:
@@ -170,97 +205,20 @@ class _Seen:
                 words.update(texts)
         for word in words:
             if len(word) <= LONGEST_VALUE:
-                self.texts[word] += times if events is None else events
+                self.texts[word] += times
 
 
 # ── what events show ──────────────────────────────────────────────────────────────────────────────────────────────
 
 
-_Columns = dict[str, list[Any]]  # key → the values of those that have it
-
-
-@dataclass(frozen=True, slots=True)
-class Group:
-    """The events of a batch that are of one type, column by column.
-
-    `rows` are their places in the batch, `columns` the values of each key they have. Their line items are equally long
-    columns (of which event, which of its lines, the item), by the path under which they stood: "" is the event's own
-    top level. `item_columns` are the values of each key that these have; for all paths but "", whose keys are the
-    event's own.
-    """
-
-    name: str
-    default: DefaultEvent | None
-    rows: list[int]
-    columns: _Columns
-    items: dict[str, tuple[list[int], list[int], list[Mapping[str, Any]]]]
-    item_columns: dict[str, _Columns]
-
-
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """Events about to be stored, by type. `times` (naive UTC) and `contexts` (JSON) are of each event of the batch;
-    `read_contexts` are the objects that these are."""
+    """Events by type. `contexts` (JSON) are of each event of the batch; `read_contexts` are the objects that these
+    are."""
 
     groups: list[Group]
-    times: Sequence[datetime]
     contexts: Sequence[bytes | None]
     read_contexts: Mapping[bytes, Mapping[str, Any]]
-
-
-def group(name: str, rows: list[int], properties: Sequence[Mapping[str, Any]]) -> Group:
-    """The events of these rows, which are all of one type, column by column."""
-    event = default_event(name)
-    order, columns = _columns([properties[row] for row in rows])
-    rows = [rows[i] for i in order]
-    found: dict[str, list[tuple[int, int, Mapping[str, Any]]]] = {}
-    if may_have_items(event, columns):
-        for row in rows:
-            for line, (path, item) in enumerate(line_items(event, properties[row])):
-                if path in found:
-                    found[path].append((row, line, item))
-                else:
-                    found[path] = [(row, line, item)]
-    items: dict[str, tuple[list[int], list[int], list[Mapping[str, Any]]]] = {}
-    item_columns: dict[str, _Columns] = {}
-    for path, entries in found.items():
-        if path:
-            order, item_columns[path] = _columns([item for _, _, item in entries])
-            entries = [entries[i] for i in order]
-        owners, lines, told = zip(*entries, strict=True)
-        items[path] = list(owners), list(lines), list(told)
-    return Group(name, event, rows, columns, items, item_columns)
-
-
-def _columns(objects: Sequence[Mapping[str, Any]]) -> tuple[list[int], _Columns]:
-    """Objects column by column; those with the same keys come one after another, and that order is told too."""
-    shapes: dict[tuple[str, ...], list[int]] = {}
-    for i, entry in enumerate(objects):
-        shape = tuple(entry)
-        if shape in shapes:
-            shapes[shape].append(i)
-        else:
-            shapes[shape] = [i]
-    columns: _Columns = {}
-    for shape, places in shapes.items():
-        values = zip(*[objects[i].values() for i in places], strict=True)
-        for key, column in zip(shape, values, strict=True):
-            columns.setdefault(key, []).extend(column)
-    return [i for places in shapes.values() for i in places], columns
-
-
-@dataclass(frozen=True, slots=True)
-class Seen:
-    """What events show of their keys: each value (JSON) once, with how many events have it. Numbers that are amounts
-    are one value.
-
-    properties: (event type, key, value, events). items: (event type, path, key, value, line items, events), of line
-    items that stand in a list or object of their own, under that path. contexts: (event type, context, events).
-    """
-
-    properties: list[tuple[str, str, str, int]]
-    items: list[tuple[str, str, str, str, int, int]]
-    contexts: list[tuple[str, str, int]]
 
 
 TypeRow: TypeAlias = tuple[str, int, datetime, datetime]
@@ -281,7 +239,7 @@ def observe(batch: Batch) -> SeenKeys:
     for told in batch.groups:
         _observe_properties(seen, told)
         _observe_items(seen, told)
-        contexts = Counter(context for row in told.rows if (context := batch.contexts[row]) is not None)
+        contexts = Counter(context for row in told.rows.tolist() if (context := batch.contexts[row]) is not None)
         _observe_contexts(seen, told.name, contexts, batch.read_contexts)
     return seen
 
@@ -289,13 +247,13 @@ def observe(batch: Batch) -> SeenKeys:
 def _observe_properties(seen: SeenKeys, told: Group) -> None:
     about_product = told.default is not None and told.default.about_product
     line_items_key = "products" if told.default else "product"
-    for key, values in told.columns.items():
+    for key, column in told.columns.items():
         level: KeyLevel = "item" if about_product and key in ITEM_KEYS else "event"
         found = seen[told.name, level, key, key]
-        found.take(key, values)
+        found.take(key, column)
         # The keys of line items are those of their own level.
         if key != line_items_key and not found.json_types.isdisjoint(("object", "array")):
-            for value in values:
+            for value in column.values:
                 _observe_below(seen, told.name, level, key, key, value)
 
 
@@ -312,23 +270,33 @@ def _observe_below(seen: SeenKeys, name: str, level: KeyLevel, key: str, path: s
 
 def _observe_items(seen: SeenKeys, told: Group) -> None:
     """The keys of line items that stand in a list or object of their own."""
-    for path, columns in told.item_columns.items():
-        owners, _, items = told.items[path]
-        shared = len(set(owners)) < len(owners)
-        for key, values in columns.items():
+    for path, items in told.items.items():
+        if not path:
+            continue
+        shared = len(set(items.owners.tolist())) < len(items)
+        for key, column in items.columns.items():
             found = seen[told.name, "item", key, f"{path}.{key}"]
-            found.take(key, values)
+            found.take(key, column)
             if shared:
                 # The index counts events, not lines: what several lines of one event share is there once.
-                mine = (
-                    owners
-                    if len(values) == len(owners)
-                    else [o for o, i in zip(owners, items, strict=True) if key in i]
-                )
-                texts = list(_texts_of(key, mine, values))
-                again = Counter(v for _, v in texts) - Counter(v for _, v in set(texts))
-                for text in found.texts.keys() & again.keys():
-                    found.texts[text] -= again[text]
+                owners = items.owners if column.at is None else items.owners[column.at]
+                for text, times in _again(key, owners, column).items():
+                    if text in found.texts:
+                        found.texts[text] -= times
+
+
+def _again(key: str, owners: Any, column: Values) -> Mapping[str, int]:
+    """How often each text comes in an event that had it already."""
+    import numpy as np
+
+    if column.coded is None:
+        texts = list(_texts_of(key, owners.tolist(), column.values))
+        return Counter(text for _, text in texts) - Counter(text for _, text in set(texts))
+    codes = column.coded.indices.fill_null(len(column.words)).to_numpy(zero_copy_only=False)
+    pairs = np.sort(owners * (len(column.words) + 1) + codes)
+    again = pairs[1:][pairs[1:] == pairs[:-1]] % (len(column.words) + 1)
+    counts = np.bincount(again, minlength=len(column.words)).tolist()
+    return {text: times for text, times in zip(column.words, counts, strict=False) if times}
 
 
 def _texts_of(key: str, owners: Sequence[int], values: Sequence[Any]) -> Iterable[tuple[int, str]]:
@@ -357,38 +325,9 @@ def _observe_contexts(
         seen[name, "context", key, f"context.{key}"].take_texts(counted)
 
 
-def observe_distinct(seen: Seen) -> SeenKeys:
-    """What events show of their keys, to two levels, told from each of their values once."""
-    found = SeenKeys()
-    for name, key, value, count in seen.properties:
-        default = default_event(name)
-        level: KeyLevel = "item" if default and default.about_product and key in ITEM_KEYS else "event"
-        told = _decode(value)
-        found[name, level, key, key].take_one(key, [told], count)
-        if type(told) in (dict, list) and key != ("products" if default else "product"):
-            _observe_below(found, name, level, key, key, told, count)
-    for name, path, key, value, lines, events in seen.items:
-        found[name, "item", key, f"{path}.{key}"].take_one(key, [_decode(value)], lines, events)
-    contexts: dict[str, Counter[bytes]] = {}
-    for name, context, count in seen.contexts:
-        contexts.setdefault(name, Counter())[context.encode()] += count
-    for name, counted in contexts.items():
-        _observe_contexts(found, name, counted, {raw: _decode(raw) for raw in counted})
-    return found
-
-
-def record_events(tx: Session, schema: str, batch: Batch) -> tuple[dict[str, int], bool]:
-    """Writes what the events show into the catalog, but for products. Returns the number of each event type, new ones
-    included; and whether the events show anything new, or only more of what is known."""
-    came = []
-    for told in batch.groups:
-        times = [batch.times[row] for row in told.rows]
-        came.append((told.name, len(times), min(times), max(times)))
-    return record_seen(tx, schema, came, observe(batch))
-
-
 def record_seen(tx: Session, schema: str, came: Sequence[TypeRow], seen: SeenKeys) -> tuple[dict[str, int], bool]:
-    """As `record_events`, of events that are told by what they show."""
+    """Writes what events show into the catalog, but for products. Returns the number of each event type, new ones
+    included; and whether the events show anything new, or only more of what is known."""
     types, new = _record_types(tx, schema, came)
     return types, _record_seen(tx, schema, types, seen) or new
 
@@ -593,7 +532,7 @@ def _erase_keys(tx: Session, schema: str, number: int, name: str, keys: Sequence
     # A key's own name is in the JSON of an event that has it: as it is, or with escapes.
     names = [*{key.rpartition(".")[2] for _, key, _ in doubtful}, "\\"]
     rows = tx.rows(
-        "SELECT ts, properties::VARCHAR, context::VARCHAR FROM "
+        "SELECT properties::VARCHAR, context::VARCHAR FROM "
         f"(SELECT *, concat(properties, context) AS told FROM {schema}.event WHERE type = ?) "
         f"WHERE {' OR '.join('contains(told, ?)' for _ in names)}",
         [number, *names],
@@ -604,16 +543,11 @@ def _erase_keys(tx: Session, schema: str, number: int, name: str, keys: Sequence
             tx.run(f"DELETE FROM {schema}.event_key WHERE type = ? AND level = ? AND path = ?", [number, level, path])
 
 
-def batch_of(rows: Sequence[tuple[str, datetime, str, str | None]]) -> Batch:
-    """Events that are stored, (event type's name, ts, properties, context) each, as the batch that they came in."""
-    properties = [_decode(told) for _, _, told, _ in rows]
-    contexts = [context.encode() if context else None for _, _, _, context in rows]
-    of_type: dict[str, list[int]] = {}
-    for row, (name, _, _, _) in enumerate(rows):
-        of_type.setdefault(name, []).append(row)
+def batch_of(rows: Sequence[tuple[str, str, str | None]]) -> Batch:
+    """Events that are stored, (event type's name, properties, context) each, as the batch that they came in."""
+    contexts = [context.encode() if context else None for _, _, context in rows]
     return Batch(
-        groups=[group(name, mine, properties) for name, mine in of_type.items()],
-        times=[ts for _, ts, _, _ in rows],
+        groups=groups_of([name for name, _, _ in rows], [_decode(told) for _, told, _ in rows]),
         contexts=contexts,
         read_contexts={context: _decode(context) for context in set(contexts) if context},
     )

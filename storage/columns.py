@@ -1,528 +1,383 @@
-"""Lines of JSON to the columns of events, many at once: what surely is valid goes on, the rest is judged one by one.
-
-`storage.event` says what a valid event is. The conditions here are made from the same data and are stricter: a line
-that meets them is valid, a line that does not is handed to `event.validate`. What that finds valid comes back in plain
-JSON. Lines are taken apart here, and their properties in SQL.
-"""
+"""Events to columns: many at once, those of one type and one key together."""
 
 from __future__ import annotations
 
+import itertools
 import json
-from collections.abc import Callable, Container, Iterable, Mapping, Sequence
+import re
+from collections import defaultdict
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, tzinfo
-from typing import Any, Final
+from itertools import chain
+from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 import pyarrow as pa
-import pyarrow.compute as pc
 
-from storage.backends import Session
-from storage.catalog import Seen, SeenKeys, number_names, observe_distinct, table_of
 from storage.event import (
-    DEFAULT_EVENTS,
     ITEM_KEYS,
-    EventError,
+    DefaultEvent,
     EventKey,
     default_event,
-    event_name,
     is_missing,
+    number_in,
+    number_of,
+    own_keys,
     text_of,
-    time_of,
-    validate,
 )
-from storage.schema import (
-    ITEM_COLUMNS,
-    NUMBERS,
-    event_columns,
-    number_in_sql,
-)
-from storage.source import DEEPEST, UNREADABLE, depth_error
+from storage.schema import ITEM_COLUMNS, NUMBERS, event_columns
+
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+
+    Places = npt.NDArray[np.int64]
+
+_FEW: Final = 16  # values that are sooner read one by one
+_VAST: Final = 1e300  # a whole number that is greater may be no double
+_EVENT_COLUMNS: Final = event_columns()
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
-    """A batch of lines after it was read: the failures among them, how many are blank, and the event types of the
-    others. `envelopes` are the events but for what is in their properties, in the order of `pos`: that is in the
-    scratch engine, until `columns` takes it from there."""
+class Values:
+    """The values of one key: `values` of those that have it, at these places among all; None stands for all places.
 
-    failures: list[Failure]
-    blank: int
-    names: list[str]
-    envelopes: pa.Table
-    filled: Filled
-
-
-@dataclass(frozen=True, slots=True)
-class Filled:
-    """Which of the columns of keys have a value, and in which of those of numbers all are plain ones (12, "12.50")."""
-
-    columns: Container[str]
-    plain: Container[str]
-
-    def number(self, column: str, told: str | None = None) -> str:
-        """The numbers in a column, or in an expression of it alone."""
-        j = told or column
-        return f"TRY_CAST(trim({j}, '\"') AS DOUBLE)" if column in self.plain else f"number_in({j})"
-
-
-@dataclass(frozen=True, slots=True)
-class Failure:
-    """A line that was not accepted: its place in the batch, everything that is wrong with it, and who and which message
-    it was about, as far as it tells."""
-
-    pos: int
-    errors: list[EventError]
-    visitor: str | None = None
-    message_id: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Columns:
-    """Events that are to be stored. `events` and `items` have the columns of the tables of these names, but for those
-    that only the store knows: `visitor_id` and `message_id` stand for the contact, `type` is a place in `names`, `pos`
-    the place in the batch, ts is NULL where the event tells no time. `items` has those of products too."""
-
-    events: pa.Table
-    items: pa.Table
-    seen: SeenKeys
-
-
-# ── what the SQL is made of ───────────────────────────────────────────────────────────────────────────────────────
-
-_Envelope: Any = msgspec.defstruct(
-    "_Envelope",
-    [
-        ("event_name", str),
-        ("visitor_id", str | int),
-        ("event_properties", msgspec.Raw),
-        ("event_timestamp", str | None, None),
-        ("context", msgspec.Raw, msgspec.Raw(b"null")),
-        ("type", str | None, None),
-        ("message_id", str | int | None, None),
-    ],
-    forbid_unknown_fields=True,
-    gc=False,
-)
-"""A line whose parts surely are what they must be, and has no others."""
-_decode_envelope: Final = msgspec.json.Decoder(_Envelope).decode
-_decode_parts: Final = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
-_OWN: Final[Mapping[str, frozenset[str]]] = {
-    event.name: frozenset(key.name for key in event.keys) for event in DEFAULT_EVENTS.values()
-}
-_PROPERTIES: Final = tuple(
-    dict.fromkeys(
-        (*(key for own in _OWN.values() for key in sorted(own)), *event_columns(), *sorted(ITEM_KEYS), "product")
-    )
-)
-"""The properties that are read into columns; any other is looked for where an object has more keys than these."""
-_FIELD_COLUMNS: Final = {f"k_{key}": key for key in _PROPERTIES}
-_LISTED_COLUMNS: Final = {f"i_{key}": key for key in ITEM_COLUMNS}
-_PLAIN: Final = '"?-?[0-9]+(?:[.][0-9]+)?"?'
-
-# Numbers that may be past a double's range: the one thing that a part of a line may hold unread and be no JSON for all.
-_ODD: Final = r"[:,\[]\s*-?[0-9.]+[eE]\+?[0-9]{3}"
-_DEEP: Final = 2 * DEEPEST + 50  # characters: what is shorter and has the envelope's keys is not nested deeper
-_TIME: Final = "^[12][0-9]{3}-[01][0-9]-[0-3][0-9][ T](?:[01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9](?:[.][0-9]{1,6})?"
-
-_MACROS: Final = (
-    # The kinds of JSON values, by their first character.
-    """CREATE OR REPLACE TEMP MACRO is_text(j) AS j >= '"' AND j < '#'""",
-    "CREATE OR REPLACE TEMP MACRO is_number(j) AS j >= '-' AND j < ':'",
-    "CREATE OR REPLACE TEMP MACRO is_list(j) AS j >= '[' AND j < '\\'",
-    "CREATE OR REPLACE TEMP MACRO is_object(j) AS j >= '{' AND j < '|'",
-    # A text that surely is not blank.
-    r"""CREATE OR REPLACE TEMP MACRO says(j) AS regexp_matches(j, '[!#-\[\]-~]') AND NOT contains(j, '\')""",
-    r"""CREATE OR REPLACE TEMP MACRO text_in(j) AS CASE WHEN is_text(j) THEN
-        CASE WHEN contains(j, '\') THEN json_extract_string(j, '$') ELSE substring(j, 2, length(j) - 2) END
-        WHEN NOT is_list(j) AND NOT is_object(j) THEN j END""",
-    f"""CREATE OR REPLACE TEMP MACRO number_told(t) AS CASE
-        WHEN regexp_full_match(t, '-?[0-9]+([.][0-9]+)?') THEN TRY_CAST(t AS DOUBLE)
-        ELSE {number_in_sql("t")} END""",
-    """CREATE OR REPLACE TEMP MACRO number_in(j) AS CASE WHEN is_number(j) THEN TRY_CAST(j AS DOUBLE)
-        WHEN is_text(j) THEN number_told(text_in(j)) END""",
-)
-
-
-def _object(keys: Iterable[str], prefix: str) -> str:
-    """The keys of an object as columns of JSON texts, NULL where it has none: for `FROM (SELECT …, told)`."""
-    return ", ".join(f'told."{key}"::VARCHAR AS {prefix}{key}' for key in keys)
-
-
-def _structure(keys: Iterable[str]) -> str:
-    return msgspec.json.encode(dict.fromkeys(keys, "JSON")).decode()
-
-
-_WHOLE: Final = {"fields": "properties", "listed": "item"}
-_COLUMNS: Final = {"fields": _FIELD_COLUMNS, "listed": _LISTED_COLUMNS}
-
-
-def _has_more(table: str, filled: Filled) -> str:
-    """That an object has more than the columns of its keys tell: another key, one twice, a null."""
-    return "keys <> " + " + ".join(
-        ("0", *(f"({column} IS NOT NULL)::INTEGER" for column in _COLUMNS[table] if column in filled.columns))
-    )
-
-
-def _is_twice(table: str, filled: Filled) -> str:
-    """That an object has a key twice."""
-    return f"({_has_more(table, filled)} AND len(list_distinct(json_keys({_WHOLE[table]}))) < keys)"
-
-
-_BIT: Final = {name: 1 << place for place, name in enumerate(DEFAULT_EVENTS)}
-"""The column `known` says by a bit which of the default events an event is. It is NULL for any other."""
-
-
-def _is_one_of(names: Iterable[str]) -> str:
-    return f"(known & {sum(_BIT[name] for name in names)}) <> 0"
-
-
-def _unfit(rules: Mapping[str, tuple[EventKey, ...]], prefix: str, strict: bool, filled: Filled) -> str:
-    """That the columns do not surely hold what the keys of the row's event type must be."""
-    sorts: dict[EventKey, list[str]] = {}
-    for name, keys in rules.items():
-        for key in keys:
-            sorts.setdefault(key, []).append(name)
-    wrongs = ((names, _wrong(key, prefix + key.name, strict, filled)) for key, names in sorts.items())
-    return " OR ".join(f"({_is_one_of(names)} AND {wrong})" for names, wrong in wrongs if wrong)
-
-
-def _wrong(key: EventKey, j: str, strict: bool, filled: Filled) -> str | None:
-    """That a column does not surely hold what the key must be; None, where that is so of none."""
-    if j not in filled.columns:
-        return "true" if key.required else None
-    match key.type:
-        case "string":
-            fits = f"is_text({j})" if strict else f"(is_text({j}) OR is_number({j}))"
-            there = f"says({j})"
-        case "numeric":
-            if j in filled.plain and not key.required:
-                return None
-            fits, there = f"{filled.number(j)} IS NOT NULL", "true"
-        case "array":
-            fits, there = f"(is_list({j}) OR is_object({j}))" if key.name == "meta" else f"is_list({j})", f"{j} <> '[]'"
-    return f"NOT coalesce({fits} AND {there}, false)" if key.required else f"{j} IS NOT NULL AND NOT {fits}"
-
-
-def _top_item(key: str) -> str:
-    """What a product key says of the product at the top level of an event: nothing, where it is the event's own."""
-    own = [event.name for event in DEFAULT_EVENTS.values() if key in _OWN[event.name] and not event.about_product]
-    return f"CASE WHEN NOT {_is_one_of(own)} THEN k_{key} END" if own else f"k_{key}"
-
-
-_TOP_ITEM: Final = {key: _top_item(key) for key in sorted(ITEM_KEYS)}
-_ABOUT: Final = _is_one_of(event.name for event in DEFAULT_EVENTS.values() if event.about_product)
-
-
-def _is_top(filled: Filled) -> str:
-    """That an event tells about a product at its own top level."""
-    told = ", ".join(told for key, told in _TOP_ITEM.items() if f"k_{key}" in filled.columns) or "NULL"
-    return f"(known IS NOT NULL AND ({_ABOUT} OR k_product_id IS NOT NULL) AND coalesce({told}) IS NOT NULL)"
-
-
-_TYPE_ROW: Final = pa.schema([("type", pa.int32()), ("known", pa.int64()), ("renamed", pa.string())])
-
-
-# ── lines to tables ───────────────────────────────────────────────────────────────────────────────────────────────
-
-
-def make_ready(scratch: Session) -> None:
-    """Makes what the other functions here need in a scratch engine, once."""
-    for macro in _MACROS:
-        scratch.run(macro)
-
-
-def read_lines(scratch: Session, raws: Sequence[bytes], strict: bool, zone: tzinfo) -> Told:
-    """Reads a batch of lines, a JSON object each, into the scratch engine.
-
-    Args:
-        raws: the lines; one may be blank.
-        strict: whether a number for a string key is wrong.
-        zone: of times without an offset.
+    `coded`: the values, where all are texts or null and there are some; `words` are the texts in it, each once.
     """
-    failures: list[Failure] = []
-    names: dict[str, int] = {}
-    envelopes, doubtful, blank = _envelopes(raws, names, strict, zone)
-    mended = _judge(raws, doubtful, failures, strict, zone)
-    _read(scratch, envelopes)
-    filled = _survey(scratch, "fields", "listed")
-    bad = sorted(pos for (pos,) in scratch.rows(_bad_sql(strict, filled)))
-    scratch.run("DROP TABLE entries")
-    if bad:
-        envelopes = drop(scratch, envelopes, bad)
-        mended |= _judge(raws, bad, failures, strict, zone)
-    if mended:
-        for table in ("fields", "listed"):
-            scratch.run(f"ALTER TABLE {table} RENAME TO sure_{table}")
-        more = _envelopes(list(mended.values()), names, strict, zone, trusted=True)[0]
-        more = more.set_column(0, "pos", pa.array(mended, pa.int32()))
-        _read(scratch, more)
-        for table in ("fields", "listed"):
-            scratch.run(f"INSERT INTO {table} SELECT * FROM sure_{table}")
-            scratch.run(f"DROP TABLE sure_{table}")
-        envelopes = pa.concat_tables([envelopes, more]).sort_by("pos")
-        filled = _survey(scratch, "fields", "listed")
-    failures.sort(key=lambda failure: failure.pos)
-    return Told(failures, blank, list(names), envelopes, filled)
 
+    values: Sequence[Any]
+    at: Places | None
+    coded: pa.DictionaryArray | None
+    words: Sequence[str]
 
-def _envelopes(
-    raws: Sequence[bytes], names: dict[str, int], strict: bool, zone: tzinfo, trusted: bool = False
-) -> tuple[pa.Table, list[int], int]:
-    """The lines as columns (`properties` as they came, `known` as in `_BIT`), but for those that are not surely what
-    they must be; which these are; and how many lines are blank. Event types that are new are added to `names`.
+    def counts(self) -> list[int]:
+        """How many values each of the words is."""
+        import numpy as np
 
-    trusted: whether all are what they must be, for they were judged.
-    """
-    import numpy as np
+        assert self.coded is not None
+        codes = self.coded.indices.drop_null().to_numpy()
+        counted: list[int] = np.bincount(codes, minlength=len(self.words)).tolist()
+        return counted
 
-    places: list[int] = []
-    found: list[Any] = []
-    extras: dict[int, dict[str, msgspec.Raw]] = {}
-    doubtful: list[int] = []
-    blank = 0
-    for pos, raw in enumerate(raws):
-        try:
-            if not raw.isascii():
-                raw.decode()
-            try:
-                found.append(_decode_envelope(raw))
-            except msgspec.ValidationError:  # not an object, or one with other keys
-                envelope, extras[len(places)] = taken_apart(raw, _decode_envelope)
-                found.append(envelope)
-            places.append(pos)
-        except UNREADABLE:
-            if raw.strip():
-                doubtful.append(pos)
-            else:
-                blank += 1
-    types, sure = _types([told.event_name for told in found], names)
-    visitors, spelled = _texts([told.visitor_id for told in found])
-    message_ids, written = _texts([told.message_id for told in found])
-    ts, timely = _times(pa.array([told.event_timestamp for told in found], pa.string()), zone)
-    table = pa.table(
-        {
-            "pos": pa.array(places, pa.int32()),
-            "type": types["type"],
-            "known": types["known"],
-            "visitor_id": visitors,
-            "ts": ts,
-            "properties": _json([told.event_properties for told in found]),
-            "context": _json([told.context for told in found]),
-            "kind": pa.array([told.type or "track" for told in found], pa.string()),
-            "message_id": pc.if_else(pc.equal(message_ids, ""), None, message_ids),
-            "extra": _extra(extras, types["renamed"]),
-        }
-    )
-    if not trusted:
-        sure &= timely
-        sure &= np.array([bool(text.strip()) for text in visitors.to_pylist()], bool)
-        if strict:
-            sure &= spelled & written
-        for part, missing in (("properties", False), ("context", True)):
-            plain = pc.and_not(pc.starts_with(table[part], "{"), pc.match_substring_regex(table[part], _ODD))
-            sure &= plain.fill_null(missing).to_numpy()
-        sure &= np.array([len(raws[pos]) <= _DEEP or not depth_error(raws[pos]) for pos in places], bool)
-        if extras:
-            sure &= ~pc.match_substring_regex(table["extra"], _ODD).fill_null(False).to_numpy()
-        if not sure.all():
-            doubtful += table["pos"].filter(pa.array(~sure)).to_pylist()
-            table = table.filter(pa.array(sure))
-    return table, sorted(doubtful), blank
+    def places(self, wanted: Callable[[Any], bool]) -> Places:
+        """Where the values are of which this is so."""
+        import numpy as np
 
-
-def taken_apart(raw: bytes, decode: Callable[[bytes], Any]) -> tuple[Any, dict[str, msgspec.Raw]]:
-    """The envelope of an object that has other keys too, as `decode` reads it, and these: they are kept. Among them is
-    created_at, which is ours to set."""
-    parts = _decode_parts(raw)
-    extra = {key: part for key, part in parts.items() if key not in _Envelope.__struct_fields__}
-    return decode(msgspec.json.encode({key: part for key, part in parts.items() if key not in extra})), extra
-
-
-def _types(came: Sequence[str], names: dict[str, int]) -> tuple[pa.Table, Any]:
-    """Of each event by its name as it came: the number of its type, the default event it is, and the name again where
-    that is spelled otherwise; and whether it has a name at all."""
-    told = pa.array(came, pa.string()).dictionary_encode()
-    rows: list[tuple[int | None, int | None, str | None]] = []
-    for text in told.dictionary.to_pylist():
-        name = event_name(text)
-        known = default_event(name)
-        number = names.setdefault(name, len(names)) if name else None
-        rows.append((number, _BIT[known.name] if known else None, None if name == text else text))
-    types = table_of(_TYPE_ROW, rows).take(told.indices)
-    return types, types["type"].is_valid().to_numpy()
-
-
-def _texts(values: Sequence[str | int | None]) -> tuple[pa.Array, Any]:
-    """Texts, and numbers as texts; and which ones came as texts (or not at all)."""
-    import numpy as np
-
-    try:
-        return pa.array(values, pa.string()), np.ones(len(values), bool)
-    except pa.ArrowTypeError:
-        texts = [str(value) if type(value) is int else value for value in values]
-        return pa.array(texts, pa.string()), np.array([type(value) is not int for value in values], bool)
-
-
-def _times(told: pa.Array, zone: tzinfo) -> tuple[pa.Array, Any]:
-    """The instants that texts tell, NULL for a missing one; and which ones can be read, or are missing."""
-    import numpy as np
-
-    plain = pc.match_substring_regex(told, _TIME + ("Z?$" if zone is UTC else "Z$"))
-    try:
-        ts = pc.utf8_rtrim(pc.if_else(plain, told, None), "Z").cast(pa.timestamp("us"))
-    except pa.ArrowInvalid:  # there is no such day
-        plain, ts = pc.is_null(told), pa.nulls(len(told), pa.timestamp("us"))
-    timely = np.array(plain.fill_null(True))
-    rest = np.flatnonzero(~timely)
-    if len(rest):
-        texts = told.take(pa.array(rest)).to_pylist()
-        read = [time_of(text, zone) for text in texts]
-        ts = pc.replace_with_mask(ts, pa.array(~timely), pa.array(read, pa.timestamp("us")))
-        timely[rest] = [at is not None or is_missing(text) for at, text in zip(read, texts, strict=True)]
-    return ts, timely
-
-
-def _json(parts: Iterable[msgspec.Raw]) -> pa.Array:
-    """JSON that is known to be UTF-8; `null` is NULL."""
-    raws = [None if (raw := bytes(part)) == b"null" else raw for part in parts]
-    return pa.array(raws, pa.binary()).view(pa.string())
-
-
-def _extra(extras: Mapping[int, dict[str, msgspec.Raw]], renamed: pa.ChunkedArray) -> pa.Array:
-    """What payloads have beside the envelope's keys, by row, and the events' names where these are spelled
-    otherwise."""
-    if not extras and renamed.null_count == len(renamed):
-        return pa.nulls(len(renamed), pa.string())
-    rows = []
-    for row, came in enumerate(renamed.to_pylist()):
-        told: dict[str, Any] = extras.get(row, {})
-        if came is not None:
-            told = {**told, "event_name": came}
-        rows.append(msgspec.json.encode(told).decode() if told else None)
-    return pa.array(rows, pa.string())
-
-
-def _judge(
-    raws: Sequence[bytes], doubtful: Iterable[int], failures: list[Failure], strict: bool, zone: tzinfo
-) -> dict[int, bytes]:
-    """Those of the doubtful lines that are valid, in plain JSON; the others are added to the failures."""
-    mended: dict[int, bytes] = {}
-    for pos in doubtful:
-        judged = _judged(pos, raws[pos], strict, zone)
-        if isinstance(judged, Failure):
-            failures.append(judged)
+        if self.coded is None:
+            found = np.array([nth for nth, value in enumerate(self.values) if wanted(value)], np.int64)
         else:
-            mended[pos] = judged
-    return mended
+            chosen = np.array([*map(wanted, self.words), wanted(None)], bool)
+            if not chosen[:-1].any() and not (chosen[-1] and self.coded.null_count):
+                return np.zeros(0, np.int64)
+            codes = self.coded.indices.fill_null(len(self.words)).to_numpy(zero_copy_only=False)
+            found = np.flatnonzero(chosen[codes])
+        return found if self.at is None else self.at[found]
+
+    def read(self, number: bool) -> pa.Array:
+        """The values as a column of numbers or of texts has them."""
+        if self.coded is not None:
+            if not number:
+                return self.coded.dictionary_decode()
+            return pa.array(map(number_in, self.words), pa.float64()).take(self.coded.indices)
+        convert: Callable[[Any], Any] = number_of if number else text_of
+        return pa.array(map(convert, self.values), pa.float64() if number else pa.string())
 
 
-def _judged(pos: int, raw: bytes, strict: bool, zone: tzinfo) -> Failure | bytes:
-    """What is wrong with a line; or, where nothing is, the line in plain JSON: each key once, its parts as `_Envelope`
-    wants them."""
-    if too_deep := depth_error(raw):
-        return Failure(pos, [too_deep])
-    try:
-        payload = msgspec.json.decode(raw)
-    except UNREADABLE as error:
-        return Failure(pos, [EventError("", "not_json", f"this is no JSON: {error}")])
-    errors = validate(payload, strict, zone)
-    if not isinstance(payload, dict):
-        return Failure(pos, errors)
-    texts = {key: text_of(payload.get(key)) for key in ("event_name", "visitor_id", "type", "message_id")}
-    if errors:
-        return Failure(pos, errors, texts["visitor_id"], texts["message_id"] or None)
-    missing = {key: None for key in ("event_timestamp", "context") if is_missing(payload.get(key))}
-    return json.dumps(payload | texts | missing).encode()
+def _column(values: Sequence[Any], at: Places | None) -> Values:
+    if len(values) > _FEW:
+        try:
+            coded = pa.array(values, pa.string()).dictionary_encode()
+        except (pa.ArrowTypeError, pa.ArrowInvalid):
+            return Values(values, at, None, ())
+        return Values(values, at, coded, coded.dictionary.to_pylist())
+    return Values(values, at, None, ())
 
 
-def _read(scratch: Session, envelopes: pa.Table) -> None:
-    """Makes the tables `fields` (an event each) and `listed` (a line item each, but for those that are events
-    themselves) of these events."""
-    scratch.put("lines", envelopes.select(["pos", "type", "known", "properties"]))
-    scratch.run(_FIELDS)
-    for statement in _listed_sql(_survey(scratch, "fields")):
-        scratch.run(statement)
+@dataclass(frozen=True, slots=True)
+class Items:
+    """Line items of a group that stood under the same path: of which row each is, which line there, the object; and
+    their keys. What is no object is no line item."""
+
+    owners: Places
+    lines: Places
+    entries: Sequence[dict[str, Any]]
+    columns: Mapping[str, Values]
+
+    def __len__(self) -> int:
+        return len(self.entries)
 
 
-_FIELDS: Final = (
-    "CREATE OR REPLACE TEMP TABLE fields AS SELECT pos, type, known, properties, len(json_keys(properties)) AS keys, "
-    f"{_object(_PROPERTIES, 'k_')} FROM (SELECT *, json_transform(properties, '{_structure(_PROPERTIES)}') AS told "
-    "FROM lines)"
-)
+@dataclass(frozen=True, slots=True)
+class Group:
+    """The events of a batch that are of one type.
+
+    `rows` are their places in the batch, `columns` their keys. `items` are their line items, by the path under which
+    they stood: "" is the event's own top level; "products" of a default event, "product" of a custom one.
+    """
+
+    name: str
+    default: DefaultEvent | None
+    rows: Places
+    columns: Mapping[str, Values]
+    items: Mapping[str, Items]
 
 
-def _listed_sql(filled: Filled) -> tuple[str, str]:
-    return (
-        "CREATE OR REPLACE TEMP TABLE entries AS SELECT * EXCLUDE (list), unnest(list)::VARCHAR AS entry, "
-        "generate_subscripts(list, 1) AS nth FROM ("
-        f"SELECT pos, type, known, {_is_top(filled)} AS top, "
-        "CASE WHEN known IS NULL THEN 'product' ELSE 'products' END AS path, "
-        "json_extract(CASE WHEN known IS NOT NULL THEN CASE WHEN is_list(k_products) THEN k_products END "
-        "WHEN is_list(k_product) THEN k_product WHEN is_object(k_product) THEN '[' || k_product || ']' END, '$[*]') "
-        "AS list FROM fields WHERE k_products IS NOT NULL OR k_product IS NOT NULL)",
-        "CREATE OR REPLACE TEMP TABLE listed AS SELECT pos, type, known, path, line, entry AS item, "
-        f"len(json_keys(entry)) AS keys, {_object(ITEM_COLUMNS, 'i_')} FROM ("
-        # What is no object is no line item, and has no number among them.
-        "SELECT *, row_number() OVER (PARTITION BY pos ORDER BY nth) - 1 + top::INTEGER AS line, "
-        f"json_transform(entry, '{_structure(ITEM_COLUMNS)}') AS told FROM entries WHERE is_object(entry))",
-    )
+@dataclass(frozen=True, slots=True)
+class _Shape:
+    """Objects that have the same keys: the place of the first, and the values of each key."""
+
+    first: int
+    values: Mapping[str, Sequence[Any]]
+    objects: Sequence[dict[str, Any]]
+
+    def only(self, keys: Collection[str]) -> Iterable[dict[str, Any]]:
+        """The objects with these keys alone."""
+        if len(keys) == len(self.values):
+            return self.objects
+        return (dict(zip(keys, told, strict=True)) for told in zip(*(self.values[key] for key in keys), strict=True))
 
 
-def _survey(scratch: Session, *tables: str) -> Filled:
-    """What these tables have in their columns: `fields`, `listed`."""
-    columns: set[str] = set()
-    plain: set[str] = set()
-    for table in tables:
-        every = _COLUMNS[table]
-        numbers = [column for column, key in every.items() if key in NUMBERS]
-        told = ", ".join(
-            (
-                *(f"count({column})" for column in every),
-                *(f"bool_and(regexp_full_match({column}, '{_PLAIN}'))" for column in numbers),
-            )
+def _shaped(objects: Sequence[dict[str, Any]]) -> tuple[Places, list[_Shape], dict[str, Values]]:
+    """Objects column by column; those with the same keys come one after another, and that order is told too."""
+    import numpy as np
+
+    numbers: defaultdict[tuple[str, ...], int] = defaultdict(itertools.count().__next__)
+    codes = np.fromiter(map(numbers.__getitem__, map(tuple, objects)), np.int64, len(objects))
+    order = np.argsort(codes, kind="stable")
+    if len(numbers) > 1:
+        objects = [objects[nth] for nth in order.tolist()]
+    shapes: list[_Shape] = []
+    of_key: dict[str, list[_Shape]] = {}
+    first = 0
+    for keys, count in zip(numbers, np.bincount(codes).tolist(), strict=True):
+        alike = objects[first : first + count]
+        values = dict(zip(keys, zip(*map(dict.values, alike), strict=True), strict=True)) if keys else {}
+        shapes.append(shape := _Shape(first, values, alike))
+        first += count
+        for key in keys:
+            of_key.setdefault(key, []).append(shape)
+    columns: dict[str, Values] = {}
+    for key, mine in of_key.items():
+        told = mine[0].values[key] if len(mine) == 1 else [*chain.from_iterable(shape.values[key] for shape in mine)]
+        everyone = len(told) == len(objects)
+        at = None if everyone else np.concatenate([np.arange(s.first, s.first + len(s.objects)) for s in mine])
+        columns[key] = _column(told, at)
+    return order, shapes, columns
+
+
+def groups_of(names: Sequence[str], properties: Sequence[dict[str, Any]]) -> list[Group]:
+    """Events, each by the name of its type and its properties: by type, key by key."""
+    rows: dict[str, list[int]] = {}
+    for row, name in enumerate(names):
+        if name in rows:
+            rows[name].append(row)
+        else:
+            rows[name] = [row]
+    return [_group(name, mine, [properties[row] for row in mine]) for name, mine in rows.items()]
+
+
+def _group(name: str, rows: Sequence[int], properties: Sequence[dict[str, Any]]) -> Group:
+    import numpy as np
+
+    event = default_event(name)
+    order, shapes, columns = _shaped(properties)
+    mine = np.array(rows, np.int64)[order]
+    items = {}
+    top = _top_items(event, mine, shapes, columns)
+    if top is not None:
+        items[""] = top
+    path = "products" if event else "product"
+    if path in columns:
+        items[path] = _listed_items(event, mine, columns[path], np.zeros(0, np.int64) if top is None else top.owners)
+    return Group(name, event, mine, columns, {path: told for path, told in items.items() if len(told)})
+
+
+def _top_items(
+    event: DefaultEvent | None, rows: Places, shapes: Sequence[_Shape], columns: Mapping[str, Values]
+) -> Items | None:
+    """The line items that are events themselves: the product keys of a default event that is about one product or names
+    a product_id. Keys that are the event's own there, as page-view's name, stay its own."""
+    import numpy as np
+
+    if event is None or not (event.about_product or "product_id" in columns):
+        return None
+    own = frozenset() if event.about_product else own_keys(event)
+    entries: list[dict[str, Any]] = []
+    places = []
+    for shape in shapes:
+        keys = [key for key in shape.values if key in ITEM_KEYS and key not in own]
+        if keys and (event.about_product or "product_id" in shape.values):
+            entries += shape.only(keys)
+            places.append(np.arange(shape.first, shape.first + len(shape.objects)))
+    if not places:
+        return None
+    at = np.concatenate(places)
+    if event.about_product:  # whatever has such a key is a line item: the columns are those of the events
+        where = np.zeros(len(rows), np.int64)
+        where[at] = np.arange(len(at))
+        told = {key: _moved(column, where, len(at)) for key, column in columns.items() if key in ITEM_KEYS}
+    else:
+        order, _, told = _shaped(entries)
+        at, entries = at[order], [entries[nth] for nth in order.tolist()]
+    return Items(rows[at], np.zeros(len(at), np.int64), entries, told)
+
+
+def _moved(column: Values, where: Places, count: int) -> Values:
+    """A column whose places are now elsewhere, among so many."""
+    if column.at is None:
+        return column
+    return Values(column.values, None if len(column.at) == count else where[column.at], column.coded, column.words)
+
+
+def _listed_items(event: DefaultEvent | None, rows: Places, column: Values, above: Places) -> Items:
+    """The line items in a list (of a custom event: or alone). `above`: the rows that are one themselves."""
+    import numpy as np
+
+    owners = rows if column.at is None else rows[column.at]
+    lists: list[list[Any]] = [
+        value if type(value) is list else [value] if event is None else [] for value in column.values
+    ]
+    if not set(map(type, chain.from_iterable(lists))) <= {dict}:
+        lists = [[told for told in value if type(told) is dict] for value in lists]
+    counts = np.fromiter(map(len, lists), np.int64, len(lists))
+    starts = np.cumsum(counts) - counts
+    lines = np.arange(counts.sum()) - np.repeat(starts, counts)
+    owners = np.repeat(owners, counts)
+    if len(above):
+        lines += np.isin(owners, above)
+    entries = [*chain.from_iterable(lists)]
+    order, shapes, columns = _shaped(entries)
+    return Items(owners[order], lines[order], [*chain.from_iterable(s.objects for s in shapes)], columns)
+
+
+# ── what may be wrong ─────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def doubtful(group: Group, strict: bool) -> list[int]:
+    """The rows of the events that are not surely valid: `event.validate_properties` finds nothing in any other."""
+    if group.default is None:
+        return []
+    found = set(group.rows[_unfit(group.default.keys, group.columns, len(group.rows), strict)].tolist())
+    if group.default.items and (products := group.columns.get("products")):
+        of = group.rows if products.at is None else group.rows[products.at]
+        for row, told in zip(of.tolist(), products.values, strict=True):
+            if told is not None and (type(told) is not list or not all(type(item) is dict for item in told)):
+                found.add(row)
+        if items := group.items.get("products"):
+            found.update(items.owners[_unfit(group.default.items, items.columns, len(items), strict)].tolist())
+    return sorted(found)
+
+
+def _unfit(keys: Iterable[EventKey], columns: Mapping[str, Values], count: int, strict: bool) -> Places:
+    """The places at which the values are not surely what the keys must be."""
+    import numpy as np
+
+    unfit = np.zeros(count, bool)
+    for key in keys:
+        column = columns.get(key.name)
+        if column is None:
+            unfit |= key.required
+            continue
+        if key.required and column.at is not None:
+            there = np.zeros(count, bool)
+            there[column.at] = True
+            unfit |= ~there
+        if not _surely(key, column, strict):
+            unfit[column.places(_misfit(key, strict))] = True
+    return np.flatnonzero(unfit)
+
+
+def _surely(key: EventKey, column: Values, strict: bool) -> bool:
+    """Whether all of the values surely are what the key must be, seen without looking at each."""
+    if column.coded is not None:
+        return key.type == "string" and not (
+            key.required and (column.coded.null_count or any(map(is_missing, column.words)))
         )
-        (found,) = scratch.rows(f"SELECT {told} FROM {table}")
-        columns.update(column for column, count in zip(every, found, strict=False) if count)
-        plain.update(column for column, fits in zip(numbers, found[len(every) :], strict=True) if fits)
-    return Filled(columns, plain)
+    if key.type == "array" or (strict and key.type == "string"):
+        return False
+    return set(map(type, column.values)) <= {int, float} and -_VAST < min(column.values) <= max(column.values) < _VAST
 
 
-def _bad_sql(strict: bool, filled: Filled) -> str:
-    """The places of the events that are not surely valid, and of those with a key twice."""
-    own = _unfit({event.name: event.keys for event in DEFAULT_EVENTS.values()}, "k_", strict, filled)
-    items = {event.name: event.items for event in DEFAULT_EVENTS.values() if event.items}
-    return (
-        f"SELECT pos FROM fields WHERE {own} OR {_is_twice('fields', filled)} "
-        f"UNION SELECT pos FROM listed WHERE {_unfit(items, 'i_', strict, filled)} "
-        f"OR {_is_twice('listed', filled)} "
-        f"UNION SELECT pos FROM entries WHERE {_is_one_of(items)} AND NOT is_object(entry)"
-    )
+def _misfit(key: EventKey, strict: bool) -> Callable[[Any], bool]:
+    """Whether a value is not surely what the key must be."""
+    texts: tuple[type, ...] = (str,) if strict else (str, int, float)
+
+    def misfit(value: Any) -> bool:
+        if is_missing(value):
+            return key.required
+        match key.type:
+            case "string":
+                return type(value) not in texts
+            case "numeric":
+                return number_of(value) is None
+            case "array":
+                if type(value) is dict:
+                    return key.name != "meta"  # a bag of other data
+                return type(value) is not list or (key.required and not value)
+
+    return misfit
 
 
-# ── tables to columns ─────────────────────────────────────────────────────────────────────────────────────────────
+_KEY: Final = re.compile(rb'"\s*:')
 
 
-def drop(scratch: Session, envelopes: pa.Table, places: Iterable[int]) -> pa.Table:
-    """The events without those at these places."""
-    dropped = pa.array(places, pa.int32())
-    scratch.put("dropped", pa.table({"pos": dropped}))
-    for table in ("fields", "listed"):
-        scratch.run(f"DELETE FROM {table} WHERE pos IN (SELECT pos FROM dropped)")
-    return envelopes.filter(pc.invert(pc.is_in(envelopes["pos"], dropped)))
+def told_twice(
+    groups: Sequence[Group], properties: Sequence[dict[str, Any]], raws: Sequence[bytes | msgspec.Raw]
+) -> Iterator[int]:
+    """The rows of the properties that have a key twice somewhere; `raws` are what these were read from."""
+    import numpy as np
+
+    if len(raws) > _FEW:
+        # Each key ends with a quote and a colon. Where there are no more of these than keys, none is there twice.
+        text = np.frombuffer(b"".join(raws), np.uint8)
+        before = text[np.flatnonzero(text == ord(":")) - 1]
+        spaced = (before <= ord(" ")).any()
+        if not spaced and np.count_nonzero(before == ord('"')) == sum(map(_keys_of, groups)):
+            return
+    for row, (told, raw) in enumerate(zip(properties, raws, strict=True)):
+        if len(_KEY.findall(raw)) != _keys_in(told) and _has_twice(bytes(raw)):
+            yield row
 
 
-def columns(scratch: Session, told: Told) -> Columns:
-    """The events of the batch that are left, as columns."""
-    items = scratch.table(_items_sql(told.filled))
-    scratch.put("items", items)
-    known = _in_order(scratch.table(_events_sql(told.filled)))
-    events = {name: told.envelopes[name] for name in told.envelopes.column_names if name != "known"}
-    events |= {name: known[name] for name in known.column_names[1:]}
-    for name in ("properties", "context", "extra"):
-        events[name] = _known_json(events[name])
-    items = items.set_column(items.column_names.index("item"), "item", _known_json(items["item"]))
-    return Columns(pa.table(events), items, observe_distinct(_seen(scratch, told)))
+def _keys_of(group: Group) -> int:
+    """How many keys the properties of a group have, at all levels."""
+    path = "products" if group.default else "product"
+    count = 0
+    for key, column in group.columns.items():
+        items = group.items.get(path) if key == path else None
+        if items and len(items) == sum(_entries(value) for value in column.values):
+            count += len(column.values) + sum(len(of.values) + _keys_below(of) for of in items.columns.values())
+        else:
+            count += len(column.values) + _keys_below(column)
+    return count
+
+
+def _entries(value: Any) -> int:
+    return len(value) if type(value) is list else int(type(value) is dict)
+
+
+def _keys_below(column: Values) -> int:
+    return 0 if column.coded is not None else sum(map(_keys_in, column.values))
+
+
+def _keys_in(value: Any) -> int:
+    if type(value) is dict:
+        return len(value) + sum(map(_keys_in, value.values()))
+    return sum(map(_keys_in, value)) if type(value) is list else 0
+
+
+def _has_twice(raw: bytes) -> bool:
+    twice = False
+
+    def look(pairs: list[tuple[str, Any]]) -> None:
+        nonlocal twice
+        twice |= len(dict(pairs)) < len(pairs)
+
+    json.loads(raw, object_pairs_hook=look)
+    return twice
+
+
+# ── Arrow ─────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
 def known_json(texts: pa.Array) -> pa.Array:
@@ -530,109 +385,105 @@ def known_json(texts: pa.Array) -> pa.Array:
     return pa.ExtensionArray.from_storage(pa.json_(), texts)
 
 
-def _known_json(texts: pa.ChunkedArray) -> pa.ChunkedArray:
-    return pa.chunked_array(map(known_json, texts.chunks), pa.json_())
+def json_texts(raws: Sequence[bytes | msgspec.Raw | None]) -> pa.Array:
+    """JSON that is known to be UTF-8, as texts; None is NULL."""
+    there = [raw for raw in raws if raw is not None]
+    if len(there) < len(raws):
+        return pa.array([None if raw is None else bytes(raw) for raw in raws], pa.binary()).view(pa.string())
+    return _texts(b"".join(there), map(len, there), len(there))
 
 
-def _in_order(events: pa.Table) -> pa.Table:
-    """By their places in the batch: as they mostly come, so that the engine need not sort them."""
+def json_of(things: Sequence[Any]) -> pa.Array:
+    """The JSON of each thing, as a text."""
     import numpy as np
 
-    places = events["pos"].to_numpy()
-    return events if (places[1:] > places[:-1]).all() else events.take(np.argsort(places))
+    # No line break can be in the JSON itself.
+    lines = _encode_lines(things)
+    ends = np.flatnonzero(np.frombuffer(lines, np.uint8) == ord("\n"))
+    return _texts(lines.replace(b"\n", b""), np.diff(ends, prepend=-1) - 1, len(things))
 
 
-def _column(key: str, column: str, filled: Filled, told: str | None = None) -> str:
-    """The values of a known key in a column (`told`: or in an expression of it alone), as its table has them."""
-    number = key in NUMBERS
-    if column not in filled.columns:
-        return f"NULL::{'DOUBLE' if number else 'VARCHAR'}"
-    return filled.number(column, told) if number else f"text_in({told or column})"
+_encode_lines: Final = msgspec.json.Encoder().encode_lines
 
 
-def _items_sql(filled: Filled) -> str:
-    top = {key: told for key, told in _TOP_ITEM.items() if f"k_{key}" in filled.columns}
-    whole = ", ".join(f"'\"{key}\":' || {told}" for key, told in top.items())
-    return (
-        "SELECT pos, type, line, "
-        + ", ".join(f'{_column(key, f"i_{key}", filled)} AS "{key}"' for key in ITEM_COLUMNS)
-        + ", item FROM listed UNION ALL SELECT pos, type, 0, "
-        + ", ".join(_column(key, f"k_{key}", filled, _TOP_ITEM[key]) for key in ITEM_COLUMNS)
-        + f", '{{' || concat_ws(',', {whole or 'NULL'}) || '}}' FROM fields WHERE {_is_top(filled)}"
-    )
+def _texts(data: bytes, lengths: Iterable[int], count: int) -> pa.Array:
+    """Texts that come one after another."""
+    import numpy as np
+
+    ends = np.zeros(count + 1, np.int32)
+    np.cumsum(np.fromiter(lengths, np.int32, count), out=ends[1:])
+    return pa.StringArray.from_buffers(count, pa.py_buffer(ends), pa.py_buffer(data))
 
 
-def _events_sql(filled: Filled) -> str:
-    order = _is_one_of(name for name in DEFAULT_EVENTS if name.startswith("order-"))
-    return (
-        "WITH worth AS (SELECT pos, sum(price * coalesce(quantity, 1)) AS worth FROM items WHERE price IS NOT NULL "
-        f"AND pos IN (SELECT pos FROM fields WHERE {order}) GROUP BY pos), told AS (SELECT pos, known, "
-        + ", ".join(f'{_column(key, f"k_{key}", filled)} AS "{column}"' for key, column in event_columns().items())
-        + " FROM fields) SELECT pos, "
-        + ", ".join(event_columns().values())
-        + f", CASE WHEN {order} THEN coalesce(p_total, worth) END AS order_value FROM told LEFT JOIN worth USING (pos)"
-    )
+_Pieces = list[tuple["Places", pa.Array]]  # values, and their places
 
 
-def _shown(key: str, j: str) -> str:
-    """A value as the catalog needs it: amounts are all alike, and of line items only that they are there."""
-    shown = j if number_names(key) else f"CASE WHEN is_number({j}) THEN '0' ELSE {j} END"
-    if key in ("product", "products"):
-        lists = f"known IS {'NOT ' if key == 'products' else ''}NULL"
-        return (
-            f"CASE WHEN {lists} AND starts_with({j}, '[{{') THEN '[{{}}]' WHEN {lists} AND is_object({j}) THEN '{{}}' "
-            f"ELSE {shown} END"
-        )
-    return shown
+def _spread(pieces: _Pieces, count: int, number: bool) -> pa.Array:
+    """A column with these values, and NULL at any other place."""
+    import numpy as np
+
+    kind = pa.float64() if number else pa.string()
+    if not pieces:
+        return pa.nulls(count, kind)
+    where = np.full(count, -1, np.int64)
+    where[np.concatenate([at for at, _ in pieces])] = np.arange(sum(len(told) for _, told in pieces))
+    return pa.concat_arrays([told for _, told in pieces]).take(pa.array(where, mask=where < 0))
 
 
-def _more_values(table: str, by: str, filled: Filled) -> str:
-    """The values (as `_shown`) of the keys that have no column."""
-    amount = "is_number(value) AND NOT regexp_matches(key, '(?i)(?:^|_)id$')"
-    return (
-        f"SELECT {by}, key, CASE WHEN {amount} THEN '0' ELSE coalesce(value, 'null') END AS value FROM ("
-        f"SELECT * EXCLUDE (map), unnest(map_keys(map)) AS key, unnest(map_values(map))::VARCHAR AS value FROM ("
-        f"SELECT {by}, from_json({_WHOLE[table]}, '\"MAP(VARCHAR,JSON)\"') AS map FROM {table} "
-        f"WHERE {_has_more(table, filled)})) "
-        f"WHERE value IS NULL OR NOT list_contains({list(_COLUMNS[table].values())}, key)"
-    )
+def event_table(groups: Sequence[Group], count: int) -> dict[str, pa.Array]:
+    """The columns of the keys that have one, of all events of a batch."""
+    columns = {}
+    for key, name in _EVENT_COLUMNS.items():
+        number = key in NUMBERS
+        pieces = [
+            (group.rows if column.at is None else group.rows[column.at], column.read(number))
+            for group in groups
+            if (column := group.columns.get(key))
+        ]
+        columns[name] = _spread(pieces, count, number)
+    return columns
 
 
-def _values(table: str, filled: Filled) -> dict[str, str]:
-    return {key: _shown(key, column) for column, key in _COLUMNS[table].items() if column in filled.columns}
+def item_table(groups: Sequence[Group]) -> tuple[Places, dict[str, pa.Array]]:
+    """All line items of a batch: the row of each one's event, and the columns, also those only products have."""
+    import numpy as np
+
+    every = [items for group in groups for items in group.items.values()]
+    if not every:
+        return np.zeros(0, np.int64), {}
+    starts = np.cumsum([0, *map(len, every)])
+    columns: dict[str, pa.Array] = {}
+    for key in ITEM_COLUMNS:
+        number = key in NUMBERS
+        pieces = [
+            (start + (np.arange(len(items)) if column.at is None else column.at), column.read(number))
+            for start, items in zip(starts[:-1], every, strict=True)
+            if (column := items.columns.get(key))
+        ]
+        columns[key] = _spread(pieces, starts[-1], number)
+    columns["line"] = pa.array(np.concatenate([items.lines for items in every]), pa.int32())
+    columns["item"] = known_json(json_of([*chain.from_iterable(items.entries for items in every)]))
+    return np.concatenate([items.owners for items in every]), columns
 
 
-def _properties_seen(filled: Filled) -> str:
-    """Each value of each property once: by event type, with how many events have it."""
-    parts = [
-        f"SELECT type, '{key}' AS key, {value} AS value, count(*) FROM fields WHERE k_{key} IS NOT NULL GROUP BY ALL"
-        for key, value in _values("fields", filled).items()
-    ]
-    parts.append(f"SELECT type, key, value, count(*) FROM ({_more_values('fields', 'type', filled)}) GROUP BY ALL")
-    return " UNION ALL ".join(parts)
+def order_values(groups: Sequence[Group], totals: pa.Array, owners: Places, items: Mapping[str, pa.Array]) -> pa.Array:
+    """What orders are worth: the total, else Σ price × quantity of the items with a price (a missing quantity is 1)."""
+    import numpy as np
 
-
-def _items_seen(filled: Filled) -> str:
-    """Each value of each key of line items once: by event type and path, with how many items and events have it."""
-    told = _more_values("listed", "type, path, pos", filled)
-    if values := _values("listed", filled):
-        columns = ", ".join(f'{value} AS "{key}"' for key, value in values.items())
-        listed = ", ".join(f'"{key}"' for key in values)
-        told = (
-            f"SELECT type, path, pos, key, value FROM (SELECT type, path, pos, {columns} FROM listed) "
-            f"UNPIVOT (value FOR key IN ({listed})) UNION ALL {told}"
-        )
-    return (
-        "SELECT type, path, key, value, sum(lines)::BIGINT, count(*) FROM ("
-        f"SELECT *, count(*) AS lines FROM ({told}) GROUP BY ALL) GROUP BY ALL"
-    )
-
-
-def _seen(scratch: Session, told: Told) -> Seen:
-    contexts = told.envelopes.filter(told.envelopes["context"].is_valid()).group_by(["type", "context"])
-    counted = contexts.aggregate([("pos", "count")])
-    return Seen(
-        [(told.names[number], *rest) for number, *rest in scratch.rows(_properties_seen(told.filled))],
-        [(told.names[number], *rest) for number, *rest in scratch.rows(_items_seen(told.filled))],
-        [(told.names[row["type"]], row["context"], row["pos_count"]) for row in counted.to_pylist()],
-    )
+    orders = [group.rows for group in groups if group.default and group.name.startswith("order-")]
+    if not orders:
+        return pa.nulls(len(totals), pa.float64())
+    worth = np.zeros(len(totals))
+    known = np.zeros(len(totals), bool)
+    if items:
+        priced = np.flatnonzero(items["price"].is_valid().to_numpy(zero_copy_only=False))
+        prices = items["price"].to_numpy(zero_copy_only=False)[priced]
+        quantities = items["quantity"].fill_null(1.0).to_numpy()[priced]
+        np.add.at(worth, owners[priced], prices * quantities)
+        known[owners[priced]] = True
+    given = totals.is_valid().to_numpy(zero_copy_only=False)
+    worth[given] = totals.drop_null().to_numpy()
+    known |= given
+    order = np.zeros(len(totals), bool)
+    order[np.concatenate(orders)] = True
+    return pa.array(worth, mask=~(known & order))

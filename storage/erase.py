@@ -48,7 +48,7 @@ def forget(backend: Backend, book: PhonebookRow, visitor_id: str) -> Forgotten:
         found = tx.rows(f"SELECT contact, attributes FROM {schema}.contact WHERE visitor_id = ?", [visitor_id])
         for contact, attributes in found:
             rows = tx.rows(
-                f"SELECT t.name, e.ts, e.properties::VARCHAR, e.context::VARCHAR FROM {schema}.event e "
+                f"SELECT t.name, e.properties::VARCHAR, e.context::VARCHAR FROM {schema}.event e "
                 f"JOIN {schema}.event_type t USING (type) WHERE e.contact = ?",
                 [contact],
             )

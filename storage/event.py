@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, tzinfo
 from functools import lru_cache
@@ -234,33 +234,9 @@ def _iso(text: str) -> str:
     return f"{day}T{minute}{second or ':00'}{micro}{offset}"
 
 
-def line_items(event: DefaultEvent | None, properties: Mapping[str, Any]) -> list[tuple[str, Mapping[str, Any]]]:
-    """The line items of an event, each after the path it is shown under: "" (top level), "products" or "product".
-
-    Of a default event: the product keys at the top level, where the event is about one product or names a product_id
-    (keys that are the event's own there, as page-view's name, stay its own); and the entries of `products`. Of a custom
-    event: its `product`, or the entries of it. What is no object is no line item.
-    """
-    if event is None:
-        product = properties.get("product")
-        return [("product", item) for item in (product if type(product) is list else [product]) if type(item) is dict]
-    found: list[tuple[str, Mapping[str, Any]]] = []
-    if event.about_product or "product_id" in properties:
-        own = () if event.about_product else _OWN[event.name].kinds
-        top = {key: value for key, value in properties.items() if key in ITEM_KEYS and key not in own}
-        if top:
-            found.append(("", top))
-    products = properties.get("products")
-    if type(products) is list:
-        found += [("products", item) for item in products if type(item) is dict]
-    return found
-
-
-def may_have_items(event: DefaultEvent | None, keys: Collection[str]) -> bool:
-    """Whether an event with no other properties than these can have line items."""
-    if event is None:
-        return "product" in keys
-    return event.about_product or "products" in keys or "product_id" in keys
+def own_keys(event: DefaultEvent) -> Collection[str]:
+    """The keys that are the event's own."""
+    return _OWN[event.name].kinds.keys()
 
 
 # ── validation ────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -319,54 +295,6 @@ def validate(payload: object, strict: bool = False, zone: tzinfo = UTC) -> list[
         if event:
             errors += validate_properties(event, properties, strict)
     return errors
-
-
-def surely_valid(
-    event: DefaultEvent,
-    columns: Mapping[str, Sequence[Any]],
-    count: int,
-    items: Mapping[str, Sequence[Any]],
-    item_count: int,
-    strict: bool,
-) -> bool:
-    """Whether none of `count` events of a type can have a fault in its properties, judged by the values of each key
-    that all of them have, and of the `item_count` entries of their `products`. It is `validate_properties` at a
-    fraction of the price; where it says no, that one decides."""
-    products = columns.get("products", ())
-    if event.items and products:
-        # As many line items as there are entries: then every entry is an object.
-        lists = set(map(type, products)) <= {list, type(None)}
-        if not lists or sum(len(entries) for entries in products if entries) != item_count:
-            return False
-        if not _surely(_ITEMS[event.name], items, item_count, strict):
-            return False
-    return _surely(_OWN[event.name], columns, count, strict)
-
-
-def _surely(rules: _Rules, columns: Mapping[str, Sequence[Any]], count: int, strict: bool) -> bool:
-    for key in rules.needed:
-        values = columns.get(key, ())
-        if len(values) < count or not all(values):
-            return False
-        if rules.kinds[key] != "array" and not all(map(str.strip, map(str, values))):
-            return False
-    texts: set[type] = {str, type(None)} if strict else {str, int, float, type(None)}
-    for key, values in columns.items():
-        kind = rules.kinds.get(key)
-        if kind is None:
-            continue
-        types = set(map(type, values))
-        if kind == "string":
-            fits = types <= texts
-        elif kind == "array":
-            fits = types <= {list, type(None)}
-        else:
-            fits = types <= {str, int, float, type(None)} and all(
-                is_missing(value) or number_of(value) is not None for value in set(values)
-            )
-        if not fits:
-            return False
-    return True
 
 
 def is_missing(value: object) -> bool:

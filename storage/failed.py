@@ -20,7 +20,7 @@ from storage.load import (
     keyed_faults,
     outcomes,
     read_events,
-    store_rows,
+    store_events,
 )
 from storage.messages import sorted_messages
 from storage.registry import PhonebookRow
@@ -152,7 +152,7 @@ def _retry(
         tx.run(f"DELETE FROM {failed} WHERE id IN (SELECT unnest(?))", [list(came)])
         for records, raws in ((_records(of["event"]), None), (messages.events, of["message"])):
             if records:
-                stored, failures = store_rows(tx, book, read_events(book, records, raws), now)
+                stored, failures = store_events(tx, book, read_events(book, records, raws), now)
                 done = outcomes(records, stored, failures)
                 became.update(zip((number for number, _, _ in records), done, strict=True))
         _write_down(tx, book, rows, came, became, now)

@@ -30,19 +30,16 @@ import pyarrow as pa
 from storage.backends import Backend, Session, Snapshot, Stop, Survey
 from storage.compact import next_event
 from storage.errors import StorageError
+from storage.lines import Failure, Read, Told
 from storage.load import (
     NOWHERE,
-    Failure,
     Outcome,
-    Rows,
-    Told,
-    groups_of,
     keep_failures,
     known_contacts,
     outcomes,
     read_events,
+    settle_events,
     sift,
-    store_events,
     stored_messages,
     visitors_of,
 )
@@ -78,7 +75,7 @@ class _Call:
     now: datetime
     messages: Mapping[int, bytes] | None
     noted: Noted | None
-    read_in: Rows
+    read_in: Read
     became: list[Outcome] | Exception | None = None
     woken: threading.Event = field(default_factory=threading.Event)
 
@@ -358,7 +355,7 @@ class Inbox:
         self._hold(book, count)
         return count
 
-    def _seen(self, tx: Session, book: PhonebookRow, read_in: Rows) -> _Known:
+    def _seen(self, tx: Session, book: PhonebookRow, read_in: Read) -> _Known:
         """What is known of the phonebook, enough of it for these events."""
         known = self._known.get(book.id)
         if known is None:
@@ -492,9 +489,6 @@ class Inbox:
             yield _Aside(tx)
             raise _NoRoomError
 
-    def scratch(self) -> AbstractContextManager[Session]:
-        return self.engine.scratch()
-
     def copy(self, target: Path) -> None:
         self.settle()
         self.engine.copy(target)
@@ -583,14 +577,14 @@ def _settle(tx: Session, book: PhonebookRow, known: _Known) -> _Placed:
     import numpy as np
 
     events, notes, end = _waiting(tx, book)
-    properties = [bytes(event.properties) for event in events]
     contexts = [_part(event.context) for event in events]
     told = Told(
         lines=list(range(len(events))),
         names=[event.name for event in events],
         visitors=[event.visitor_id for event in events],
-        properties=[_decode(raw) for raw in properties],
-        properties_raw=properties,
+        times=[event.ts for event in events],
+        properties=[_decode(event.properties) for event in events],
+        properties_raw=[event.properties for event in events],
         contexts=contexts,
         kinds=[event.kind for event in events],
         message_ids=[event.message_id for event in events],
@@ -599,10 +593,9 @@ def _settle(tx: Session, book: PhonebookRow, known: _Known) -> _Placed:
     read = {raw: _decode(raw) for raw in set(contexts) if raw is not None}
     visitors = set(told.visitors)
     contacts = known.visitors if visitors <= known.visitors.keys() else known_contacts(tx, book, visitors)
-    times = [event.ts for event in events]
     received = pa.array([event.created_at for event in events], pa.timestamp("us"))
     before = None if known.stale else known.events
-    last = store_events(tx, book, told, times, received, groups_of(told), read, contacts, before)
+    last = settle_events(tx, book, told, received, read, contacts, before)
     if notes:
         record(tx, notes)
     tx.run(f"DELETE FROM {book.schema}.inbox WHERE rowid <= ?", [end])

@@ -12,8 +12,8 @@ import threading
 from collections import deque
 from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field, fields, replace
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, tzinfo
 from functools import partial
 from typing import Any, Final, Literal, TypeAlias, TypeVar
@@ -22,34 +22,34 @@ from zoneinfo import ZoneInfo
 import msgspec
 import pyarrow as pa
 
-from storage import columns
 from storage.backends import Backend, Session
 from storage.catalog import (
     Batch,
-    Group,
+    SeenKeys,
     flat,
-    group,
+    observe,
     record_attributes,
-    record_events,
     record_products,
     record_seen,
     table_of,
 )
-from storage.compact import append, next_event
-from storage.event import (
-    ITEM_KEYS,
-    EventError,
-    event_name,
-    number_of,
-    surely_valid,
-    text_of,
-    time_of,
-    validate,
-    validate_properties,
+from storage.columns import (
+    Group,
+    event_table,
+    groups_of,
+    item_table,
+    json_of,
+    json_texts,
+    known_json,
+    order_values,
 )
-from storage.messages import OPEN_KEYS, sorted_messages
+from storage.compact import append, next_event
+from storage.event import EventError, number_of, text_of
+from storage.lines import Contexts, Failure, Read, Told
+from storage.lines import read as read_lines
+from storage.messages import sorted_messages
 from storage.registry import PhonebookRow, bump
-from storage.schema import ITEM_COLUMNS, NUMBERS, PRODUCT_KEYS, TABLES, event_columns
+from storage.schema import NUMBERS, PRODUCT_KEYS, TABLES
 from storage.source import UNREADABLE, Block, Record, Records, Source, What, read
 
 Progress: TypeAlias = Callable[[int, int | None], None]
@@ -58,12 +58,13 @@ Progress: TypeAlias = Callable[[int, int | None], None]
 Clock: TypeAlias = Callable[[], datetime]
 """Naive UTC."""
 
-_Batch = TypeVar("_Batch")
+_In = TypeVar("_In")
 _Ready = TypeVar("_Ready")
 
 _AHEAD: Final = 2  # batches that are being prepared while one is stored
 _RECORDS: Final = 50_000
-MANY: Final = 2_000  # from so many events on, planning their SQL costs less than reading them one by one
+_UNCOLLECTED: Final = 8  # batches
+MANY: Final = 2_000  # so many events are stored when they come, and not by way of the inbox
 _BYTES: Final = 32 * 2**20
 
 
@@ -87,17 +88,6 @@ class Report:
             self.duplicates + other.duplicates,
             self.failed + other.failed,
         )
-
-
-@dataclass(frozen=True, slots=True)
-class Failure:
-    """A record that was not accepted: its place, what came, and what is wrong with it."""
-
-    line: int
-    payload: bytes
-    errors: list[EventError]
-    visitor: str | None = None
-    message_id: str | None = None
 
 
 # ── every import ──────────────────────────────────────────────────────────────────────────────────────────────────
@@ -132,15 +122,13 @@ def _import(
     def reports() -> Iterator[tuple[int, Report]]:
         match what:
             case "event":
-                with ExitStack() as sessions:
-                    scratch = _Scratch(backend, sessions)
-                    prepare = partial(_prepare_events, book, done, scratch.take)
-                    for events in _prepared(records.blocks or _batches(records.records), prepare):
-                        with _uncollected():
-                            report = _import_events(backend, book, records, events, clock())
-                        if isinstance(events, _Lines):
-                            scratch.give_back(events.scratch)
-                        yield events.size, report
+                prepare = partial(_prepare_events, book, done)
+                with _uncollected():
+                    batches = _prepared(records.blocks or _batches(records.records), prepare)
+                    for nth, events in enumerate(batches, 1):
+                        yield events.size, _import_events(backend, book, records, events, clock())
+                        if nth % _UNCOLLECTED == 0:
+                            gc.collect(0)  # what the process did besides
             case "contact":
                 prepare_contacts = partial(_prepare_keyed, "visitor_id", book.strict)
                 for batch, contacts in _prepared(_batches(records.records), prepare_contacts):
@@ -159,7 +147,7 @@ def _import(
     return total
 
 
-def _prepared(batches: Iterable[_Batch], prepare: Callable[[_Batch], _Ready]) -> Iterator[_Ready]:
+def _prepared(batches: Iterable[_In], prepare: Callable[[_In], _Ready]) -> Iterator[_Ready]:
     """What is prepared of each batch: in threads of their own, while the engine stores the batch before."""
     with ThreadPoolExecutor(max_workers=_AHEAD) as threads:
         waiting: deque[Future[_Ready]] = deque()
@@ -176,7 +164,7 @@ _COLLECTOR: Final = threading.Lock()
 
 @contextmanager
 def _uncollected() -> Iterator[None]:
-    """Without garbage collection: a batch makes a million objects and no cycles, and looking for some takes a quarter
+    """Without garbage collection: events make millions of objects and no cycles, and looking for some takes a quarter
     of the time. The collector is the whole process's, so only one import at a time may switch it."""
     if not _COLLECTOR.acquire(blocking=False):
         yield
@@ -259,47 +247,7 @@ def _payload(failure: Failure) -> str:
 
 # ── events ────────────────────────────────────────────────────────────────────────────────────────────────────────
 
-_Envelope: Any = msgspec.defstruct(
-    "_Envelope",
-    [
-        ("event_name", Any, None),
-        ("visitor_id", Any, None),
-        ("event_properties", msgspec.Raw, msgspec.Raw(b"null")),
-        ("event_timestamp", Any, None),
-        ("context", msgspec.Raw, msgspec.Raw(b"null")),
-        ("type", Any, None),
-        ("message_id", Any, None),
-    ],
-    forbid_unknown_fields=True,
-    gc=False,
-)
-_EVENT_COLUMNS: Final = event_columns()
-_decode_envelope: Final = msgspec.json.Decoder(_Envelope).decode
 _decode: Final = msgspec.json.Decoder().decode
-
-
-@dataclass(slots=True)
-class Told:
-    """Events, as equally long columns. `raws` are the records as they came; `…_raw` are parts of them as they came."""
-
-    lines: list[int] = field(default_factory=list)
-    raws: list[bytes] = field(default_factory=list)
-    names: list[str] = field(default_factory=list)
-    visitors: list[str] = field(default_factory=list)
-    times: list[datetime | None] = field(default_factory=list)
-    properties: list[dict[str, Any]] = field(default_factory=list)
-    properties_raw: list[bytes] = field(default_factory=list)
-    contexts: list[bytes | None] = field(default_factory=list)
-    kinds: list[str] = field(default_factory=list)
-    message_ids: list[str | None] = field(default_factory=list)
-    extras: list[bytes | None] = field(default_factory=list)
-
-    def __len__(self) -> int:
-        return len(self.lines)
-
-    def only(self, rows: Sequence[int]) -> Told:
-        """These events alone."""
-        return Told(*([getattr(self, column.name)[row] for row in rows] for column in fields(self)))
 
 
 StoredOf: TypeAlias = Callable[[set[str]], set[str]]
@@ -307,143 +255,102 @@ StoredOf: TypeAlias = Callable[[set[str]], set[str]]
 
 
 @dataclass(frozen=True, slots=True)
-class Rows:
-    """What is known of a small batch before the store is asked: events with a valid envelope, by type; what is wrong
-    with the properties of some of them, by row; the failures; and the objects that contexts are."""
+class _Columns:
+    """What is stored of events, but for what only the store knows. `owners`: of which event each line item is."""
 
-    size: int  # records, also those that were done before
-    last: int  # the place of the last one
-    told: Told
     groups: list[Group]
-    faults: dict[int, list[EventError]]
-    failures: list[Failure]
-    contexts: dict[bytes, dict[str, Any]]
+    events: dict[str, pa.Array]
+    owners: Any  # NumPy array of int64
+    items: dict[str, pa.Array]
+    seen: SeenKeys
+
+
+def _columns(told: Told, groups: list[Group], contexts: Contexts) -> _Columns:
+    known = event_table(groups, len(told))
+    owners, items = item_table(groups)
+    known["order_value"] = order_values(groups, known["p_total"], owners, items)
+    events = {
+        "properties": known_json(json_texts(told.properties_raw)),
+        "context": known_json(json_texts(told.contexts)),
+        "kind": pa.array(told.kinds, pa.string()),
+        "message_id": pa.array(told.message_ids, pa.string()),
+        "extra": known_json(json_texts(told.extras)),
+        **known,
+    }
+    return _Columns(groups, events, owners, items, observe(Batch(groups, told.contexts, contexts)))
 
 
 @dataclass(frozen=True, slots=True)
-class _Lines:
-    """A large batch before the store is asked: in the scratch engine, but for the records that failed."""
+class _Batch:
+    """A batch of events before the store is asked: `columns`, if all of them are to be stored."""
 
-    size: int
-    last: int
-    record: Callable[[int], tuple[int, bytes]]  # the place and the bytes of the nth
-    scratch: Session
-    told: columns.Told
-    every: columns.Columns  # of the events, if all of them are to be stored
-    failures: list[Failure]
+    size: int  # records, also those that were done before
+    last: int  # the place of the last one
+    read_in: Read
+    columns: _Columns
 
 
-class _Scratch:
-    """Scratch engines, made when they are needed: batches are read in some while one is stored from another."""
-
-    def __init__(self, backend: Backend, stack: ExitStack) -> None:
-        self._backend = backend
-        self._stack = stack
-        self._free: list[Session] = []
-
-    def take(self) -> Session:
-        try:
-            return self._free.pop()
-        except IndexError:
-            scratch = self._stack.enter_context(self._backend.scratch())
-            columns.make_ready(scratch)
-            return scratch
-
-    def give_back(self, scratch: Session) -> None:
-        self._free.append(scratch)
-
-
-def _prepare_events(
-    book: PhonebookRow, done: int, scratch: Callable[[], Session], batch: Block | list[Record]
-) -> Rows | _Lines:
+def _prepare_events(book: PhonebookRow, done: int, batch: Block | list[Record]) -> _Batch:
     if isinstance(batch, Block):
         new = batch.after(done)
-        if len(new) >= MANY:
-            return _read_block(book, scratch(), new, len(batch) - len(new))
-        batch = list(batch.records())
-    records = [record for record in batch if record[0] > done] if done else batch
-    if len(records) >= MANY:
-        return _read_many(book, scratch(), records, len(batch) - len(records))
-    return _read_rows(book, records, len(batch), batch[-1][0] if batch else 0)
+        before = sum(1 for _ in batch.part(0, len(batch) - len(new)).records())
+        read_in = read_lines(new, book.strict, _zone(book))
+        last = batch.first + len(batch) - 1
+    else:
+        records = [record for record in batch if record[0] > done] if done else batch
+        before = len(batch) - len(records)
+        read_in = read_lines(records, book.strict, _zone(book))
+        last = batch[-1][0]
+    columns = _columns(read_in.told, _groups(read_in), read_in.contexts)
+    return _Batch(before + read_in.size, last, read_in, columns)
 
 
-def _read_rows(book: PhonebookRow, records: Sequence[Record], size: int, last: int) -> Rows:
-    contexts: dict[bytes, dict[str, Any]] = {}
-    told, failures = _read_events(records, book, contexts)
-    groups = groups_of(told)
-    return Rows(size, last, told, groups, _faults(told, groups, book.strict), failures, contexts)
-
-
-def _read_block(book: PhonebookRow, scratch: Session, block: Block, done: int) -> _Lines:
-    def record(nth: int) -> tuple[int, bytes]:
-        return block.first + nth, block.raw(nth)
-
-    told = columns.read_lines(scratch, block.raws(), book.strict, _zone(book))
-    size = done + len(block) - told.blank
-    return _Lines(
-        size,
-        block.first + len(block) - 1,
-        record,
-        scratch,
-        told,
-        columns.columns(scratch, told),
-        _placed(told.failures, record),
-    )
-
-
-def _read_many(book: PhonebookRow, scratch: Session, batch: Sequence[Record], done: int) -> _Lines:
-    failures = [Failure(line, raw, [fault]) for line, raw, fault in batch if fault]
-    records = [(line, raw) for line, raw, fault in batch if not fault]
-    told = columns.read_lines(scratch, [raw for _, raw in records], book.strict, _zone(book))
-    failures += _placed(told.failures, records.__getitem__)
-    return _Lines(
-        done + len(batch), batch[-1][0], records.__getitem__, scratch, told, columns.columns(scratch, told), failures
-    )
-
-
-def _placed(failures: Iterable[columns.Failure], record: Callable[[int], tuple[int, bytes]]) -> list[Failure]:
-    return [Failure(*record(failure.pos), failure.errors, failure.visitor, failure.message_id) for failure in failures]
+def _groups(read_in: Read) -> list[Group]:
+    return groups_of(read_in.told.names, read_in.told.properties) if read_in.groups is None else read_in.groups
 
 
 def _zone(book: PhonebookRow) -> tzinfo:
     return UTC if book.zone == "UTC" else ZoneInfo(book.zone)
 
 
-def _import_events(
-    backend: Backend, book: PhonebookRow, records: Records, read_in: Rows | _Lines, now: datetime
-) -> Report:
-    if isinstance(read_in, Rows) and not read_in.told.lines and not read_in.failures:
-        return Report(duplicates=read_in.size)
+def _import_events(backend: Backend, book: PhonebookRow, records: Records, batch: _Batch, now: datetime) -> Report:
+    read_in = batch.read_in
+    if not read_in.told.lines and not read_in.failures:
+        return Report(duplicates=batch.size)
     with backend.write() as tx:
-        match read_in:
-            case Rows():
-                stored, failures = store_rows(tx, book, read_in, now)
-                count = len(stored)
-            case _Lines():
-                count, failures = _store_lines(tx, book, read_in, now)
+        stored, failures = store_events(tx, book, read_in, now, batch.columns)
         keep_failures(tx, book, records, "event", failures, now)
-        _mark_done(tx, book, records, "event", read_in.last)
-    return Report(count, 0, read_in.size - count - len(failures), len(failures))
+        _mark_done(tx, book, records, "event", batch.last)
+    return Report(len(stored), 0, batch.size - len(stored) - len(failures), len(failures))
 
 
-def store_rows(tx: Session, book: PhonebookRow, read_in: Rows, now: datetime) -> tuple[list[int], list[Failure]]:
-    """Stores what is to be stored. Returns the places of that, and what failed, which is left to be kept."""
+def store_events(
+    tx: Session, book: PhonebookRow, read_in: Read, now: datetime, columns: _Columns | None = None
+) -> tuple[list[int], list[Failure]]:
+    """Stores what is to be stored. Returns the places of that, and what failed, which is left to be kept.
+
+    columns: of the events, if all of them are to be stored.
+    """
     contacts = known_contacts(tx, book, visitors_of(read_in))
     told, failures = sift(tx, book, read_in, contacts, partial(stored_messages, tx, book))
     if told.lines:
-        groups = read_in.groups if told is read_in.told else groups_of(told)
-        times, received = [time or now for time in told.times], pa.repeat(pa.scalar(now, pa.timestamp("us")), len(told))
-        store_events(tx, book, told, times, received, groups, read_in.contexts, contacts)
+        times = pa.array([time or now for time in told.times], pa.timestamp("us"))
+        received = pa.repeat(pa.scalar(now, pa.timestamp("us")), len(told))
+        if told is not read_in.told:
+            columns = _columns(told, groups_of(told.names, told.properties), read_in.contexts)
+        elif columns is None:
+            columns = _columns(told, _groups(read_in), read_in.contexts)
+        _store(tx, book, told.visitors, columns, times, received, contacts)
     return told.lines, failures
 
 
-def visitors_of(read_in: Rows) -> set[str]:
+def visitors_of(read_in: Read) -> set[str]:
     """Who is named as the visitor of these events, and of those of the failures that name one."""
     return {*read_in.told.visitors, *(failure.visitor for failure in read_in.failures if failure.visitor)}
 
 
 def sift(
-    tx: Session, book: PhonebookRow, read_in: Rows, contacts: Container[str], stored: StoredOf
+    tx: Session, book: PhonebookRow, read_in: Read, contacts: Container[str], stored: StoredOf
 ) -> tuple[Told, list[Failure]]:
     """The events that are to be stored, and the failures that are to be kept.
 
@@ -451,216 +358,20 @@ def sift(
         contacts: has at least those of the visitors who are contacts.
         stored: which of these messages are events already.
     """
-    told, faults = read_in.told, read_in.faults
+    told = read_in.told
     failures = [
         replace(failure, errors=failure.errors + _unknown(failure.visitor, contacts)) for failure in read_in.failures
     ]
-    for row, visitor in enumerate(told.visitors):
-        if row in faults or visitor not in contacts:
-            errors = faults.get(row, []) + _unknown(visitor, contacts)
-            failures.append(Failure(told.lines[row], told.raws[row], errors, visitor, told.message_ids[row]))
-    rows, failures = _sent_once(tx, book, told, sorted(failures, key=lambda failure: failure.line), stored)
-    return told if len(rows) == len(told) else told.only(rows), failures
-
-
-def _store_lines(tx: Session, book: PhonebookRow, read_in: _Lines, now: datetime) -> tuple[int, list[Failure]]:
-    """As `store_rows`, but returns how many events are stored."""
-    import numpy as np
-
-    scratch = read_in.scratch
-    asked = read_in.told.envelopes.select(["pos", "visitor_id", "message_id"])
-    tx.put("asked", asked)
-    found = tx.table(
-        "SELECT a.pos, c.contact, m.message_id IS NOT NULL AS stored FROM asked a "
-        f"LEFT JOIN {book.schema}.contact c USING (visitor_id) LEFT JOIN (SELECT DISTINCT message_id FROM "
-        f"{book.schema}.event SEMI JOIN asked USING (message_id)) m USING (message_id) ORDER BY a.pos"
-    )
-    places = found["pos"].to_numpy()
-    known = found["contact"].is_valid().to_numpy()
-    kept = known & ~found["stored"].to_numpy()
-    kept &= _firsts(asked["message_id"], kept)
-    failures = list(read_in.failures)
-    failing = known_contacts(tx, book, {failure.visitor for failure in failures if failure.visitor})
-    failures = [replace(failure, errors=failure.errors + _unknown(failure.visitor, failing)) for failure in failures]
-    for row in np.flatnonzero(~known).tolist():
-        visitor, message_id = asked["visitor_id"][row].as_py(), asked["message_id"][row].as_py()
-        failures.append(Failure(*read_in.record(places[row]), _unknown(visitor, {}), visitor, message_id))
-    failures.sort(key=lambda failure: failure.line)
-    sent = {failure.message_id for failure in failures if failure.message_id is not None}
-    if sent:
-        stored = stored_messages(tx, book, sent) | sent.intersection(
-            asked["message_id"].filter(pa.array(kept)).to_pylist()
-        )
-        failures = _kept_failures(tx, book, failures, stored)
-    count = int(kept.sum())
-    if count:
-        told = read_in.every
-        if count < len(kept):
-            left = columns.drop(scratch, read_in.told.envelopes, places[~kept])
-            told = columns.columns(scratch, replace(read_in.told, envelopes=left))
-        contacts = np.zeros(places[-1] + 1, np.int32)
-        contacts[places[kept]] = found["contact"].filter(pa.array(kept)).to_numpy()
-        _store_columns(tx, book, told, read_in.told.names, contacts, now)
-    return count, failures
-
-
-def _firsts(message_ids: pa.ChunkedArray, kept: Any) -> Any:
-    """Which of those that are kept are the first with their message_id, or have none."""
-    import numpy as np
-
-    codes = message_ids.combine_chunks().dictionary_encode().indices.fill_null(-1).to_numpy(zero_copy_only=False)
-    first = codes == -1
-    rows = np.flatnonzero(kept & ~first)
-    first[rows[np.unique(codes[rows], return_index=True)[1]]] = True
-    return first
-
-
-def _store_columns(
-    tx: Session, book: PhonebookRow, told: columns.Columns, names: Sequence[str], contacts: Any, now: datetime
-) -> None:
-    """Stores events that came as columns; `contacts` are those of each place of the batch."""
-    import numpy as np
-
-    places = told.events["pos"].to_numpy()
-    count = len(places)
-    times = told.events["ts"].combine_chunks().fill_null(pa.scalar(now, pa.timestamp("us")))
-    came = pa.table({"type": told.events["type"], "ts": times}).group_by("type")
-    counts = came.aggregate([("ts", "count"), ("ts", "min"), ("ts", "max")]).to_pylist()
-    rows = [(names[row["type"]], row["ts_count"], row["ts_min"], row["ts_max"]) for row in counts]
-    types, new = record_seen(tx, book.schema, rows, told.seen)
-    if new:
-        bump(tx, book)
-    numbers = np.array([types.get(name, -1) for name in names], np.int32)
-    first = next_event(tx, book)
-    ids = np.zeros(len(contacts), np.int64)
-    ids[places] = np.arange(first, first + count)
-    instants = np.zeros(len(contacts), "datetime64[us]")
-    instants[places] = times.to_numpy()
-    columns_of = {
-        "event": pa.array(ids[places]),
-        "type": pa.array(numbers[told.events["type"].to_numpy()]),
-        "contact": pa.array(contacts[places]),
-        "ts": times,
-        "created_at": pa.repeat(pa.scalar(now, pa.timestamp("us")), count),
-    }
-    events = columns_of | {name: told.events[name] for name in list(TABLES["event"])[5:]}
-    items: dict[str, pa.Array] = {}
-    if told.items.num_rows:
-        owners = told.items["pos"].to_numpy()
-        items = {name: told.items[name] for name in told.items.column_names} | {
-            "event": pa.array(ids[owners]),
-            "type": pa.array(numbers[told.items["type"].to_numpy()]),
-            "contact": pa.array(contacts[owners]),
-            "ts": pa.array(instants[owners]),
-        }
-    _insert(tx, book, events, items)
-
-
-def _read_events(
-    records: Sequence[Record], book: PhonebookRow, contexts: dict[bytes, dict[str, Any]]
-) -> tuple[Told, list[Failure]]:
-    """The events whose envelope is valid (`_faults` judges the properties), and the failures. Many contexts are alike:
-    each is read once, into `contexts`."""
-    zone = _zone(book)
-    found: list[tuple[Any, ...]] = []
-    failures: list[Failure] = []
-    names: dict[str, str] = {}
-    for line, raw, fault in records:
-        if fault:
-            failures.append(Failure(line, raw, [fault]))
-            continue
-        extra: dict[str, msgspec.Raw] = {}
-        try:
-            try:
-                envelope = _decode_envelope(raw)
-            except msgspec.ValidationError:
-                payload = _decode(raw)  # not an object, or one with other keys
-                if not isinstance(payload, dict):
-                    failures.append(Failure(line, raw, validate(payload)))
-                    continue
-                envelope, extra = columns.taken_apart(raw, _decode_envelope)
-            properties = _decode(envelope.event_properties)
-            context_raw = bytes(envelope.context)
-            context = contexts.get(context_raw) or _decode(context_raw)
-        except UNREADABLE as error:
-            failures.append(Failure(line, raw, [EventError("", "not_json", f"this is no JSON: {error}")]))
-            continue
-        came, visitor, kind, message_id = envelope.event_name, envelope.visitor_id, envelope.type, envelope.message_id
-        timestamp = envelope.event_timestamp
-        time = time_of(timestamp, zone)
-        if not (
-            type(came) is str
-            and type(visitor) is str
-            and came.strip()
-            and visitor.strip()
-            and type(properties) is dict
-            and (time or timestamp is None)
-            and (context is None or type(context) is dict)
-            and (kind is None or type(kind) is str)
-            and (message_id is None or type(message_id) is str)
-        ):
-            payload = {
-                "event_name": came,
-                "visitor_id": visitor,
-                "event_properties": properties,
-                "event_timestamp": timestamp,
-                "context": context,
-                "type": kind,
-                "message_id": message_id,
-            }
-            errors = validate(payload, book.strict, zone)
-            came, visitor, kind = text_of(came), text_of(visitor), text_of(kind)
-            message_id = text_of(message_id)
-            if errors:
-                failures.append(Failure(line, raw, errors, visitor, message_id or None))
-                continue
-        name = names.get(came)
-        if name is None:
-            name = names[came] = event_name(came)
-        if name != came:
-            extra["event_name"] = msgspec.Raw(msgspec.json.encode(came))
-        if type(context) is dict:
-            contexts[context_raw] = context
-        found.append(
-            (
-                line,
-                raw,
-                name,
-                visitor,
-                time,
-                properties,
-                bytes(envelope.event_properties),
-                context_raw if type(context) is dict else None,
-                kind or "track",
-                message_id or None,
-                msgspec.json.encode(extra) if extra else None,
+    strangers = {visitor for visitor in set(told.visitors) if visitor not in contacts}
+    rows = range(len(told))
+    if strangers:
+        for row in [row for row in rows if told.visitors[row] in strangers]:
+            line, visitor = told.lines[row], told.visitors[row]
+            failures.append(
+                Failure(line, read_in.payload(line), _unknown(visitor, contacts), visitor, told.message_ids[row])
             )
-        )
-    return (Told(*map(list, zip(*found, strict=True))) if found else Told()), failures
-
-
-def groups_of(told: Told) -> list[Group]:
-    """The events by type, column by column."""
-    rows: dict[str, list[int]] = {}
-    for row, name in enumerate(told.names):
-        rows.setdefault(name, []).append(row)
-    return [group(name, mine, told.properties) for name, mine in rows.items()]
-
-
-def _faults(told: Told, groups: Sequence[Group], strict: bool) -> dict[int, list[EventError]]:
-    """What is wrong with the properties of events of the default types, by row."""
-    faults: dict[int, list[EventError]] = {}
-    for mine in groups:
-        if not mine.default:
-            continue
-        products = mine.items.get("products", ([], [], []))[0]
-        listed = mine.item_columns.get("products", {})
-        if not surely_valid(mine.default, mine.columns, len(mine.rows), listed, len(products), strict):
-            for row in mine.rows:
-                errors = validate_properties(mine.default, told.properties[row], strict)
-                if errors:
-                    faults[row] = errors
-    return faults
+        told = told.only([row for row in rows if told.visitors[row] not in strangers])
+    return _sent_once(tx, book, told, sorted(failures, key=lambda failure: failure.line), stored)
 
 
 def known_contacts(tx: Session, book: PhonebookRow, visitors: Iterable[str]) -> dict[str, int]:
@@ -680,28 +391,26 @@ def _unknown(visitor: str | None, contacts: Container[str]) -> list[EventError]:
 
 
 def _sent_once(
-    tx: Session, book: PhonebookRow, told: Told, failures: Sequence[Failure], stored_of: StoredOf
-) -> tuple[list[int], list[Failure]]:
-    """Which events (those that did not fail) and failures are to be kept: none whose message_id is stored already or
-    came before in the batch, and no failure that was kept before just as it is."""
-    failed = {failure.line for failure in failures}
-    rows = (
-        [row for row, line in enumerate(told.lines) if line not in failed] if failed else list(range(len(told.lines)))
-    )
-    sent = {message_id for message_id in told.message_ids if message_id is not None}
-    sent.update(failure.message_id for failure in failures if failure.message_id is not None)
-    if not sent:
-        return rows, list(failures)
-    stored = stored_of(sent)
-    kept = []
-    for row in rows:
-        message_id = told.message_ids[row]
-        if message_id is None:
-            kept.append(row)
-        elif message_id not in stored:
-            kept.append(row)
-            stored.add(message_id)
-    return kept, _kept_failures(tx, book, failures, stored)
+    tx: Session, book: PhonebookRow, told: Told, failures: list[Failure], stored_of: StoredOf
+) -> tuple[Told, list[Failure]]:
+    """Which events and failures are to be kept: none whose message_id is stored already or came before in the batch,
+    and no failure that was kept before just as it is."""
+    ids = [message_id for message_id in told.message_ids if message_id is not None]
+    sent = set(ids)
+    asked = sent.union(failure.message_id for failure in failures if failure.message_id is not None)
+    if not asked:
+        return told, failures
+    stored = stored_of(asked)
+    if len(sent) < len(ids) or not stored.isdisjoint(sent):
+        seen = set(stored)
+        kept = []
+        for row, message_id in enumerate(told.message_ids):
+            if message_id is None or message_id not in seen:
+                kept.append(row)
+                if message_id is not None:
+                    seen.add(message_id)
+        told = told.only(kept)
+    return told, _kept_failures(tx, book, failures, stored | sent)
 
 
 def stored_messages(tx: Session, book: PhonebookRow, message_ids: Iterable[str]) -> set[str]:
@@ -731,93 +440,63 @@ def _kept_failures(
     return kept
 
 
-def store_events(
+def settle_events(
     tx: Session,
     book: PhonebookRow,
     told: Told,
-    times: list[datetime],
     received: pa.Array,
-    groups: list[Group],
-    contexts: Mapping[bytes, Mapping[str, Any]],
+    contexts: Contexts,
     contacts: Mapping[str, int],
     last: int | None = None,
 ) -> int:
-    """Stores valid events that happened at these times and were received at those. Returns the last one's number.
+    """Stores events that are valid, have a time, and were received at these times. Returns the last one's number.
 
     last: the number of the last event that is stored, where that is known.
     """
-    count = len(told)
-    types, new = record_events(tx, book.schema, Batch(groups, times, told.contexts, contexts))
+    columns = _columns(told, groups_of(told.names, told.properties), contexts)
+    times = pa.array(told.times, pa.timestamp("us"))
+    return _store(tx, book, told.visitors, columns, times, received, contacts, last)
+
+
+def _store(
+    tx: Session,
+    book: PhonebookRow,
+    visitors: Sequence[str],
+    columns: _Columns,
+    times: pa.Array,
+    received: pa.Array,
+    contacts: Mapping[str, int],
+    last: int | None = None,
+) -> int:
+    """Stores events of these visitors that happened and were received then. Returns the last one's number."""
+    import numpy as np
+
+    count = len(times)
+    instants = times.to_numpy()
+    came = []
+    for group in columns.groups:
+        mine = instants[group.rows]
+        came.append((group.name, len(mine), mine.min().item(), mine.max().item()))
+    types, new = record_seen(tx, book.schema, came, columns.seen)
     if new:
         bump(tx, book)
+    kinds = np.zeros(count, np.int32)
+    for group in columns.groups:
+        kinds[group.rows] = types[group.name]
     first = next_event(tx, book) if last is None else last + 1
-    ids = pa.array(range(first, first + count), pa.int64())
-    owners = pa.array([contacts[visitor] for visitor in told.visitors], pa.int32())
-    kinds = pa.array([types[name] for name in told.names], pa.int32())
-    instants = pa.array(times, pa.timestamp("us"))
-    known = _known_columns(told, groups)
-    rows, item_columns = _item_columns(groups)
-    of = pa.array(rows, pa.int64())
-    known["order_value"] = _order_values(groups, known["p_total"], rows, item_columns)
-    columns: dict[str, pa.Array] = {
-        "event": ids,
-        "type": kinds,
-        "contact": owners,
-        "ts": instants,
-        "created_at": received,
-        "properties": _json(told.properties_raw),
-        "context": _json(told.contexts),
-        "kind": pa.array(told.kinds, pa.string()),
-        "message_id": pa.array(told.message_ids, pa.string()),
-        "extra": _json(told.extras),
-        **known,
+    of_event = {
+        "event": pa.array(np.arange(first, first + count)),
+        "type": pa.array(kinds),
+        "contact": pa.array([contacts[visitor] for visitor in visitors], pa.int32()),
+        "ts": times,
     }
+    events = of_event | {"created_at": received} | columns.events
     items: dict[str, pa.Array] = {}
-    if rows:
-        of_event = {"event": ids.take(of), "type": kinds.take(of), "contact": owners.take(of), "ts": instants.take(of)}
-        items = item_columns | of_event
-    _insert(tx, book, columns, items)
+    if columns.items:
+        owners = pa.array(columns.owners)
+        items = columns.items | {name: told.take(owners) for name, told in of_event.items()}
+    _insert(tx, book, events, items)
     return first + count - 1
-
-
-def _known_columns(told: Told, groups: Sequence[Group]) -> dict[str, pa.Array]:
-    """The columns of the keys that have one, for all events of the batch."""
-    count = len(told.lines)
-    values: dict[str, list[Any]] = {}
-    for mine in groups:
-        for key in mine.columns.keys() & _EVENT_COLUMNS.keys():
-            column, given = values.setdefault(key, [None] * count), mine.columns[key]
-            everyone = len(given) == len(mine.rows)
-            rows = mine.rows if everyone else [row for row in mine.rows if key in told.properties[row]]
-            for row, value in zip(rows, given, strict=True):
-                column[row] = value
-    return {column: _column(key, values.get(key), count) for key, column in _EVENT_COLUMNS.items()}
-
-
-def _item_columns(groups: Sequence[Group]) -> tuple[list[int], dict[str, pa.Array]]:
-    """All line items of the batch: the row of each one's event, and the columns, also those only products have."""
-    rows: list[int] = []
-    lines: list[int] = []
-    items: list[Mapping[str, Any]] = []
-    values: dict[str, list[Any]] = {}
-    for mine in groups:
-        for path, (owners, places, entries) in mine.items.items():
-            about_product = mine.default is not None and mine.default.about_product
-            # Where it is about a product, the columns of the event are those of its top-level item.
-            there = mine.item_columns[path] if path else mine.columns if about_product else dict.fromkeys(ITEM_KEYS, ())
-            for key in there.keys() & set(ITEM_COLUMNS):
-                column = values.setdefault(key, [])
-                column += [None] * (len(rows) - len(column))
-                column += there[key] if len(there[key]) == len(entries) else [entry.get(key) for entry in entries]
-            rows += owners
-            lines += places
-            items += entries
-    for column in values.values():
-        column += [None] * (len(rows) - len(column))
-    columns = {key: _column(key, values.get(key), len(rows)) for key in ITEM_COLUMNS}
-    columns["line"] = pa.array(lines, pa.int32())
-    columns["item"] = _json(list(map(msgspec.json.encode, items)))
-    return rows, columns
 
 
 def _column(key: str, values: list[Any] | None, count: int) -> pa.Array:
@@ -831,19 +510,6 @@ def _column(key: str, values: list[Any] | None, count: int) -> pa.Array:
     return pa.array(values, pa.float64() if number else pa.string())
 
 
-def _order_values(
-    groups: Sequence[Group], totals: pa.Array, rows: Sequence[int], items: Mapping[str, pa.Array]
-) -> pa.Array:
-    """What orders are worth: the total, else Σ price × quantity of the items with a price (a missing quantity is 1)."""
-    orders = {row for mine in groups if mine.default and mine.name.startswith("order-") for row in mine.rows}
-    values = totals.to_pylist()
-    missing = {row for row in orders if values[row] is None}
-    for row, price, quantity in zip(rows, items["price"].to_pylist(), items["quantity"].to_pylist(), strict=True):
-        if row in missing and price is not None:
-            values[row] = (values[row] or 0.0) + price * (1.0 if quantity is None else quantity)
-    return pa.array([value if row in orders else None for row, value in enumerate(values)], pa.float64())
-
-
 def _insert(tx: Session, book: PhonebookRow, events: Mapping[str, pa.Array], items: Mapping[str, pa.Array]) -> None:
     """Adds events, their line items (nothing, where they have none), and what these tell of products. Both are columns,
     at least those of their tables; items also have those of a product."""
@@ -853,10 +519,6 @@ def _insert(tx: Session, book: PhonebookRow, events: Mapping[str, pa.Array], ite
     append(tx, book, rows)
     if items:
         record_products(tx, book.schema, pa.table({name: items[name] for name in (*PRODUCT_KEYS, "ts")}))
-
-
-def _json(raws: Sequence[bytes | None]) -> pa.Array:
-    return columns.known_json(pa.array(raws, pa.binary()).cast(pa.string()))
 
 
 # ── contacts ──────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -971,7 +633,7 @@ def _store_contacts(
         {
             "contact": pa.array(numbers, pa.int32()),
             "visitor_id": pa.array(list(new), pa.string()),
-            "attributes": _json([msgspec.json.encode(attributes) for attributes in new.values()]),
+            "attributes": known_json(json_of(list(new.values()))),
             "known": pa.array([visitor in old for visitor in new], pa.bool_()),
             **{column: _column("", [told.get(key) for told in flats], len(flats)) for key, column in columns.items()},
         }
@@ -1040,7 +702,7 @@ def append_events(
     """
     read_in = read_events(book, records, messages)
     with backend.write() as tx:
-        stored, failures = store_rows(tx, book, read_in, now)
+        stored, failures = store_events(tx, book, read_in, now)
         keep_failures(tx, book, NOWHERE, "event" if messages is None else "message", failures, now)
         became = outcomes(records, stored, failures)
         if besides:
@@ -1067,23 +729,9 @@ def append_messages(
     return became
 
 
-def read_events(book: PhonebookRow, records: Sequence[Record], messages: Mapping[int, bytes] | None = None) -> Rows:
-    """What can be known of events before the store is asked.
-
-    messages: of each record, by number, the message of a Segment-compatible client that it was read from. It is what is
-    kept where the event fails, and what these clients leave open is not required.
-    """
-    read_in = _read_rows(book, records, len(records), 0)
-    if messages is None:
-        return read_in
-    failures = [replace(failure, payload=messages[failure.line]) for failure in read_in.failures]
-    read_in.told.raws[:] = [messages[line] for line in read_in.told.lines]
-    left = {row: [error for error in errors if not _is_open(error)] for row, errors in read_in.faults.items()}
-    return replace(read_in, failures=failures, faults={row: errors for row, errors in left.items() if errors})
-
-
-def _is_open(error: EventError) -> bool:
-    return error.code in ("required", "empty") and error.key in OPEN_KEYS
+def read_events(book: PhonebookRow, records: Sequence[Record], messages: Mapping[int, bytes] | None = None) -> Read:
+    """What can be known of events before the store is asked; `messages`: see `storage.lines.read`."""
+    return read_lines(records, book.strict, _zone(book), messages)
 
 
 def outcomes(records: Sequence[Record], stored: Sequence[int], failures: Sequence[Failure]) -> list[Outcome]:

@@ -76,15 +76,17 @@ class Block:
         raw = self.data[self.starts[nth] : self.starts[nth + 1]]
         return b"" if raw.isspace() else raw.rstrip(b"\r\n")
 
-    def raws(self) -> list[bytes]:
-        """The lines, each as it came but for its newline."""
-        lines = self.data[self.starts[0] : self.starts[-1]].split(b"\n")
-        return lines[: len(self)]
+    def part(self, start: int, stop: int) -> Block:
+        """Some of the lines, from one to before another (counted from 0)."""
+        return Block(self.first + start, self.data, self.starts[start : stop + 1])
+
+    def text(self) -> bytes:
+        """All the lines."""
+        return self.data[self.starts[0] : self.starts[-1]]
 
     def after(self, line: int) -> Block:
         """The lines after the one with this number."""
-        skipped = min(max(line - self.first + 1, 0), len(self))
-        return Block(self.first + skipped, self.data, self.starts[skipped:])
+        return self.part(min(max(line - self.first + 1, 0), len(self)), len(self))
 
     def records(self) -> Iterator[Record]:
         """The lines that are not blank."""
@@ -270,7 +272,11 @@ def _csv_records(path: Path, what: What) -> Iterator[Record]:
                 message = f"the line has {len(cells)} columns, the header {len(header)}"
                 yield (start, _raw(raw), EventError("", "wrong_columns", message))
             else:
-                row = {name: _parsed(cell) for name, cell in zip(header, cells, strict=True) if cell != ""}
+                row = {
+                    name: _parsed(cell) if cell[0] in "{[" else cell
+                    for name, cell in zip(header, cells, strict=True)
+                    if cell
+                }
                 yield _record(start, placed(row))
 
 
@@ -290,7 +296,11 @@ def _rows(rows: Iterator[dict[str, Any]], what: What) -> Iterator[Record]:
     """A record for each row of a table."""
     placed: Callable[[Mapping[str, Any]], dict[str, Any]] | None = None
     for number, row in enumerate(rows, 1):
-        told = {str(name): _parsed(value) for name, value in row.items() if value is not None}
+        told = {
+            str(name): _parsed(value) if type(value) is str else value
+            for name, value in row.items()
+            if value is not None
+        }
         placed = placed or _placing(map(str, row), what)
         yield _record(number, placed(told))
 
@@ -308,8 +318,13 @@ def _arrow_rows(reader: Any) -> Iterator[dict[str, Any]]:
 
 
 def _arrow_objects(batch: Any) -> Iterator[dict[str, Any]]:
-    for row in batch.to_pylist():
-        yield {name: _told(value) for name, value in row.items()}
+    import pyarrow as pa
+
+    if any(map(pa.types.is_nested, batch.schema.types)):
+        for row in batch.to_pylist():
+            yield {name: _told(value) for name, value in row.items()}
+    else:
+        yield from batch.to_pylist()
 
 
 def _told(value: Any) -> Any:
@@ -324,6 +339,8 @@ def _placing(columns: Iterable[str], what: What) -> Callable[[Mapping[str, Any]]
     paths = {name: _path(name, what) for name in columns}
     # Where properties have columns, an event has properties, even if none of them is filled.
     split = what == "event" and any(path[0] == "event_properties" and len(path) > 1 for path in paths.values())
+    if all(len(path) == 1 for path in paths.values()):
+        return dict
 
     def placed(row: Mapping[str, Any]) -> dict[str, Any]:
         record: dict[str, Any] = {"event_properties": {}} if split else {}
@@ -355,9 +372,9 @@ def _path(column: str, what: What) -> tuple[str, ...]:
             return (column,)
 
 
-def _parsed(cell: Any) -> Any:
+def _parsed(cell: str) -> Any:
     """A cell whose text is a JSON object or array, as that; any other as it is."""
-    if type(cell) is str and cell[:1] in ("{", "["):
+    if cell[:1] in ("{", "["):
         try:
             return msgspec.json.decode(cell)
         except (*UNREADABLE, UnicodeEncodeError):

@@ -190,7 +190,7 @@ def _shown(survey: Survey, schema: str) -> _Shown:
     shown = _Shown()
     types = dict(survey.rows(f"SELECT name, type FROM {schema}.event_type"))
     events = (
-        "SELECT t.name, e.ts, e.properties::VARCHAR, e.context::VARCHAR "
+        "SELECT t.name, e.properties::VARCHAR, e.context::VARCHAR "
         f"FROM {schema}.event e JOIN {schema}.event_type t USING (type)"
     )
     for rows in survey.stream(events, _CHUNK):

@@ -13,7 +13,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from storage.catalog import group
+from storage.columns import doubtful, groups_of
 from storage.event import (
     DEFAULT_EVENTS,
     DefaultEvent,
@@ -21,10 +21,8 @@ from storage.event import (
     EventKey,
     default_event,
     event_name,
-    line_items,
     number_in,
     number_of,
-    surely_valid,
     text_of,
     time_of,
     validate,
@@ -338,7 +336,8 @@ def test_numbers_and_texts_of_values() -> None:
     ],
 )
 def test_line_items(name: str, properties: dict[str, Any], items: list[tuple[str, dict[str, Any]]]) -> None:
-    assert line_items(default_event(name), properties) == items
+    (told,) = groups_of([name], [properties])
+    assert [(path, item) for path, each in told.items.items() for item in each.entries] == items
 
 
 # ── whatever is sent ──────────────────────────────────────────────────────────────────────────────────────────────
@@ -376,22 +375,26 @@ def test_mutated_payloads_give_documented_errors(
 
 
 @settings(max_examples=300)
-@given(st.sampled_from(EVENTS), st.lists(OBJECTS, min_size=1, max_size=3), st.booleans(), st.booleans())
+@given(
+    st.sampled_from(EVENTS),
+    st.lists(OBJECTS, min_size=1, max_size=3),
+    st.booleans(),
+    st.booleans(),
+    st.sampled_from([1, 20]),
+)
 def test_the_quick_judgement_is_never_too_kind(
-    event: DefaultEvent, changes: list[dict[str, Any]], strict: bool, whole: bool
+    event: DefaultEvent, changes: list[dict[str, Any]], strict: bool, whole: bool, times: int
 ) -> None:
-    properties = [(full(event)["event_properties"] if whole else {}) | change for change in changes]
-    told = group(event.name, list(range(len(properties))), properties)
-    count = len(told.items.get("products", ([], [], []))[0])
-    if surely_valid(event, told.columns, len(properties), told.item_columns.get("products", {}), count, strict):
-        assert [validate_properties(event, each, strict) for each in properties] == [[]] * len(properties)
+    properties = [(full(event)["event_properties"] if whole else {}) | change for change in changes] * times
+    (told,) = groups_of([event.name] * len(properties), properties)
+    for row in set(range(len(properties))).difference(doubtful(told, strict)):
+        assert validate_properties(event, properties[row], strict) == []
 
 
 def test_the_quick_judgement_knows_good_events() -> None:
     for event in EVENTS:
-        told = group(event.name, [0, 1], [full(event)["event_properties"]] * 2)
-        count = len(told.items.get("products", ([], [], []))[0])
-        assert surely_valid(event, told.columns, 2, told.item_columns.get("products", {}), count, True)
+        (told,) = groups_of([event.name] * 20, [full(event)["event_properties"]] * 20)
+        assert doubtful(told, True) == []
 
 
 # ── the docs ──────────────────────────────────────────────────────────────────────────────────────────────────────

@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy
 import pytest
-from test_columns import lines, stored
+from test_columns import hurt_lines, stored
 
 from storage import inbox, load
 from storage.errors import StorageError
@@ -81,7 +81,7 @@ def products(found: dict[str, list[dict[str, Any]]]) -> None:
 @pytest.mark.parametrize("seed", [4, 6, 12, pytest.param(9, marks=pytest.mark.laws)])
 def test_pieces_of_mutated_events_go_where_the_ordinary_way_leads(seed: int) -> None:
     dice = random.Random(seed)
-    payloads = lines(120, seed).split(b"\n")
+    payloads = hurt_lines(120, seed).split(b"\n")
     pieces = []
     while payloads:
         size = dice.choice([1, 1, 1, 2, 5, 20])
@@ -99,7 +99,7 @@ def test_pieces_of_mutated_events_go_where_the_ordinary_way_leads(seed: int) -> 
 
 
 def test_pieces_and_one_import() -> None:
-    payloads = [line for line in lines(600, 3).split(b"\n") if line]
+    payloads = [line for line in hurt_lines(600, 3).split(b"\n") if line]
     apart, together = Store.open(":memory:", lambda: START), Store.open(":memory:", lambda: START)
     for store, size in ((apart, 7), (together, len(payloads))):
         book = store.phonebook("test")

@@ -109,10 +109,6 @@ class Backend(Protocol):
         """A connection of its own for reading, that is limited in time and memory and cannot reach files."""
         ...
 
-    def scratch(self) -> AbstractContextManager[Session]:
-        """An engine beside the store, in memory, that has nothing and keeps nothing: for work on what comes in."""
-        ...
-
     def query(self, sql: str, parameters: Sequence[Any] = (), stop: Stop | None = None) -> pa.Table:
         """The rows of a query, in a snapshot of its own. `stop` can stop it from another thread."""
         ...

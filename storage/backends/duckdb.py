@@ -100,19 +100,6 @@ class DuckDB:
             finally:
                 transaction.forget()
 
-    @contextmanager
-    def scratch(self) -> Iterator[_Session]:
-        with self._told("What came in"):
-            # Batches are read beside each other, and each is too small to be shared out.
-            connection = duckdb.connect(_MEMORY, config=_CONFIG | {"memory_limit": self._memory, "threads": "1"})
-            try:
-                connection.execute("SET enable_external_access = false")
-                _quiet(connection)
-                connection.execute("SET lock_configuration = true")
-                yield _Session(connection)
-            finally:
-                connection.close()
-
     def background(self) -> AbstractContextManager[_Session]:
         return self._on_its_own(self._behind, "What runs in the background")
 
