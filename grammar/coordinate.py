@@ -236,7 +236,9 @@ def _done_again(
         return same if head in nouns and best & said else ()
     if not (before.verbal and (_names_a_thing(model) or model.objects or words & nouns)):
         return same if best & said else ()
-    if same or ordered:  # "booked a test after a consultation": of any kind
+    # "booked a test after a consultation" is after one of any kind; "added a lamp to the wishlist and cart" is of the
+    # lamp, or not.
+    if same or ordered or model.objects:
         return same
     verbs = set().union(*(ctx.names.verbs(event) for event in said))
     return tuple(c for c in draft.hit.candidates if c.event and ctx.names.verbs(c.event) & verbs)

@@ -58,7 +58,6 @@ SHARED = {
     "voucher from Belgium": "the same",
     "users who subscribed to the weekly": "the same",
     "users who completed a info event": "the same",
-    "users who completed a payment event": "the same",
     "total fees in 2025": "the key is on one event only",
     "who opened a ticket with urgent": "one key of the event holds the value",
     "users who ordered with LEAFY": "the same",
