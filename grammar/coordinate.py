@@ -764,7 +764,8 @@ def _denied_so(ctx: Context, head: Clause, clause: Clause) -> bool:
     if negation.tense == "bare":
         return participle
     if past or participle or singular(word) != word:
-        return past and (negation.never or negation.tense == "perfect")
+        # "never redeemed a coupon and spent over 500": they did spend it.
+        return past and (negation.never or negation.tense == "perfect") and clause.link.kind != "and"
     happens = clause.spent is not None or clause.happened
     if negation.tense == "simple" and not negation.never and (happens or head.condition is not None):
         return happens or clause.link.kind != "and"
