@@ -879,7 +879,8 @@ def _takes_none(ctx: Context, draft: EventDraft, after: EventDraft) -> bool:
         return True
     words = [word.low for word in ctx.names.lattice.words[: draft.end]]
     verb, before = words[draft.first :], [word for word in words[: draft.first] if word not in _ADVERBS]
-    passive = bool(_PASSIVE & {verb[0], *before[-1:]})
+    said = before[-1:] if before[-2:-1] != ["there"] else []  # but "there are"
+    passive = bool(_PASSIVE & {verb[0], *said})
     return passive or " ".join(verb) in lexicon.NO_OBJECT or (len(verb) > 1 and verb[-1] in lexicon.OWN_OBJECT)
 
 
