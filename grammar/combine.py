@@ -12,7 +12,7 @@ from itertools import pairwise, zip_longest
 from grammar import lexicon
 from grammar.context import Context
 from grammar.draft import Clause, EventDraft, Refused, Tree, refusal
-from grammar.event_drafts import objects_apart, same_type
+from grammar.event_drafts import gaps_of, objects_apart, same_type
 from grammar.events import Mention
 from grammar.measures import in_currency, need_orders
 from grammar.mentions import Edge, EventHit, everyday
@@ -51,7 +51,7 @@ from grammar.query import (
 from grammar.query import Sequence as Chain
 from grammar.values import from_date, name_parts, one_or_two, sum_bound
 from grammar.vocabulary import Key
-from grammar.when import Lasting, Within
+from grammar.when import Lasting
 
 # ── sequences and references ──────────────────────────────────────────────────────────────────────────────────────
 
@@ -69,7 +69,7 @@ def join_clauses(ctx: Context, clauses: list[Clause]) -> Condition:
     gap_before = chained = False
     while i < len(clauses):
         chain = _chain_from(ctx, clauses, i)
-        gaps = [edge for clause in chain if clause.event is not None for edge in _gaps(clause.event)]
+        gaps = [edge for clause in chain if clause.event is not None for edge in gaps_of(clause.event)]
         alternative = chain[0].copied and len(chain) > 1
         if gaps and gap_before and not (chain[0].who or alternative):
             raise refusal(gaps[0], f'"{ctx.text(gaps[0])}": a second gap in one sequence is not read.', "unsupported")
@@ -119,11 +119,6 @@ def _named(draft: EventDraft) -> set[str]:
     return verbal or draft.may_be()
 
 
-def _gaps(draft: EventDraft) -> list[Edge]:
-    """The gaps that are said after an event: "within 7 days"."""
-    return [edge for edge in draft.time.withins if isinstance(edge.meaning, Within)]
-
-
 def _count_from_dates(ctx: Context, clauses: list[Clause]) -> None:
     """ "signed up in March and bought within 14 days", "signed up, then bought": in time from the date of the contact.
     Of clauses in order, those that are no event have no time from which the others could count."""
@@ -131,7 +126,7 @@ def _count_from_dates(ctx: Context, clauses: list[Clause]) -> None:
         before, draft, link = clauses[n - 1], clause.event, clause.link.kind
         ordered = link in ("then", "after", "before")
         withins = draft.time.withins if draft is not None else ()
-        gap = next(iter(_gaps(draft)), None) if draft is not None else None
+        gap = next(iter(gaps_of(draft)), None) if draft is not None else None
         counted = gap is not None and link in ("and", "but", "loose")
         same_day = draft.time.same_day if draft is not None and link in ("and", "but", "loose") else None
         if before.since is None or draft is None or not (ordered or counted or same_day is not None):
@@ -188,7 +183,7 @@ def _chain_from(ctx: Context, clauses: list[Clause], i: int) -> list[Clause]:
         listed.append(clauses[j])
         draft = clauses[j].event
         assert draft is not None
-        if _gaps(draft) and not draft.time.windows:
+        if gaps_of(draft) and not draft.time.windows:
             if i and clauses[i - 1].happened and not clauses[i].who and clauses[i].link.kind != "or":
                 raise refusal(clauses[j], f'"{ctx.text(clauses[j])}": within so long of which?', "vague")
             return listed
@@ -203,7 +198,7 @@ def _may_count_from(ctx: Context, clauses: list[Clause], j: int) -> bool:
     doers, draft = clauses[0].event, clauses[j].event
     if j != 1 or doers is None or draft is None or clauses[j].link.kind != "loose":
         return False
-    return bool(_gaps(draft)) and ctx.choose((True, False), ctx.text(clauses[j]))
+    return bool(gaps_of(draft)) and ctx.choose((True, False), ctx.text(clauses[j]))
 
 
 def _is_without(clause: Clause) -> bool:
@@ -485,7 +480,7 @@ def _single(
     if draft.time.within_of is not None or (draft.which is not None and draft.hit is None):
         return event_condition(ctx, draft, _window(ctx, clause, len(clauses) == 1), negation=clause.negation)
     before = clauses[i - 1] if i and clause.link.kind in ("and", "but") else None
-    gap = next(iter(_gaps(draft)), None)
+    gap = next(iter(gaps_of(draft)), None)
     if gap is not None and before is not None and not clause.who and (before.happened or before.spent is not None):
         raise refusal(gap, f'"{ctx.text(gap)}" would count from what is no event here.', "unsupported")
     groupings = objects_apart(ctx.names, draft)
@@ -531,7 +526,7 @@ def _again(
     clause, draft = clauses[i], clauses[i].event
     assert draft is not None
     vague = refusal(clause, f'"{ctx.text(clause)}": again after which?', "vague")
-    gap = next((edge.meaning.span for edge in _gaps(draft)), None)
+    gap = next((edge.meaning.span for edge in gaps_of(draft)), None)
     if draft.time.near or draft.said() - {"again", "window", "gap"} or len(draft.time.withins) > (gap is not None):
         raise refusal(clause, f'Not all of "{ctx.text(clause)}" is read of doing it again.', "unsupported")
     given = ctx.before.of if isinstance(ctx.before, All) else (ctx.before,)

@@ -13,7 +13,7 @@ from itertools import pairwise, zip_longest
 from grammar import lexicon
 from grammar.context import Context
 from grammar.draft import Clause, EventDraft, Link, Negation, Quant, Refused, Timing, Tree, refusal
-from grammar.event_drafts import is_of_a_number, objects_apart
+from grammar.event_drafts import gaps_of, is_of_a_number, objects_apart
 from grammar.events import Mention, resolve_mention
 from grammar.mentions import Edge, EventHit, every_one
 from grammar.names import Candidate, stem
@@ -122,10 +122,9 @@ def _last_so_much(ctx: Context, clauses: list[Clause]) -> None:
         draft = clause.event
         if not perfect or draft is None:
             continue
-        spans = [e for e in draft.time.withins if ctx.names.lattice.words[e.first].low == "in"]
-        spans = [e for e in spans if isinstance(e.meaning, Within)]
-        wins = [replace(e, category="WIN", meaning=(Window(Rolling(e.meaning.span)),)) for e in spans]
-        draft.time = replace(draft.time.at(*wins), withins=tuple(e for e in draft.time.withins if e not in spans))
+        spans = [e for e in gaps_of(draft) if ctx.names.lattice.words[e.first].low == "in"]
+        rest = tuple(e for e in draft.time.withins if e not in spans)
+        draft.time = replace(draft.time.at(*_last_spans(spans)), withins=rest)
         for tree in (t for t in draft.objects if t.name == "duration_arg"):  # "haven't bought for 30 days"
             length = tree.leaf("DURATION").meaning
             if tree.has("FOR") and length.bare and length.unit in ("day", "week", "month", "year") and not draft.tails:
@@ -737,11 +736,8 @@ def _in_scope(ctx: Context, head: Clause, clause: Clause) -> bool:
         or (clause.link.comma and clause.link.kind == "and")
     ):
         return False
-    if head.condition is not None and negation.tense in (
-        "be",
-        "bare",
-    ):  # "isn't gold or bought", "not from Porto and …"
-        return False
+    if head.condition is not None and negation.tense in ("be", "bare"):
+        return False  # "isn't gold or bought", "not from Porto and bought"
     if clause.event is None:
         return _denied_so(ctx, head, clause)
     if clause.event.time.withins and clause.link.kind == "and":
@@ -1087,7 +1083,7 @@ def _counts_on(clause: Clause) -> bool:
     draft = clause.event
     if draft is None or clause.who or clause.link.kind not in ("and", "but") or draft.time.windows:
         return False
-    return any(isinstance(e.meaning, Within) for e in draft.time.withins)
+    return bool(gaps_of(draft))
 
 
 def _goes_on(clause: Clause) -> bool:
@@ -1220,8 +1216,12 @@ def _last_so_many(clause: Clause) -> list[Edge]:
     draft = clause.event
     if draft is None or clause.link.kind not in ("start", "loose") or draft.time.within_of is not None:
         return []
-    spans = [e for e in draft.time.withins if isinstance(e.meaning, Within)]
-    return [replace(e, category="WIN", meaning=(Window(Rolling(e.meaning.span)),)) for e in spans]
+    return _last_spans(gaps_of(draft))
+
+
+def _last_spans(gaps: Sequence[Edge]) -> list[Edge]:
+    """Gaps as the time before now: "in 30 days" as the last 30 days."""
+    return [replace(e, category="WIN", meaning=(Window(Rolling(e.meaning.span)),)) for e in gaps]
 
 
 def _before(clause: Clause) -> list[Edge]:

@@ -15,6 +15,7 @@ from grammar.numbers import Amount
 from grammar.query import Ahead, Property
 from grammar.values import Names, from_date, is_sum, quant_bound, value_options
 from grammar.vocabulary import singular
+from grammar.when import Within
 
 OBJECTS = ("obj", "ref", "one", "same", "another", "text_object", "distinct_key", "distinct_thing")
 _PARTS = frozenset(  # of a mention; see events
@@ -294,6 +295,11 @@ _SIGNS = frozenset("< > <= >= =< => ≤ ≥ = ==".split())
 _OF_A_NUMBER = frozenset(
     "at atleast atmost more fewer less no not exactly precisely minimum maximum min max up upto".split()
 )
+
+
+def gaps_of(draft: EventDraft) -> list[Edge]:
+    """The gaps that are said after an event: "within 7 days"."""
+    return [edge for edge in draft.time.withins if isinstance(edge.meaning, Within)]
 
 
 def _of_many(names: Names, draft: EventDraft, amount: Tree) -> bool:

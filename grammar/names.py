@@ -500,7 +500,12 @@ def _forms(name: EventName, run: list[tuple[str, str]], matched: list[str], whol
 
 def _written_in(name: EventName, word: str) -> bool:
     """Whether an event's name is written with a word itself, and not only with another form of it."""
-    return singular(word) in {singular(part) for part in words_of(_apart(name.event))}
+    return singular(word) in _written(name.event)
+
+
+@lru_cache(maxsize=4096)
+def _written(event: str) -> frozenset[str]:
+    return frozenset(map(singular, words_of(_apart(event))))
 
 
 def alike(names: Index, said: Sequence[str], candidates: Sequence[Candidate]) -> list[Candidate]:

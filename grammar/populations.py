@@ -305,7 +305,9 @@ def _two_subjects(ctx: Context, tree: Tree) -> Condition | None:
         after = tree.children[at + 1 :]
         said_of = bool(np.trees("npre")) or not np.part("nphead").has("CONTACT")
         being = _being(tree.children[:at]) if link == "or_" and said_of else None
-        if being is not None and not _both_gender(first, np):
+        heads = [_head_categories(t) for t in (first, np)]
+        genders = heads[0] == heads[1] == {"GENDER"}  # of which nobody is both: "women who are gold or men"
+        if being is not None and not genders:
             own = [t for t in after if not (isinstance(t, Tree) and _is_phrase(t))]
             if being.edge("NEG") is None:
                 own = [t for t in own if not (isinstance(t, Tree) and _opens_anew(ctx, t))]
@@ -332,16 +334,15 @@ def _two_subjects(ctx: Context, tree: Tree) -> Condition | None:
                 before = tuple(aged if c is first else c for c in before)
                 left = Tree(tree.name, before)
         objects = unit.trees("of_object")
-        if objects and before[-1:] == (first,) and _is_doer(first) and ctx.choose((True, False), words):
+        if objects and before[-1:] == (first,) and heads[0] & _DOERS and ctx.choose((True, False), words):
             before = (*before, *(t.fresh() for t in objects))  # "viewers or buyers of helmets"
             left = Tree(tree.name, before)
         said = (*(t for t in unit.trees() if t is not np), *after)
         lone = left
         adjectives = first.trees("npre") if first.name == "np" else []
         if adjectives and not np.trees("npre"):  # "gold women or men"
-            heads = [{leaf.category for leaf in t.part("nphead").leaves()} for t in (first, np)]
-            doers = all(head <= {"AGENT", "BUYERS"} for head in heads)
-            if (doers or heads[0] == heads[1]) and (heads[0] == {"GENDER"} or ctx.choose((True, False), words)):
+            doers = all(head <= _DOERS for head in heads)
+            if genders or ((doers or heads[0] == heads[1]) and ctx.choose((True, False), words)):
                 told = Tree("np", (*(t.fresh() for t in adjectives), *np.children))
                 right = Tree("population", (*shared, *(told if t is np else t for t in unit.trees()), *after))
                 bare_first = Tree("np", tuple(c for c in first.children if c not in adjectives))
@@ -364,10 +365,13 @@ def _two_subjects(ctx: Context, tree: Tree) -> Condition | None:
     return None
 
 
-def _is_doer(np: Tree) -> bool:
-    """Whether a noun phrase says what was done: "viewers"."""
+_DOERS = frozenset({"AGENT", "BUYERS"})  # they say what was done: "viewers"
+
+
+def _head_categories(np: Tree) -> frozenset[str]:
+    """What the words of a noun phrase's head are."""
     head = np.tree("nphead")
-    return head is not None and any(leaf.category in ("AGENT", "BUYERS") for leaf in head.leaves())
+    return frozenset(leaf.category for leaf in head.leaves()) if head is not None else frozenset()
 
 
 def _listed_before(rests: Sequence[Tree]) -> list[Tree]:
@@ -401,12 +405,6 @@ def _opens_anew(ctx: Context, rest: Tree) -> bool:
     first = next(word.low for word in ctx.names.lattice.words[rest.first :] if word.low != ",")
     opened = rest.trees()[-1].trees()[0] if rest.name == "linked" else rest.trees()[0]
     return first == "but" or (first == "and" and opened.name in ("who", "whose_"))
-
-
-def _both_gender(one: Tree, other: Tree) -> bool:
-    """Whether two nouns are genders, of which nobody is both: "women who are gold or men"."""
-    heads = [t.tree("nphead") for t in (one, other)]
-    return all(head is not None and {leaf.category for leaf in head.leaves()} == {"GENDER"} for head in heads)
 
 
 def _all_used(ctx: Context, tree: Tree, used: Sequence[Tree | Edge | None]) -> None:

@@ -77,9 +77,10 @@ def correction(word: str, known: frozenset[str], vocabulary: Vocabulary) -> str 
     if len(word) < SHORTEST - 1 or not word.isalpha() or word in _english():
         return None
     limit = 2 if len(word) >= 8 else 1
+    others = {word.removeprefix(prefix) for prefix in _PREFIXES if word.startswith(prefix)}
     near: dict[int, list[str]] = {}
     for candidate in known:
-        if abs(len(candidate) - len(word)) <= limit and word not in {f"{p}{candidate}" for p in _PREFIXES}:
+        if abs(len(candidate) - len(word)) <= limit and candidate not in others:
             distance = OSA.distance(word, candidate, score_cutoff=limit)
             if distance <= limit:
                 near.setdefault(distance, []).append(candidate)
