@@ -248,6 +248,8 @@ def number_of(ctx: Context, tree: Tree, window: Window) -> Output:
     agg = tree.edge("AGG")
     match tree.name:
         case "units":
+            if agg is not None and agg.meaning != "total":
+                raise refusal(tree, f'"{ctx.text(tree)}": of each order, or of each contact?', "vague")
             return units(ctx, tree.leaf("UNITS"), window)
         case "spend":
             spend = tree.leaf("SPEND")

@@ -95,7 +95,7 @@ _ROWS: tuple[tuple[str, Any, str], ...] = (
         "GENV",
         "act",
         """placed|place|places|placing|gave|give|given|took|take|taken|taking|raised|raise|opened|open|paid|went for|logged|generated|generate
-        |sent|send|used|use|filed|file|submitted|ran|attempted|registered|initiated|posted|left|wrote""",
+        |sent|send|used|use|filed|file|submitted|submit|ran|attempted|attempt|registered|initiated|initiate|posted|post|left|leave|wrote|write|written""",
     ),
     ("GENV", "other way", "got|get|gotten|received|receive"),
     ("THING", "product", "product|products|item|items|unit|units|piece|pieces|goods|good|line item|line items|merchandise|article|articles"),
@@ -144,6 +144,7 @@ _ROWS: tuple[tuple[str, Any, str], ...] = (
     ("SPEND", "lifetime", "lifetime value|ltv|lifetime spend|lifetime revenue|clv|customer lifetime value|total lifetime value|total lifetime spend"),
     ("SPEND", "net", "net spend|net revenue|total net spend|spend net of refunds|net sales|net spending"),
     ("UNITS", None, "units sold|units|quantity sold|number of units sold|number of units|items sold|number of items sold|products sold|sales volume|volume sold|units bought|quantity bought|units ordered"),
+    ("SOLD", None, "sold"),
     ("BESTSOLD", None, "best selling|bestselling|top selling|most sold|highest selling|best - selling|top - selling|most bought|most purchased|most ordered"),
     ("SELLBEST", None, "sell best|sells best|sold best|sell the best|sells the best|sold the best|sell most|sells most|sold most|sell the most|sells the most|sold the most"),
     ("COMEFROM", None, "come from|live in|belong to|reside in|hail from"),

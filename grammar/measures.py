@@ -140,6 +140,8 @@ def orders(ctx: Context, obj: Tree | None, window: Window) -> Events:
 
 def measured_events(ctx: Context, tree: Tree, window: Window) -> Events:
     """The events that are counted, in the window of the measure."""
+    if tree.has("ANYEVENTS"):
+        return Events(None, (), window)
     draft = said_event(ctx.names, tree)
     return ctx.events(draft, _joined_window(ctx, draft, window), "window")
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from grammar import lexicon
+from grammar.amounts import amount_done, times_done, values_done, window_of_events
 from grammar.breakdowns import (
     NUMBERS,
     by_key,
@@ -19,8 +20,8 @@ from grammar.breakdowns import (
 )
 from grammar.comparisons import by_time_too, is_record
 from grammar.context import Context, Head
-from grammar.draft import EventDraft, Refused, Tree, refusal
-from grammar.event_drafts import done_to, enp_draft, event_draft, first_or_last, plain, same_event, take_args
+from grammar.draft import EventDraft, Tree, refusal
+from grammar.event_drafts import done_to, enp_draft, first_or_last, plain, same_event, take_args
 from grammar.measures import (
     measure_of,
     need_orders,
@@ -46,6 +47,7 @@ from grammar.profile import age_in_years, attribute_keys, attribute_list, known_
 from grammar.query import (
     ALWAYS,
     AgeInYears,
+    Attribute,
     AttributeBreakdown,
     AttributeColumn,
     AttributeNumber,
@@ -57,7 +59,6 @@ from grammar.query import (
     Elapsed,
     Events,
     Everyone,
-    Filter,
     Measure,
     MeasureColumn,
     MomentColumn,
@@ -65,17 +66,18 @@ from grammar.query import (
     Output,
     Percentage,
     Pooled,
-    Quantity,
     Query,
     Rank,
     Row,
     Rows,
     Spend,
+    Text,
     TimeBreakdown,
     Users,
     Value,
     Window,
     all_of,
+    any_of,
     did,
     event_types,
     nodes,
@@ -198,19 +200,24 @@ def _asked(ctx: Context, tree: Tree) -> tuple[Condition, Output]:
             spend = Spend(Events(ORDER, (), ctx.late(tree.trees("late"))))
             return who, Value("total", spend)
         case "times_done" | "times_so":
-            return _times_done(ctx, tree)
+            return times_done(ctx, tree)
         case "count_users":
             asked_last = tree.leaf("HOWMANY")
             if asked_last.first > tree.first and not (
                 tree.has("COMMA") or ctx.text(asked_last).casefold() == "how many"
             ):
                 raise refusal(asked_last, f'"{ctx.text(asked_last)}" of what?')
-            done = _values_done(ctx, tree)
+            done = values_done(ctx, tree)
             if done is not None and (_is_passive(tree) or ctx.choose((True, False), ctx.text(tree))):
                 return Everyone(), done
             return _whom_counted(ctx, tree), CountUsers()
+        case "amount_done":
+            return amount_done(ctx, tree)
         case "count_events":
             return _count_events(ctx, tree)
+        case "count_any":
+            tree.own("ANYEVENTS")
+            return _count_any_events(ctx, tree)
         case "count_actives":
             actives = tree.leaf("ACTIVES")
             before, head = replace(actives, category="ACTIVEADJ"), replace(actives, category="CONTACT")
@@ -221,6 +228,8 @@ def _asked(ctx: Context, tree: Tree) -> tuple[Condition, Output]:
         case "value" | "value_all":
             population, number = _value_of(ctx, tree)
             return _timely(ctx, tree, population, number)
+        case "value_versus":
+            return _value_of_each(ctx, tree)
         case "count_each":
             return _for_each_of_its(ctx, tree)
         case "value_per":
@@ -331,40 +340,7 @@ def _count_events(ctx: Context, tree: Tree) -> tuple[Condition, Output]:
         raise refusal(noun, f'"{ctx.text(noun)}" does not say what was done to them.', "incomplete")
     if part and keys is not None and all("text" in k.holds for k in texts):  # "how many trainers"
         raise refusal(noun, f'"{ctx.text(noun)}": how many different ones, or how many events?', "vague")
-    done = tree.tree("done_of", "done_did", "done_by", "done_so")
-    population: Condition = Everyone()
-    for one in (*(done.trees("late") if done is not None else ()), *tree.trees("late")):
-        edge = next(one.edges())
-        if edge.category == "WIN":
-            draft.time = draft.time.at(edge)
-        elif edge.category == "EVER":
-            draft.time = replace(draft.time, ever=True)
-        else:
-            raise refusal(edge, f'"{ctx.text(edge)}" has no part in a count of events.')
-    if done is not None:
-        verb, general = done.edge("EV"), done.edge("GENV")
-        if verb is not None:
-            same_event(ctx.names, verb, draft)
-        elif general is not None:
-            done_to(ctx.names, general, draft)
-        if done.name == "done_so":
-            take_args(ctx.names, draft, [t for t in done.trees() if t.name != "late"])
-        inner = done.tree(*POPULATIONS)
-        if inner is not None and done.name == "done_of" and done.has("BY") and _is_each(ctx, inner):
-            raise refusal(inner, f'For each "{ctx.text(inner)}" it is not read.', "unsupported")
-        if inner is not None:
-            trailing = inner.children[-1]
-            if isinstance(trailing, Tree) and trailing.name == "when" and not draft.time.windows:
-                # "how many orders were placed by women in August": the window at the end is that of the events
-                draft.time = draft.time.at(*trailing.own("WIN"))
-                draft.time = replace(draft.time, ever=draft.time.ever or trailing.has("EVER"))
-                inner = Tree(inner.name, inner.children[:-1])
-            population = population_of(ctx, inner)
-        elif (np := done.tree("np")) is not None:
-            rest = [t for t in done.trees() if t.name in RESTS]
-            if rest:
-                raise refusal(rest[0], "A further condition after the verb is not read here.")
-            population = described(ctx, np, done.trees())
+    population = _by_whom(ctx, tree, draft)
     mention = ctx.mention(plain(ctx.names, draft, "window"), one=True)
     if mention.measure == "distinct":
         raise refusal(tree, "Only events of one kind are counted.")
@@ -382,6 +358,50 @@ def _count_events(ctx: Context, tree: Tree) -> tuple[Condition, Output]:
     if held is not None and any(v.key.event in (None, mention.event) for v in held.meaning.values):
         raise refusal(timely, f'"{ctx.text(timely)}" is a value too.', "vague")
     return population, TimeBreakdown(timely.meaning, events)
+
+
+def _count_any_events(ctx: Context, tree: Tree) -> tuple[Condition, Output]:
+    """ "how many events did gold members trigger last month": of any type."""
+    draft = EventDraft(tree.first, tree.end, None)
+    take_args(ctx.names, draft, [t for t in tree.trees() if t.name != "late" and not t.name.startswith("done_")])
+    population = _by_whom(ctx, tree, draft)
+    return population, CountEvents(ctx.events(draft, ctx.draft_window(draft), "window"))
+
+
+def _by_whom(ctx: Context, tree: Tree, draft: EventDraft) -> Condition:
+    """Who did the events that are counted: "by women", "did gold members place"; when, is taken by their draft."""
+    done = tree.tree("done_of", "done_did", "done_by")
+    population: Condition = Everyone()
+    for one in (*(done.trees("late") if done is not None else ()), *tree.trees("late")):
+        edge = next(one.edges())
+        if edge.category == "WIN":
+            draft.time = draft.time.at(edge)
+        elif edge.category == "EVER":
+            draft.time = replace(draft.time, ever=True)
+        else:
+            raise refusal(edge, f'"{ctx.text(edge)}" has no part in a count of events.')
+    if done is not None:
+        verb, general = done.edge("EV"), done.edge("GENV")
+        if verb is not None and draft.hit is None:
+            raise refusal(verb, f'Events of any type, or only those with "{ctx.text(verb)}"?', "vague")
+        if verb is not None:
+            same_event(ctx.names, verb, draft)
+        elif general is not None and draft.hit is not None:
+            done_to(ctx.names, general, draft)
+        inner, word = done.tree(*POPULATIONS), verb or general or done.edge("THERE")
+        beside = [t for t in done.trees() if word is not None and t.first > word.first and t is not inner]
+        args = [t for t in beside if t.name not in (*RESTS, "late", "np")]
+        take_args(ctx.names, draft, args)
+        if inner is not None and done.name == "done_of" and done.has("BY") and _is_each(ctx, inner):
+            raise refusal(inner, f'For each "{ctx.text(inner)}" it is not read.', "unsupported")
+        if inner is not None:
+            population = population_of(ctx, window_of_events(draft, inner))
+        elif (np := done.tree("np")) is not None:
+            rest = [t for t in done.trees() if t.name in RESTS]
+            if rest:
+                raise refusal(rest[0], "A further condition after the verb is not read here.")
+            population = described(ctx, np, [t for t in done.trees() if t not in args])
+    return population
 
 
 def _percentage_of(ctx: Context, tree: Tree) -> tuple[Condition, Output]:
@@ -548,43 +568,25 @@ def _rows_of(ctx: Context, tree: Tree) -> tuple[Condition, Output]:
     return Everyone(), Rows(tuple(rows))
 
 
-def _times_done(ctx: Context, tree: Tree) -> tuple[Condition, Output]:
-    """ "how many times did gold members log in", "how many times was a bell viewed": the number of the events."""
-    whom, whose = tree.tree("np"), [t for t in tree.trees() if t.name in (*NMODS, *RELATIVES)]
-    said = [t for t in tree.trees() if t is not whom and t not in whose and t.name != "vlist"]
-    among = described(ctx, whom, whose)
-    if whom is None:
-        said.insert(0, Tree("evhead", (tree.leaf("EV"),)))
-    draft = event_draft(ctx.names, Tree("event", tuple(said)))
-    thing = tuple(c for c in tree.children if c is tree.tree("vlist") or c is tree.edge("THING"))
-    draft.objects.extend([Tree("obj", thing)] if thing else [])
-    draft.tails.extend(tree.own("TAIL"))
-    return among, CountEvents(ctx.events(draft, ctx.draft_window(draft), "window"))
-
-
-def _values_done(ctx: Context, tree: Tree) -> CountEvents | Value | None:
-    """ "how many dramas were watched": the events of that value, where the value is one of the event's; of things that
-    were bought, so many units."""
-    population = tree.part(*POPULATIONS)
-    parts = population.trees()
-    if population.name != "value_population" or [t.name for t in parts] != ["vlist", "vp"]:
-        return None
-    vlist, core = parts[0], parts[1].trees()[-1]
-    if core.name != "event" or parts[1].edge("NEG") is not None or core.tree("evpre") is not None:
-        return None
-    draft = plain(ctx.names, event_draft(ctx.names, core), "window")
-    named = draft.noun or (draft.hit is not None and len(draft.hit.best()[0].stems) > 1)  # has its object already
-    if named or draft.tails or any(t.name != "prepared" for t in draft.objects):
-        return None
-    draft.objects.append(Tree("obj", (vlist,)))
-    try:
-        mention = ctx.mention(draft)
-    except Refused:
-        return None
-    events = Events(mention.event, mention.variants[0], ctx.draft_window(draft))
-    of_items = any(p.level == "item" for f in nodes(events) if isinstance(f, Filter) for p in f.properties)
-    bought = of_items and mention.event in lexicon.PRODUCT_EVENTS_QUANTITY
-    return Value("total", Quantity(events)) if bought else CountEvents(events)
+def _value_of_each(ctx: Context, tree: Tree) -> tuple[Condition, Output]:
+    """ "average spend of gold vs silver members": the number for each of two values of an attribute."""
+    first, second = sides = tree.trees("np", "vlist")
+    last = second.tree("nphead")
+    if first.name == "vlist" and last is not None:
+        sides = [Tree("np", (Tree("npre", (first,)), last.fresh())), second]
+    found = [noun_phrase(ctx, t, []) if t.name == "np" else attribute_list(ctx, t) for t in sides]
+    named = [c.names for c in found if isinstance(c, Attribute) and isinstance(c.test, Text) and c.test.how == "is"]
+    lists = {k.name for k in ctx.names.attributes if "list" in k.holds}
+    if len(named) != 2 or named[0] != named[1] or len(named[0]) != 1 or lists.intersection(named[0]):
+        between = f'"{ctx.names.lattice.text(first.first, second.end)}"'
+        raise refusal(second, f"{between}: only values of one attribute are compared in a number.", "unsupported")
+    times = tree.own("WIN", "EVER")
+    if len(times) > 1:
+        raise refusal(times[-1], "Two times for one number.")
+    number = number_of(ctx, tree.part(*NUMBERS), ctx.window(times[0]) if tree.has("WIN") else ALWAYS)
+    if not isinstance(number, CountEvents | Value | Pooled):
+        raise refusal(tree, "Only a number is told of each.", "unsupported")
+    return any_of(*found), AttributeBreakdown(named[0][0], False, None, number)
 
 
 def _is_passive(tree: Tree) -> bool:
