@@ -18,7 +18,7 @@ _ROWS: tuple[tuple[str, Any, str], ...] = (
         |account holders|account holder|account owners|consumers|consumer|audience|profiles|profile|guests|guest|those people|those users|those customers|the ones|ones""",
     ),
     ("BUYERS", None, "buyer|buyers|purchaser|purchasers"),
-    ("SPENDERS", None, "spenders|spender"),
+    ("SPENDERS", None, "spenders|spender|spending customers|spending customer|spending users|spending user|spending members|spending member|spending people|spending shoppers|spending clients|spending contacts"),
     ("GENDER", "female", "women|woman|female|females|ladies|lady|girls"),
     ("GENDER", "male", "men|man|male|males|gents|gentlemen|guys|boys"),
     # relatives
@@ -119,7 +119,7 @@ _ROWS: tuple[tuple[str, Any, str], ...] = (
     ("FOR", None, "for|regarding|concerning"),
     ("ABOUT", None, "about|around|regarding|concerning|on the topic of"),
     ("OF", None, "of|among|amongst"),
-    ("BY", None, "by"),
+    ("BY", None, "by|by which"),
     ("DUE", None, "due to|because of|owing to|on account of"),
     ("AT", None, "at"),
     ("WHERE", None, "where|where the|in which|in which the|of which|of which the|for which|for which the|when|such that|such that the|wherein"),

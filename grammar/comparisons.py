@@ -9,6 +9,7 @@ from grammar import lexicon
 from grammar.context import Context
 from grammar.draft import EventDraft, Refused, Tree, refusal
 from grammar.event_drafts import (
+    OBJECTS,
     done_to,
     enp_draft,
     event_draft,
@@ -19,7 +20,7 @@ from grammar.event_drafts import (
     take_args,
     take_pre,
 )
-from grammar.measures import MEASURES, in_currency, in_unit, measure_of, money_of, need_orders, rank_measure
+from grammar.measures import MEASURES, in_currency, in_unit, measure_of, money_of, need_orders, orders, rank_measure
 from grammar.mentions import Edge, EventHit, ValueHit
 from grammar.names import Candidate, name_stems, stem
 from grammar.numbers import Top
@@ -356,14 +357,18 @@ def ranking(ctx: Context, tree: Tree, among: Condition) -> Rank:
     chosen = Top(None)
     if top is not None:
         chosen = top.meaning if isinstance(top.meaning, Top) else Top(top.meaning.bound.value)
-    if tree.has("LEAST"):
+    most = tree.edge("MOST", "LEAST")
+    if most is not None and [w.low for w in ctx.names.lattice.words[most.end : most.end + 1]] == ["of"]:
+        raise refusal(most, f'"{ctx.text(most)} of" them are more than half: of line items, "mostly".', "unsupported")
+    if most is not None and most.category == "LEAST":
         chosen = replace(chosen, bottom=True)
     best = tree.edge("AGG") if tree.name.startswith("rank_spenders") else None
     if best is not None:  # "the biggest spender"
         if best.meaning not in ("highest", "lowest"):
             raise refusal(best, f'"{ctx.text(best)}" of whom?', "vague")
         whom = ctx.text(tree.leaf("SPENDERS")).casefold()
-        chosen = Top(1 if singular(whom) == whom else None, bottom=best.meaning == "lowest")
+        amount = chosen.amount if top is not None else 1 if singular(whom) == whom else None
+        chosen = replace(chosen, amount=amount, bottom=best.meaning == "lowest")
     win = tree.edge("WIN")
     window = ctx.window(win) if win is not None else ALWAYS if tree.has("EVER") else ctx.default_window()
     match tree.name:
@@ -385,7 +390,7 @@ def ranking(ctx: Context, tree: Tree, among: Condition) -> Rank:
             measure = Spend(Events(ORDER, (), window))
         case "rank_most_spent":
             need_orders(ctx, tree)
-            measure = Spend(Events(ORDER, (), ctx.late(tree.trees("late"))))
+            measure = Spend(orders(ctx, tree.tree(*OBJECTS), ctx.late(tree.trees("late"))))
         case "rank_most" | "rank_most_of":
             word, general = tree.leaf("EV", "EN"), tree.edge("GENV")
             draft = EventDraft(word.first, tree.end, word.meaning, noun=word.category == "EN")
@@ -396,6 +401,8 @@ def ranking(ctx: Context, tree: Tree, among: Condition) -> Rank:
             measure = measure_of(ctx, tree.part(*MEASURES), ctx.late(tree.trees("late")))
             said = tree.edge("AGG")
             how = said.meaning if said is not None else measure.how if isinstance(measure, Aggregate) else None
+            if most is not None:
+                how = "highest" if most.category == "MOST" else "lowest"
             if how not in ("highest", "lowest"):
                 raise refusal(tree.part(*MEASURES), "It is not said how much.", "incomplete")
             chosen = replace(chosen, bottom=how == "lowest")

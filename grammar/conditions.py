@@ -24,8 +24,8 @@ from grammar.comparisons import (
 )
 from grammar.context import Context
 from grammar.draft import EventDraft, Tree, refusal
-from grammar.event_drafts import done_to
-from grammar.measures import money_of, need_orders
+from grammar.event_drafts import OBJECTS, done_to
+from grammar.measures import money_of, need_orders, orders
 from grammar.predicates import (
     abandoned,
     basket,
@@ -80,7 +80,8 @@ def condition_of(ctx: Context, core: Tree) -> Condition:
         case "versus_noun_windows":
             more, noun = core.leaf("MORE"), core.leaf("EN")
             draft = EventDraft(noun.first, noun.end, noun.meaning, noun=True)
-            events = ctx.events(done_to(ctx.names, core.leaf("GENV"), draft), ALWAYS)
+            general = core.edge("GENV")
+            events = ctx.events(done_to(ctx.names, general, draft) if general is not None else draft, ALWAYS)
             one, two = (Count(replace(events, window=w)) for w in ctx.two_windows(core.own("WIN")))
             return Versus(one, more.meaning, two)
         case "versus_values":
@@ -96,9 +97,13 @@ def condition_of(ctx: Context, core: Tree) -> Condition:
             return Versus(sides[0], more.meaning, sides[1])
         case "spent_versus":
             more = core.leaf("MORE")
-            wins = ctx.two_windows(core.own("WIN"))
-            need_orders(ctx, core)
-            left, right = (Spend(Events(ORDER, (), w)) for w in wins)
+            noun, obj = core.edge("EN", "TAIL"), core.tree(*OBJECTS)
+            if noun is None:
+                need_orders(ctx, core)
+            left, right = (
+                money_of(ctx, noun, w) if noun is not None else Spend(orders(ctx, obj, w))
+                for w in ctx.two_windows(core.own("WIN"))
+            )
             return Versus(left, more.meaning, right)
         case "spent_average":
             need_orders(ctx, core)

@@ -13,7 +13,7 @@ from itertools import pairwise, zip_longest
 from grammar import lexicon
 from grammar.context import Context
 from grammar.draft import Clause, EventDraft, Link, Negation, Quant, Refused, Timing, Tree, refusal
-from grammar.event_drafts import gaps_of, is_of_a_number, objects_apart
+from grammar.event_drafts import gaps_of, is_of_a_number, objects_apart, take_args
 from grammar.events import Mention, resolve_mention
 from grammar.mentions import Edge, EventHit, every_one
 from grammar.names import Candidate, stem
@@ -152,8 +152,9 @@ def _attach_keyed(ctx: Context, clauses: list[Clause]) -> None:
 
 def _keyed_clause(ctx: Context, clause: Clause, event: Clause | None) -> Condition | None:
     """A keyed condition that stands as a clause: a filter of the event before it (then None), or an attribute."""
-    tree = clause.keyed
-    assert tree is not None
+    assert clause.keyed is not None
+    beside = clause.keyed.tree("beside")
+    tree = Tree(clause.keyed.name, tuple(c for c in clause.keyed.children if c is not beside))
     key = tree.leaf("KEY", "PKEY")
     attribute = attribute_keys(key)
     draft = event.event if event is not None else None
@@ -179,7 +180,9 @@ def _keyed_clause(ctx: Context, clause: Clause, event: Clause | None) -> Conditi
             possible = False
     if possible and draft is not None:
         draft.objects.append(tree)
-        draft.end = max(draft.end, tree.end)
+        if beside is not None:  # "resolved a ticket whose priority is low on mobile this week"
+            take_args(ctx.names, draft, beside.trees())
+        draft.end = max(draft.end, clause.keyed.end)
         return None
     if not attribute:
         holders = sorted({k.event for k in key.meaning if k.event}) if key.meaning != "product" else []
@@ -187,6 +190,8 @@ def _keyed_clause(ctx: Context, clause: Clause, event: Clause | None) -> Conditi
         raise refusal(
             key, f'No attribute "{ctx.text(key)}" is known{where}.', "unknown key" if not holders else "wrong key"
         )
+    if beside is not None:
+        raise refusal(beside, f'"{ctx.text(beside)}" has no event to belong to.')
     if tree.name == "keyed_bound":
         bound = tree.leaf("BOUND", "NUM")
         return attribute_bound(ctx, key, attribute[0], bound.meaning.bound)

@@ -82,7 +82,7 @@ IRREGULAR_STEMS = {
     "animal": "animal", "journal": "journal", "portal": "portal", "proposal": "proposal", "signal": "signal", "tutorial": "tutorial",
     "complaint": "complain", "complaints": "complain", "analysis": "analys", "analyses": "analys", "login": "login", "logged": "log", "logging": "log",
     "logins": "login", "signup": "signup", "signups": "signup", "checkout": "checkout", "checkin": "checkin", "wishlist": "wishlist", "wishlisted": "wishlist",
-    "prescription": "prescrib", "prescriptions": "prescrib", "attendance": "attend", "enrolment": "enrol", "enrollment": "enrol", "enrolled": "enrol",
+    "prescription": "prescrib", "prescriptions": "prescrib", "attendance": "attend", "attendee": "attend", "attendees": "attend", "enrolment": "enrol", "enrollment": "enrol", "enrolled": "enrol",
     "enroll": "enrol", "enrol": "enrol", "deposit": "deposit", "visitor": "visit", "visit": "visit", "admission": "admit", "admitted": "admit",
     "personal": "personal", "conversion": "convert", "expiry": "expir", "expiration": "expir", "dispute": "disput", "entry": "enter", "entries": "enter", "usage": "us", "uses": "us",
     "quizzes": "quiz", "inquiry": "inquir", "enquiry": "inquir", "enquired": "inquir", "enquire": "inquir", "upgrader": "upgrad", "purchaser": "purchas",

@@ -869,12 +869,18 @@ _VISITS = tuple(
 
 
 def _bare_windows(table: _Table, i: int) -> None:
-    """A month or a year behind a comma, at the end of the question, is a window: "helmet buyers, 2026"."""
+    """A month or a year behind a comma, at the end of the question, is a window, and beside another behind "than":
+    "helmet buyers, 2026", "more in 2026 than 2025"."""
     lows = table.lows
     if i and lows[i - 1] == "," and i + 3 >= len(lows):
         found = _windows(["in", *lows[i:]])
         if found:
             table.put("WIN", i, len(lows), found)
+    if i and lows[i - 1] == "than" and any(i - 1 in edges.get("WIN", ()) for edges in table.at[: i - 1]):
+        for end in range(i + 1, min(i + 3, len(lows) + 1)):  # "more in 2026 than 2025", "in June 2026 than June 2025"
+            found = _windows(["in", *lows[i:end]])
+            if found:
+                table.put("WIN", i, end, found)
 
 
 _OR_OF_TIMES = frozenset({"in", "on", "during"})

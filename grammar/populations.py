@@ -58,7 +58,8 @@ NMODS = frozenset(
     """place place_aged place_outside
     age age_bare tagged named has_key lacks_key bound_key measure_bound measure_average with_event
     without_event inactive active basket boolean boolean_not keyed keyed_bound birth when of_object lapsed favourite
-    whose_extreme versus_nouns born on_plan neither_mods value_key_is signed_up in_segment has_keys lacks_keys
+    whose_extreme versus_nouns
+    versus_noun_windows measure_versus born on_plan neither_mods value_key_is signed_up in_segment has_keys lacks_keys
     any_keys lacks_all value_key_not measure_share rank_in_share measure_than measure_than_all event_share""".split()
 )
 _CLAIMS = frozenset({"event", "spent", "signed_up"})  # what somebody did, and is called for
