@@ -97,11 +97,11 @@ def condition_of(ctx: Context, core: Tree) -> Condition:
             return Versus(sides[0], more.meaning, sides[1])
         case "spent_versus":
             more = core.leaf("MORE")
-            noun, obj = core.edge("EN", "TAIL"), core.tree(*OBJECTS)
-            if noun is None:
+            paid, bought = core.edge("EN", "TAIL"), core.tree(*OBJECTS)
+            if paid is None:
                 need_orders(ctx, core)
             left, right = (
-                money_of(ctx, noun, w) if noun is not None else Spend(orders(ctx, obj, w))
+                money_of(ctx, paid, w) if paid is not None else Spend(orders(ctx, bought, w))
                 for w in ctx.two_windows(core.own("WIN"))
             )
             return Versus(left, more.meaning, right)

@@ -513,7 +513,7 @@ class _Parts:
     def count_distinct(self, tree: Tree) -> None:
         quant = tree.tree("quant")
         thing, key = tree.edge("THING"), tree.edge("KEY")
-        tree.edge("DISTINCT")
+        different = tree.edge("DISTINCT")
         if quant is None:
             raise self.refuse(tree, "It is not said how many different ones.")
         self.quant = quant_bound(next(quant.edges()))
@@ -527,6 +527,8 @@ class _Parts:
         self.not_a_key(tail)
         if key is not None:
             found = self.counted_keys(key, tree.tree("prep"))
+            if different is None and any("text" not in k.holds for k in found):
+                raise self.refuse(tree, "It is not said to be a number of different ones.")
         else:
             found = self.noun_keys(tail) if tail is not None else []
         chosen = [p for p in properties(found) if p.level == "item"] or list(properties(found))

@@ -719,6 +719,8 @@ def _written(table: _Table) -> None:
                 if category == "NAMED" and first < len(words) and words[first].low in ("by", "after", "for"):
                     continue  # "called by an agent"
                 while first < len(words) and words[first].low in ("the", "a", "an", "word"):
+                    if category != "NAMED" and (first + 1 == len(words) or _ends_text(at[first + 1])):
+                        break  # "starts with A"
                     first += 1
                 if category == "NAMED" and first < len(words) and not at[first].keys().isdisjoint(_NO_NAME):
                     continue  # "called last week", "named other than Otto"
