@@ -14,7 +14,7 @@ from grammar import lexicon
 from grammar.context import Context
 from grammar.draft import Clause, EventDraft, Link, Negation, Quant, Refused, Timing, Tree, refusal
 from grammar.event_drafts import gaps_of, is_of_a_number, objects_apart, take_args
-from grammar.events import Mention, resolve_mention
+from grammar.events import Mention, rates, resolve_mention
 from grammar.mentions import Edge, EventHit, every_one
 from grammar.names import Candidate, stem
 from grammar.predicates import abandoned
@@ -849,6 +849,11 @@ def _share_objects(ctx: Context, clauses: list[Clause]) -> None:
             continue
         shared = [t for t in after.event.objects if t.name in _SHARED and not (draft.objects and t.name == "prepared")]
         shared = [t for t in shared if t.name != "amount" or not after.event.summed]  # a sum is of what was summed up
+        if rates(ctx.names, after.event) and not rates(ctx.names, draft):  # "viewed and rated the lamp below 3"
+            of_things = next((t for t in shared if t.edge("THING") is not None and t.trees("objpost")), None)
+            if of_things is not None:
+                raise refusal(of_things, f'"{ctx.text(of_things)}": what they cost, or what they were rated?', "vague")
+            shared = [t.without("objpost", "score") for t in shared if t.name not in ("amount", "score", "stars")]
         mine = {h.event for h in draft.hit.candidates}
         theirs = [t for t in after.event.tails if mine.isdisjoint(c.event for c in t.meaning.candidates)]
         if theirs or (nouns and not nouns <= set().union(*(ctx.names.stems(event) for event in mine))):
@@ -913,7 +918,7 @@ def _that_fit(
     objects = [t for t in shared if t.name in ("obj", "ref")]
     if whole is not None or not (objects or tails):
         return whole
-    bare = [Tree(t.name, tuple(c for c in t.children if c not in t.trees("objpost", "score"))) for t in objects]
+    bare = [t.without("objpost", "score") for t in objects]
     found = tried(objects) or tried(bare)
     for tree in shared:
         more = tried([*found[0], tree]) if found is not None and tree not in objects else None

@@ -79,6 +79,10 @@ class Tree:
         """Whether an own leaf is of one of the categories; it is made use of."""
         return self.edge(*categories) is not None
 
+    def without(self, *names: str) -> Tree:
+        """The same, but for the own subtrees of these names."""
+        return Tree(self.name, tuple(c for c in self.children if isinstance(c, Edge) or c.name not in names))
+
     def fresh(self) -> Tree:
         """A copy of which nothing has been made use of."""
         return Tree(self.name, tuple(c.fresh() if isinstance(c, Tree) else _unused(c) for c in self.children))

@@ -20,7 +20,7 @@ from grammar.when import Within
 OBJECTS = ("obj", "ref", "one", "same", "another", "text_object", "distinct_key", "distinct_thing")
 _PARTS = frozenset(  # of a mention; see events
     """stars prepared keyed keyed_bound amount has_property value_key named_thing dated only_items in_key counted_tail
-    duration_arg flagged other_things measured that_is""".split()
+    duration_arg flagged other_things measured that_is score""".split()
 ).union(OBJECTS)
 
 

@@ -107,6 +107,11 @@ SCORES = ("rating", "score", "stars")  # what a rating is called
 # ── mentions ──────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
+def rates(names: Names, draft: EventDraft) -> bool:
+    """Whether something is rated: "rated it 4", "gave a rating of 4". A number beside it is the score."""
+    return any(stem(word.low) == "rat" for word in names.lattice.words[draft.first : min(draft.end, draft.first + 3)])
+
+
 def resolve_mention(names: Names, draft: EventDraft, windows: Callable[[Edge], Window]) -> list[Mention]:
     """The readings of a mention: those of the best tier of candidates with any. Refused where there is none."""
     if draft.hit is None and draft.tails:  # "active pledges"
@@ -249,7 +254,7 @@ def _for_event(names: Names, draft: EventDraft, event: str | None, windows: Call
         parts.values_before(tree, draft.noun)
     parts.noun = draft.noun or draft.nominal
     parts.thing = draft.about_product
-    parts.rated = stem(names.lattice.words[draft.first].low) == "rat"
+    parts.rated = rates(names, draft)
     for n, tree in enumerate(draft.objects):
         follows = past_fillers(names.lattice, tree.end)
         before_noun = any(t.first == follows and not _linked(names, t) for t in draft.tails) or any(
@@ -370,6 +375,8 @@ class _Parts:
                 self.another = True
             case "text_object":
                 self.text(tree)
+            case "score":
+                self.score(tree)
             case "distinct_key" | "distinct_thing":
                 self.count_distinct(tree)
             case "prepared":
@@ -1006,7 +1013,7 @@ class _Parts:
 
     def score(self, tree: Tree) -> None:
         """ "rated a product 5": the one score of the event."""
-        edge, scores = tree.leaf("NUM"), self.scores()
+        edge, scores = tree.leaf("NUM", "BOUND"), self.scores()
         if not self.rated or len(scores) != 1 or edge.meaning.currency is not None:
             raise self.refuse(edge, f'It is not said what "{self.names.text(edge)}" measures.', "vague")
         self.options.append([(Filter(properties(scores), Numeric(edge.meaning.bound)),)])

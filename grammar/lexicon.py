@@ -234,7 +234,7 @@ def _everyday() -> dict[str, tuple[tuple[Phrase, Form, str], ...]]:
         ),
         (
             "product-reviewed",
-            "reviewed|review|reviews|reviewing|rated|rate|rates|rating|wrote review|wrote reviews|written review|written reviews|write review|left review|left reviews|leave review|gave review|gave reviews|wrote review of|posted review|posted reviews",
+            "reviewed|review|reviews|reviewing|rated|rate|rates|rating|wrote review|wrote reviews|written review|written reviews|write review|left review|left reviews|leave review|gave review|gave reviews|wrote review of|posted review|posted reviews|gave rating|gave ratings|give rating|given rating|left rating|left ratings|leave rating",
             "review|reviews|product review|product reviews",
             "reviewers|reviewer|raters",
         ),

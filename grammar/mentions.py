@@ -633,7 +633,8 @@ def _texts(table: _Table, question: str) -> None:
     """After a verb of searching, the words up to the next link or window are the text that was searched."""
     words, at = table.words, table.at
     for i, edges in enumerate(at):
-        searches = [e for e in edges.get("EV", {}).values() if _is_search(e)]
+        whose = any(i in before.get("WHOSE", ()) for before in at[:i])  # "whose search returned nothing"
+        searches = [e for e in edges.get("EV", {}).values() if _is_search(e) and not whose]
         nouns = (e for e in edges.get("EN", {}).values() if _is_search(e) and e.end < len(words))
         searches.extend(e for e in nouns if words[e.end].low == "for")
         if not searches:
