@@ -311,7 +311,7 @@ def per_time(ctx: Context, tree: Tree, population: Condition, output: Output) ->
             counted = TimeBreakdown(part.meaning, events, "spend")
         case Value("total", Spend(events, False)):
             counted = TimeBreakdown(part.meaning, events, Summary("total", ORDER_VALUE))
-        case CountUsers() if part.category == "TIMEPART":
+        case CountUsers() if part.category == "TIMEPART" or ctx.text(part).casefold().startswith("each"):
             population, events = _one_event(ctx, tree, population)
             counted = TimeBreakdown(part.meaning, events, "contacts")
         case _:

@@ -15,7 +15,7 @@ from grammar.context import Context
 from grammar.draft import Clause, EventDraft, Link, Negation, Quant, Refused, Timing, Tree, refusal
 from grammar.event_drafts import gaps_of, is_of_a_number, objects_apart, take_args
 from grammar.events import Mention, rates, resolve_mention
-from grammar.mentions import Edge, EventHit, every_one
+from grammar.mentions import Edge, EventHit, ValueHit, every_one
 from grammar.names import Candidate, stem
 from grammar.predicates import abandoned
 from grammar.profile import attribute_alternatives, attribute_bound, attribute_keyed, attribute_keys
@@ -343,6 +343,8 @@ def _fill_gaps(ctx: Context, clauses: list[Clause]) -> None:
         if other:
             raise refusal(other[0], "This has no part after a negation.")
         prep = next(iter(clause.gap.own(*_PREPS)), None)
+        if prep is None and vlist is not None and said is not None:
+            prep = _led_alike(model, vlist)
         counted = clause.gap.tree("quant")
         if counted is not None:  # "booked two huts in 2025 and one in 2026"
             copied.objects = [_recounted(t, counted) for t in model.objects]
@@ -445,6 +447,18 @@ def _is_timed_too(ctx: Context, clause: Clause, before: Clause | None) -> None:
     plain = draft is not None and not draft.pre and all(t.name == "obj" for t in draft.objects)
     if before is None or draft is None or not plain or not draft.objects or not draft.time.windows or before.negation:
         raise refusal(clause, f'"{ctx.text(clause)}" has no verb.')
+
+
+def _led_alike(model: EventDraft, vlist: Tree) -> Edge | None:
+    """The preposition of what was said last of an event, where it holds a value of the same key: "logged in from Chrome
+    but not Safari"."""
+    last = model.objects[-1] if model.objects else None
+    if last is None or last.name != "prepared":
+        return None
+    one, other = (
+        {v.key for e in t.leaves() if isinstance(e.meaning, ValueHit) for v in e.meaning.values} for t in (last, vlist)
+    )
+    return next(last.part("prep").leaves()) if one & other else None
 
 
 def _led_otherwise(draft: EventDraft, prep: Edge) -> list[Tree]:

@@ -91,6 +91,9 @@ def enp_draft(names: Names, enp: Tree) -> EventDraft:
         child = pre.child()
         if (isinstance(child, Tree) or child.category == "KEY") and past_fillers(names.lattice, child.end) != child.end:
             raise refusal(child, f'"{names.text(child)}" stands apart from what it tells of.')  # "5 friends a referral"
+        if isinstance(child, Tree) and child.name == "vkey":  # "high priority tickets"
+            draft.objects.append(Tree("value_key", child.children))
+            continue
         size = next((e for e in child.leaves() if names.text(e) in _SIZES), None) if isinstance(child, Tree) else None
         if size is not None:  # where a variant is called Large
             raise refusal(size, f'Is "{names.text(size)}" meant as a name? Then it is written in quotes.', "vague")
@@ -99,6 +102,8 @@ def enp_draft(names: Names, enp: Tree) -> EventDraft:
         elif child.category == "WINADJ":
             draft.time = draft.time.at(replace(child, category="WIN"))
         elif child.category == "KEY":
+            if any(isinstance(c, Tree) and c.end == child.first for t in enp.trees("enpre") for c in t.children):
+                raise refusal(child, f'"{names.text(child)}" is of the value before it.')
             if "AGG" in names.lattice.at[child.first]:
                 raise refusal(child, f'"{names.text(child)}" of what?')  # "total orders"
             draft.objects.append(Tree("has_property", (child,)))

@@ -306,6 +306,7 @@ def _lattice(
         _time(table, i)
         _names(table, i, names, occurring)
         _part_of_day(table, i)
+        _state(table, i)
         _visits(table, i, occurring)
         _adjectives(table, i)
         _bare_windows(table, i)
@@ -543,6 +544,18 @@ def _part_of_day(table: _Table, i: int) -> None:
         del wins[i + 1]
         if not wins:
             del table.at[i]["WIN"]
+
+
+def _state(table: _Table, i: int) -> None:
+    """A word for how something is, that is a verb too, is none behind what says that somebody has it: "has an open
+    ticket" does not say that they opened it."""
+    before = next((low for low in reversed(table.lows[:i]) if low not in _ARTICLES), "")
+    if table.lows[i] == "open" and (before in _HAVING or numbers.number_at([before], 0) is not None):
+        for category in ("EV", "GENV"):
+            table.at[i].pop(category, None)
+
+
+_HAVING = frozenset("have has had having with without no".split())
 
 
 def _time(table: _Table, i: int) -> None:

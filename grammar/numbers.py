@@ -392,7 +392,8 @@ def _different(words: Sequence[str], i: int) -> tuple[int, Regularity] | None:
     k = j
     while k < len(words) and words[k] in ("different", "distinct", "unique", "separate", "calendar"):
         k += 1
-    if k > j and k < len(words) and words[k] in _UNITS:
+    on_days = words[i] == "on" and words[k : k + 1] in (["days"], ["day"])  # "on at least 5 days"
+    if (k > j or on_days) and k < len(words) and words[k] in _UNITS:
         return k + 1, Regularity("periods", _UNITS[words[k]], bound[1].bound)
     return None
 

@@ -219,10 +219,10 @@ def unknown(names: Names, edge: Edge, event: str | None, keys: Sequence[Key] | N
         held = next((v.key for v in edge.meaning.values if v.key.event == event), edge.meaning.values[0].key)
         if keys and event and held.event == event:
             return Refused(
-                "wrong key", edge.first, edge.end, f'"{text}" is a {held.name} of {event}, no {keys[0].name}.'
+                "wrong key", edge.first, edge.end, f'"{text}" is a value of {held.name} of {event}, no {keys[0].name}.'
             )
         if keys and held.event is None:
-            reason = f'No {" or ".join(k.name for k in keys[:3])} is "{text}"; it is a {held.name}.'
+            reason = f'No {" or ".join(k.name for k in keys[:3])} is "{text}"; it is a value of {held.name}.'
             return Refused("unknown value", edge.first, edge.end, reason)
         place = f"the {held.name} of {held.event}" if held.event else f"the attribute {held.name}"
         return Refused(
