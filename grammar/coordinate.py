@@ -775,7 +775,7 @@ def _denied_so(ctx: Context, head: Clause, clause: Clause) -> bool:
         raise refusal(clause, f'"{ctx.text(clause)}" is a verb here.')
     if clause.bare or clause.excluded or negation.tense == "be" or word in _FINITE:
         return False
-    past, participle = _in_the_past(word), word.endswith("ing")
+    past, participle = in_the_past(word), word.endswith("ing")
     if negation.tense == "bare":
         return participle
     if past or participle or singular(word) != word:
@@ -792,10 +792,11 @@ _FINITE = frozenset("is are was were has had am".split())
 
 def _is_past(ctx: Context, draft: EventDraft) -> bool:
     """Whether the verb has a past form."""
-    return _in_the_past(ctx.names.lattice.words[draft.first].low)
+    return in_the_past(ctx.names.lattice.words[draft.first].low)
 
 
-def _in_the_past(word: str) -> bool:
+def in_the_past(word: str) -> bool:
+    """Whether a word is a verb in the past: "bought", "logged"."""
     if word.endswith(_OF_NOUNS):
         return False
     irregular = word in lexicon.IRREGULAR_STEMS and lexicon.IRREGULAR_STEMS[word] != word and stem(word) != word
@@ -943,7 +944,7 @@ def _that_fit(
 def _is_passive(ctx: Context, draft: EventDraft) -> bool:
     """Whether the noun of an event stands before its verb: "a ride booked"."""
     words = ctx.names.lattice.words[draft.first : draft.end]
-    return len(words) > 1 and _in_the_past(words[-1].low)
+    return len(words) > 1 and in_the_past(words[-1].low)
 
 
 def _share_ways(ctx: Context, here: Clause, after: Clause) -> None:

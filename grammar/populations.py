@@ -11,7 +11,7 @@ from grammar.combine import join_clauses
 from grammar.comparisons import ranking
 from grammar.conditions import condition_of
 from grammar.context import Context, Head
-from grammar.coordinate import attach_windows, reach_over_list
+from grammar.coordinate import attach_windows, in_the_past, reach_over_list
 from grammar.draft import Clause, EventDraft, Link, Negation, Quant, Refused, Tree, refusal
 from grammar.event_drafts import event_draft, said_event, take_args, take_pre
 from grammar.mentions import Edge, EventHit, ValueHit, every_one, everyday
@@ -55,12 +55,11 @@ RELATIVES = frozenset({"group", "who", "who_then", "whose_", "bywhom", "aside", 
 _HAPPENINGS = frozenset({"signed_up", "abandoned", "came_back", "stopped", "moved_segment"})
 _EVENT_NMODS = frozenset({"with_event", "without_event", "active"})
 NMODS = frozenset(
-    """place place_aged place_outside
-    age age_bare tagged named has_key lacks_key bound_key measure_bound measure_average with_event
-    without_event inactive active basket boolean boolean_not keyed keyed_bound birth when of_object lapsed favourite
-    whose_extreme versus_nouns
-    versus_noun_windows measure_versus born on_plan neither_mods value_key_is signed_up in_segment has_keys lacks_keys
-    any_keys lacks_all value_key_not measure_share rank_in_share measure_than measure_than_all event_share""".split()
+    """place place_aged place_outside age age_bare tagged named has_key lacks_key bound_key measure_bound
+    measure_average with_event without_event inactive active basket boolean boolean_not keyed keyed_bound birth
+    when of_object lapsed favourite whose_extreme versus_nouns versus_noun_windows versus_average measure_versus
+    born on_plan neither_mods value_key_is signed_up in_segment has_keys lacks_keys any_keys lacks_all
+    value_key_not measure_share rank_in_share measure_than measure_than_all event_share""".split()
 )
 _CLAIMS = frozenset({"event", "spent", "signed_up"})  # what somebody did, and is called for
 _RANKS_OF = frozenset({"rank_spenders_of", "rank_by", "rank_most", "rank_most_spent", "rank_most_of", "rank_highest"})
@@ -1005,7 +1004,12 @@ def _linked(ctx: Context, tree: Tree) -> list[Clause]:
     }
     comma = link_tree.edge("COMMA") is not None
     pronoun = link_tree.edge("PRON")
-    also = link_tree.edge("ALSO") is not None
+    adverb = link_tree.edge("ALSO")
+    also = adverb is not None
+    if adverb is not None and ctx.text(adverb).casefold() == "still":  # "and still log in"
+        vp = unit.tree(*VPS)
+        if vp is None or not _in_spite(ctx, vp, opens=False):
+            raise refusal(adverb, _STILL, "vague")
     link = Link(kinds[link_tree.name], comma, also)  # type: ignore[arg-type]
     inner = unit.trees()
     while_ = link_tree.edge("BUT")
@@ -1153,8 +1157,8 @@ def _verb_phrase(ctx: Context, tree: Tree, link: Link, who: bool) -> list[Clause
         negation = replace(negation, tense="perfect")
     also = any(e.category == "ALSO" for e in auxiliaries) or tree.has("ALSO")
     still = next((e for e in auxiliaries if ctx.text(e).casefold() == "still"), None)
-    if still is not None and negation is None and link.kind in ("start", "loose"):
-        raise refusal(still, "Whether they still do is not known: say in what time.", "vague")
+    if still is not None and not _in_spite(ctx, tree, opens=link.kind in ("start", "loose")):
+        raise refusal(still, _STILL, "vague")
     if tree.name == "vp_be":
         auxiliaries = [*auxiliaries, *(e for e in tree.children if isinstance(e, Edge))]
     if also or (auxiliaries and link.comma and link.kind in ("and", "but")):
@@ -1180,6 +1184,17 @@ def _verb_phrase(ctx: Context, tree: Tree, link: Link, who: bool) -> list[Clause
     clause.both = tree.has("BOTH")
     clause.first, clause.end = tree.first, tree.end
     return [clause]
+
+
+def _in_spite(ctx: Context, vp: Tree, *, opens: bool) -> bool:
+    """Whether "still" says nothing of its own: "still haven't ordered", "still has none", and in spite of what stands
+    before it "but still bought"."""
+    denied = any(leaf.category in ("NEG", "NONE", "WITHOUT") for leaf in vp.leaves())
+    core = vp.trees()[-1]
+    return denied or (not opens and (vp.name == "vp_be" or in_the_past(ctx.names.lattice.words[core.first].low)))
+
+
+_STILL = "Whether they still do is not known: say in what time."
 
 
 def _core(ctx: Context, core: Tree, link: Link, who: bool, negation: Negation | None, perfect: bool = True) -> Clause:
