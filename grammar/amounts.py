@@ -27,7 +27,8 @@ from grammar.values import ORDER, is_number, properties
 
 def times_done(ctx: Context, tree: Tree) -> tuple[Condition, Output]:
     """ "how many times did gold members log in", "how many times was a bell viewed": the number of the events."""
-    whom, whose = tree.tree("np"), [t for t in tree.trees() if t.name in (*NMODS, *RELATIVES)]
+    whom, verb = tree.tree("np"), tree.tree("evhead") or tree.leaf("EV")
+    whose = [t for t in tree.trees() if t.name in (*NMODS, *RELATIVES) and t.first < verb.first]
     said = [t for t in tree.trees() if t is not whom and t not in whose and t.name != "vlist"]
     among = described(ctx, whom, whose)
     if whom is None:
@@ -72,8 +73,8 @@ def amount_done(ctx: Context, tree: Tree) -> tuple[Condition, Output]:
     """ "how many red shirts did gold members buy", "how many nights were booked by women": of products as in section 4,
     of a value its events, of a number of the event the sum."""
     whom, by = tree.tree("np"), tree.tree(*POPULATIONS)
-    whose = [t for t in tree.trees() if t.name in (*NMODS, *RELATIVES)]
     verb, key, thing = tree.leaf("EV", "SOLD"), tree.edge("KEY"), tree.edge("THING")
+    whose = [t for t in tree.trees() if t.name in (*NMODS, *RELATIVES) and t.first < verb.first]
     if verb.category == "SOLD":
         need_orders(ctx, verb)
         verb = replace(verb, category="EV", meaning=everyday(ORDER))

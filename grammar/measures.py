@@ -140,7 +140,9 @@ def orders(ctx: Context, obj: Tree | None, window: Window) -> Events:
 
 def measured_events(ctx: Context, tree: Tree, window: Window) -> Events:
     """The events that are counted, in the window of the measure."""
-    if tree.has("ANYEVENTS"):
+    of_any = tree.edge("ANYEVENTS")
+    if of_any is not None:
+        check_any(ctx, of_any)
         return Events(None, (), window)
     draft = said_event(ctx.names, tree)
     return ctx.events(draft, _joined_window(ctx, draft, window), "window")
@@ -188,6 +190,14 @@ def aggregated(ctx: Context, tree: Tree, window: Window) -> tuple[Events, Proper
     if not found:
         raise refusal(key, f'"{ctx.text(key)}" holds no numbers.', "wrong key")
     return events, properties(found)[0]
+
+
+def check_any(ctx: Context, word: Edge) -> None:
+    """Refused where "events" may be those of a type whose name has the word, and not those of any type."""
+    said = stem(ctx.text(word).casefold())
+    named = [event.event for event in ctx.names.index.events if said in event.stems]
+    if named:
+        raise refusal(word, f'"{ctx.text(word)}": of any type, or {named[0]}?', "vague")
 
 
 def rank_measure(ctx: Context, tree: Tree, window: Window) -> Measure:

@@ -23,6 +23,7 @@ from grammar.context import Context, Head
 from grammar.draft import EventDraft, Tree, refusal
 from grammar.event_drafts import done_to, enp_draft, first_or_last, plain, same_event, take_args
 from grammar.measures import (
+    check_any,
     measure_of,
     need_orders,
     own_number,
@@ -216,7 +217,6 @@ def _asked(ctx: Context, tree: Tree) -> tuple[Condition, Output]:
         case "count_events":
             return _count_events(ctx, tree)
         case "count_any":
-            tree.own("ANYEVENTS")
             return _count_any_events(ctx, tree)
         case "count_actives":
             actives = tree.leaf("ACTIVES")
@@ -362,6 +362,7 @@ def _count_events(ctx: Context, tree: Tree) -> tuple[Condition, Output]:
 
 def _count_any_events(ctx: Context, tree: Tree) -> tuple[Condition, Output]:
     """ "how many events did gold members trigger last month": of any type."""
+    check_any(ctx, tree.leaf("ANYEVENTS"))
     draft = EventDraft(tree.first, tree.end, None)
     take_args(ctx.names, draft, [t for t in tree.trees() if t.name != "late" and not t.name.startswith("done_")])
     population = _by_whom(ctx, tree, draft)

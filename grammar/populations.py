@@ -13,7 +13,7 @@ from grammar.conditions import condition_of
 from grammar.context import Context, Head
 from grammar.coordinate import attach_windows, in_the_past, reach_over_list
 from grammar.draft import Clause, EventDraft, Link, Negation, Quant, Refused, Tree, refusal
-from grammar.event_drafts import event_draft, said_event, take_args, take_pre
+from grammar.event_drafts import done_to, enp_draft, event_draft, said_event, same_event, take_args, take_pre
 from grammar.mentions import Edge, EventHit, ValueHit, every_one, everyday
 from grammar.names import Candidate, stem
 from grammar.numbers import Amount
@@ -1111,6 +1111,14 @@ def _clauses(ctx: Context, tree: Tree, link: Link, who: bool) -> list[Clause]:
                 if ctx.text(general).casefold() not in _DONE:
                     raise refusal(general, f'"{ctx.text(general)}" is another event than its noun.')
             return [Clause(link, tree.first, tree.end, who, event=draft)]
+        case "bywhom" if (noun := tree.tree("enp")) is not None:  # "by whom at least 2 orders were placed"
+            draft, done = enp_draft(ctx.names, noun), tree.edge("GENV")
+            if done is not None:
+                done_to(ctx.names, done, draft)
+            else:
+                same_event(ctx.names, tree.leaf("EV"), draft)
+            take_args(ctx.names, draft, [t for t in tree.trees() if t is not noun])
+            return [Clause(link, tree.first, tree.end, who=True, event=draft)]
         case "bywhom":
             event, tail, quant = tree.leaf("EV"), tree.edge("TAIL"), tree.tree("quant")
             draft = EventDraft(tree.first, tree.end, event.meaning)
