@@ -8,8 +8,8 @@ from grammar import lexicon
 from grammar.context import Context
 from grammar.draft import EventDraft, Refused, Tree, refusal
 from grammar.event_drafts import event_draft, plain
-from grammar.measures import need_orders
-from grammar.mentions import Edge, EventHit, everyday
+from grammar.measures import need_orders, summed, summing
+from grammar.mentions import everyday
 from grammar.populations import NMODS, POPULATIONS, RELATIVES, described, population_of
 from grammar.query import (
     Condition,
@@ -22,7 +22,7 @@ from grammar.query import (
     Value,
     nodes,
 )
-from grammar.values import ORDER, is_number, properties
+from grammar.values import ORDER
 
 
 def times_done(ctx: Context, tree: Tree) -> tuple[Condition, Output]:
@@ -79,7 +79,7 @@ def amount_done(ctx: Context, tree: Tree) -> tuple[Condition, Output]:
         need_orders(ctx, verb)
         verb = replace(verb, category="EV", meaning=everyday(ORDER))
     if key is not None and key.meaning != "product":
-        verb = _summing(ctx, verb, key)
+        verb = summing(ctx, verb, key)
     args = [t for t in tree.trees() if t not in (whom, by) and t not in whose and t.name != "vlist"]
     draft = event_draft(ctx.names, Tree("event", (Tree("evhead", (verb,)), *args)))
     if tree.tree("vlist") is not None:
@@ -87,8 +87,7 @@ def amount_done(ctx: Context, tree: Tree) -> tuple[Condition, Output]:
     population = population_of(ctx, window_of_events(draft, by)) if by is not None else described(ctx, whom, whose)
     events = ctx.events(draft, ctx.draft_window(draft), "window")
     if key is not None and key.meaning != "product":
-        summed = dict.fromkeys(properties([k for k in key.meaning if k.event == events.event and is_number(k)]))
-        return population, Pooled("total", events, ctx.choose(list(summed), ctx.text(key)))
+        return population, Pooled("total", events, summed(ctx, key, events))
     if thing is None and key is None:
         return population, _units_or_events(events)
     if events.event not in lexicon.PRODUCT_EVENTS_QUANTITY:
@@ -96,19 +95,6 @@ def amount_done(ctx: Context, tree: Tree) -> tuple[Condition, Output]:
         assert noun is not None
         raise refusal(noun, f'"{ctx.text(noun)}": how many different ones, or how many events?', "vague")
     return population, Value("total", Quantity(events))
-
-
-def _summing(ctx: Context, verb: Edge, key: Edge) -> Edge:
-    """The verb as the events that have such a number."""
-    if key.end in ctx.names.lattice.at[key.first].get("EN", {}):
-        raise refusal(key, f'"{ctx.text(key)}" are events.')  # "how many points were redeemed": see own_number
-    own = [k for k in key.meaning if any(k.event == c.event for c in verb.meaning.candidates)]
-    summed = {k.event for k in own if is_number(k) and k.level == "event"}
-    if not own:
-        raise refusal(key, f'"{ctx.text(key)}" is no number of the events of "{ctx.text(verb)}".', "wrong key")
-    if not summed:
-        raise refusal(key, f'"{ctx.text(key)}": how many different ones, or how many events?', "vague")
-    return replace(verb, meaning=EventHit(tuple(c for c in verb.meaning.candidates if c.event in summed)))
 
 
 def window_of_events(draft: EventDraft, by: Tree) -> Tree:

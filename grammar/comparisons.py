@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Literal
 
@@ -20,7 +21,19 @@ from grammar.event_drafts import (
     take_args,
     take_pre,
 )
-from grammar.measures import MEASURES, in_currency, in_unit, measure_of, money_of, need_orders, orders, rank_measure
+from grammar.measures import (
+    MEASURES,
+    in_currency,
+    in_unit,
+    measure_of,
+    money_of,
+    need_orders,
+    orders,
+    own_number,
+    rank_measure,
+    summed,
+    summing,
+)
 from grammar.mentions import Edge, EventHit, ValueHit
 from grammar.names import Candidate, name_stems, stem
 from grammar.numbers import Top
@@ -157,20 +170,36 @@ def versus_windows(ctx: Context, core: Tree) -> Condition:
     more = core.leaf("MORE")
     wins = ctx.two_windows(core.own("WIN"))
     draft = event_draft(ctx.names, core)
+    if core.has("KEY"):
+        verb = core.part("evhead").leaf("EV")
+        draft.hit = summing(ctx, verb, core.leaf("KEY")).meaning
     draft.tails.extend(core.own("TAIL"))
     _is_led(ctx, core, draft, more)
     noun = core.edge("EN")
     if noun is not None:
         same_event(ctx.names, noun, draft)
     events = ctx.events(draft, ALWAYS)
-    thing = core.edge("THING")
+    thing, key = core.edge("THING"), core.edge("KEY")
+    if key is not None:  # "booked more nights in 2026 than in 2025"
+        of = summed(ctx, key, events)
+        first, second = (Aggregate("total", replace(events, window=w), of) for w in wins)
+        return Versus(first, more.meaning, second)
     if thing is not None and ctx.text(thing).casefold() in _UNITS:  # "more units in 2026 than in 2025"
         if events.event not in lexicon.PRODUCT_EVENTS_QUANTITY:
             raise refusal(thing, f'{events.event} has no "{ctx.text(thing)}".', "wrong key")
         one, two = (Quantity(replace(events, window=w)) for w in wins)
         return Versus(one, more.meaning, two)
-    left, right = (Count(replace(events, window=w)) for w in wins)
+    said = [*draft.tails, *([noun] if noun is not None else [])]
+    counted = ctx.choose(_counts(ctx, events, said), ctx.text(core))
+    left, right = (replace(counted, events=replace(events, window=w)) for w in wins)
     return Versus(left, more.meaning, right)
+
+
+def _counts(ctx: Context, events: Events, nouns: Sequence[Edge]) -> list[Count | Aggregate]:
+    """How many events there are, and what they come to, where a noun of theirs names a number too: "the most
+    points"."""
+    owned = (own_number(ctx, noun, events) for noun in nouns)
+    return [Count(events), *(Aggregate("total", events, of) for of in owned if of is not None)]
 
 
 _UNITS = frozenset({"unit", "units", "piece", "pieces"})
@@ -392,11 +421,16 @@ def ranking(ctx: Context, tree: Tree, among: Condition) -> Rank:
             need_orders(ctx, tree)
             measure = Spend(orders(ctx, tree.tree(*OBJECTS), ctx.late(tree.trees("late"))))
         case "rank_most" | "rank_most_of":
-            word, general = tree.leaf("EV", "EN"), tree.edge("GENV")
+            word, general, key = tree.leaf("EV", "EN"), tree.edge("GENV"), tree.edge("KEY")
+            word = summing(ctx, word, key) if key is not None else word
             draft = EventDraft(word.first, tree.end, word.meaning, noun=word.category == "EN")
             draft = done_to(ctx.names, general, draft) if general is not None else draft
             take_args(ctx.names, draft, [t for t in tree.trees() if t.first > word.first])
-            measure = Count(ctx.events(draft, ctx.draft_window(draft), "window"))
+            events = ctx.events(draft, ctx.draft_window(draft), "window")
+            if key is not None:  # "booked the most nights"
+                measure = Aggregate("total", events, summed(ctx, key, events))
+            else:
+                measure = ctx.choose(_counts(ctx, events, (word, *draft.tails)), ctx.text(tree))
         case "rank_highest":
             measure = measure_of(ctx, tree.part(*MEASURES), ctx.late(tree.trees("late")))
             said = tree.edge("AGG")

@@ -330,6 +330,8 @@ def _fill_gaps(ctx: Context, clauses: list[Clause]) -> None:
             clause.gap = None
             continue
         model = before.event
+        if said is not None and vlist is not None and before.negation is not None:
+            raise refusal(clause, f'"{ctx.text(clause)}": neither of them, or not the first alone?', "vague")
         open_ = [c for c in clauses[:i] if c.event is not None and c is not before and not c.event.says_more()]
         if vlist is not None and open_ and before.link.kind in ("or", "and", "comma"):
             raise refusal(clause, f'"{ctx.text(clause)}": which of them?', "vague")  # "viewed or bought X but not Y"

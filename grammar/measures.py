@@ -223,6 +223,25 @@ def own_number(ctx: Context, noun: Edge, events: Events) -> Property | None:
     return properties(named)[0] if named else None
 
 
+def summing(ctx: Context, verb: Edge, key: Edge) -> Edge:
+    """The verb as the events that have such a number."""
+    if key.end in ctx.names.lattice.at[key.first].get("EN", {}):
+        raise refusal(key, f'"{ctx.text(key)}" are events.')  # "how many points were redeemed": see own_number
+    own = [k for k in key.meaning if any(k.event == c.event for c in verb.meaning.candidates)]
+    having = {k.event for k in own if is_number(k) and k.level == "event"}
+    if not own:
+        raise refusal(key, f'"{ctx.text(key)}" is no number of the events of "{ctx.text(verb)}".', "wrong key")
+    if not having:
+        raise refusal(key, f'"{ctx.text(key)}": how many different ones, or how many events?', "vague")
+    return replace(verb, meaning=EventHit(tuple(c for c in verb.meaning.candidates if c.event in having)))
+
+
+def summed(ctx: Context, key: Edge, events: Events) -> Property:
+    """The number of an event that a key names, to be added up."""
+    found = properties([k for k in key.meaning if k.event == events.event and is_number(k)])
+    return ctx.choose(list(dict.fromkeys(found)), ctx.text(key))
+
+
 def money_of(ctx: Context, said: Edge, window: Window) -> Measure:
     """The sum of the one money property of an event that a noun names."""
     options: list[Measure] = [

@@ -895,8 +895,16 @@ def _bare_windows(table: _Table, i: int) -> None:
     if i and lows[i - 1] == "than" and any(i - 1 in edges.get("WIN", ()) for edges in table.at[: i - 1]):
         for end in range(i + 1, min(i + 3, len(lows) + 1)):  # "more in 2026 than 2025", "in June 2026 than June 2025"
             found = _windows(["in", *lows[i:end]])
-            if found:
+            if found and _is_near(lows[i - 2], lows[end - 1]):
                 table.put("WIN", i, end, found)
+
+
+def _is_near(one: str, other: str) -> bool:
+    """Whether two years are near each other, if both are: "spent more in 2026 than 2000" may be of money."""
+    return not (one.isdecimal() and other.isdecimal()) or abs(int(one) - int(other)) <= _NEAR_YEARS
+
+
+_NEAR_YEARS = 10
 
 
 _OR_OF_TIMES = frozenset({"in", "on", "during"})

@@ -105,6 +105,9 @@ def query_of(ctx: Context, tree: Tree) -> Query:
     each = next((t for t in tails if t.name in ("per", "per_time")), None)
     population, output = _asked(ctx, _counted(ctx, ask, each) if each is not None else ask)
     if each is not None:
+        rhythm = next((leaf for leaf in ask.leaves() if leaf.category == "REG"), None)
+        if rhythm is not None and isinstance(output, CountUsers) and ctx.text(rhythm).casefold().startswith("each"):
+            raise refusal(rhythm, f'"{ctx.text(rhythm)}": on each of them, or for each of them?', "vague")
         population, output = _for_each(ctx, each, population, output)
         tails.remove(each)
     if tag is not None and any(w in ctx.text(tag) for w in ("buyer", "purchaser")):

@@ -63,6 +63,7 @@ NMODS = frozenset(
 )
 _CLAIMS = frozenset({"event", "spent", "signed_up"})  # what somebody did, and is called for
 _RANKS_OF = frozenset({"rank_spenders_of", "rank_by", "rank_most", "rank_most_spent", "rank_most_of", "rank_highest"})
+_RANKED_SO = ("rank_most", "rank_most_of", "rank_most_spent", "rank_highest")  # behind their noun
 _SUBJECTS = frozenset({"NEG", "WHO", "WHOSE", "PRON", "HAVE", "BE", "DO", "NONE", "NEITHER", "SPENT"})  # open a clause
 _DONE = frozenset("made placed done performed taken".split())  # say no more than the noun before them
 
@@ -116,6 +117,8 @@ def _populated(ctx: Context, tree: Tree, opening: Tree | None) -> Condition:
     first = [t for t in parts if t.name in VPS]
     rest = [t for t in parts if t.name in RESTS]
     several = next((t for t in parts if t.name == "nofpart"), None)
+    if np is not None and np.part("nphead").trees(*_RANKED_SO) and rest and not first:
+        _ranked_by_both(ctx, rest[0])
     if tree.name == "value_population":
         _no_noun(ctx, tree)
         named = _of_thing_done(ctx, tree)
@@ -297,6 +300,8 @@ def _two_subjects(ctx: Context, tree: Tree) -> Condition | None:
         link = rest.trees()[0].name
         if rest.name != "linked" or unit is None or np is None or link not in ("or_", "and_"):
             continue
+        if np.part("nphead").trees(*_RANKED_SO):  # "women or men who spent the most"
+            raise refusal(unit, f'"{ctx.text(unit)}": are those before it ranked too?', "vague")
         first = next((t for t in tree.trees() if t.name in ("np", "vlist", "vkey")), None)
         if first is None or any(t.tree("except") is not None or t.tree("without") is not None for t in rests[:k]):
             return None
@@ -412,6 +417,14 @@ def _all_used(ctx: Context, tree: Tree, used: Sequence[Tree | Edge | None]) -> N
     for child in tree.children:
         if not any(child is one for one in used):
             raise refusal(child, f'"{ctx.text(child)}" has no part here.')
+
+
+def _ranked_by_both(ctx: Context, rest: Tree) -> None:
+    """Refused where a noun goes on with what was ranked by: "users with the most orders and views"."""
+    unit = rest.tree("unit")
+    leaves = list(unit.leaves()) if unit is not None else []
+    if unit is not None and (unit.tree("step") is not None or "EN" in ctx.names.lattice.at[leaves[0].first]):
+        raise refusal(unit, f'"{ctx.text(unit)}": the most of them too, or any?', "vague")
 
 
 def _under_rank(conditions: list[Condition]) -> Condition:
