@@ -14,7 +14,7 @@ _TURNED = frozenset({"last", "this", "next", "previous"})  # before a name of a 
 def limit(words: Lattice, position: int) -> Refused | None:
     """Why the word at this position has no part in an answer, where a phrase round it says what cannot be asked."""
     for i in range(len(words.words)):
-        for find in (_night, _instant, _named_of_year, _percentage_of_events, _two_ways):
+        for find in (_night, _instant, _named_of_year, _percentage_of_events, _two_ways, _things):
             found = find(words, i)
             if found is not None and found.first <= position < found.end:
                 return found
@@ -86,4 +86,21 @@ def _two_ways(words: Lattice, i: int) -> Refused | None:
                     more = words.at[beyond] if beyond < len(words.at) else {}
                     last = max((e for c in ("KEY", "TIMEPART") for e in more.get(c, ())), default=beyond)
                     return Refused("unsupported", start, last, reason)
+    return None
+
+
+def _things(words: Lattice, i: int) -> Refused | None:
+    """ "which brands did women buy", "list the products bought by women": an answer lists contacts."""
+    starts = (past_fillers(words, start) for start in (i, *words.at[i].get("LEAD", ())))
+    for first in starts if i == 0 else ():
+        found = words.at[first] if first < len(words.at) else {}
+        for noun in (*found.get("KEY", ()), *found.get("PKEY", ()), *found.get("THING", ())):
+            behind = words.at[noun] if noun < len(words.at) else {}
+            done_by = any("BY" in words.at[end] for end in behind.get("EV", ()) if end < len(words.at))
+            if "DO" in behind or done_by:
+                said = words.text(first, noun)
+                reason = (
+                    f'"{said}" cannot be listed, but counted: "how many users bought each product", "top 5 products".'
+                )
+                return Refused("unsupported", first, len(words.words), reason)
     return None
