@@ -431,6 +431,9 @@ _FITTING = {  # of general verbs that do not fit every event of a noun, the verb
 _HAD = frozenset({"take", "go", "give", "place"})  # what happens is had, taken, gone for or given
 
 
+_EVERYDAY_PAIRS = tuple(row for rows in lexicon.EVERYDAY.values() for row in rows if len(row[0]) == 2)
+
+
 def done_to(names: Names, general: Edge, draft: EventDraft) -> EventDraft:
     """A noun beside a general verb that is also the verb of one of its events ("raised a ticket"): that event. A verb
     that is not quite general needs a noun that tells what was done ("placed a booking", but no "left a webinar")."""
@@ -439,6 +442,9 @@ def done_to(names: Names, general: Edge, draft: EventDraft) -> EventDraft:
         raise refusal(Tree("all", (general,)), f'"{names.text(general)} all" of them, or any?', "vague")
     verbs = [e for e in names.lattice.at[general.first].get("EV", {}).values() if e.end == general.end]
     done = {c.event for verb in verbs for c in verb.meaning.candidates}
+    noun_word = names.lattice.words[draft.end - 1].low
+    said = (stem(names.text(general).casefold()), stem(noun_word))  # "how many refunds did women get"
+    done |= {event for words, form, event in _EVERYDAY_PAIRS if form == "verb" and tuple(map(stem, words)) == said}
     kept = tuple(c for c in draft.hit.candidates if c.event in done)
     if kept:
         draft.hit = EventHit(kept)

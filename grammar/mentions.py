@@ -645,6 +645,7 @@ def _names(table: _Table, i: int, names: Index, occurring: frozenset[str]) -> No
 def _texts(table: _Table, question: str) -> None:
     """After a verb of searching, the words up to the next link or window are the text that was searched."""
     words, at = table.words, table.at
+    counted = any("HOWMANY" in edges for edges in at)
     for i, edges in enumerate(at):
         whose = any(i in before.get("WHOSE", ()) for before in at[:i])  # "whose search returned nothing"
         searches = [e for e in edges.get("EV", {}).values() if _is_search(e) and not whose]
@@ -668,6 +669,8 @@ def _texts(table: _Table, question: str) -> None:
         while first < len(words):
             end = first
             while end < len(words) and not words[end].quoted and _SEARCH_ENDS.isdisjoint(at[end]):
+                if counted and end > first and "DO" in at[end]:
+                    break  # "how many searches for shoes did women make"
                 if end > first and (_leads_elsewhere(at, end) or _done_otherwise(at, end)):
                     break
                 end += 1
@@ -777,7 +780,7 @@ def _ends_text(edges: dict[str, dict[int, Edge]]) -> bool:
 
 
 _OF_A_KEY = frozenset({"CONTAINS", "STARTS", "ENDS", "BE", "EQ"})
-_NO_SEARCH = _OF_A_KEY | {"BOUND"}
+_NO_SEARCH = _OF_A_KEY | {"BOUND", "DO", "HAVE"}
 _ENTER = frozenset("logged log logs logging signed sign checked check".split())
 _OF_NOW = (["this"], ["last"], ["today"], ["yesterday"])
 
