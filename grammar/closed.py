@@ -170,7 +170,7 @@ _ROWS: tuple[tuple[str, Any, str], ...] = (
     ("NEWW", None, "new|first time|brand new"),
     ("LAPSED", None, "lapsed|churned|lapsing"),
     ("INACTIVE", None, "inactive|not active|dormant|gone quiet|idle|no activity|silent|with no activity|without any activity|without activity|not been active|not been seen|not seen|no events|with no events|without any events|no event|with no event|without any event|no event at all|with no event at all|no events at all|with no events at all|not done anything|done nothing|did nothing|not do anything|no activity at all|without a single event|with zero events|zero events|not a single event|been inactive|gone silent"),
-    ("ACTIVE", None, "active|was active|were active|been active|seen|was seen|were seen|been seen|did anything|done anything|do anything|used the app|used our app|opened the app|open the app|opened our app|were on the app|was on the app|been on the app|on the app|on the platform|used the platform|used the product|used our product|use the app|use the product|use the platform|interacted with us|interact with us|engaged with us|engage with us|interacted with the brand|engaged with the brand|engaged with our brand|interacted with our brand|any activity|had any activity|did something|do something|any event|any events|some activity|used our platform|opened the product|opened the platform|opened our platform|were online|was online|showed any activity|visited us|visit us|did any event"),
+    ("ACTIVE", None, "active|active on the app|active on our app|active in the app|active on the platform|active on our platform|active in the product|was active|were active|been active|seen|was seen|were seen|been seen|did anything|done anything|do anything|used the app|used our app|opened the app|open the app|opened our app|were on the app|was on the app|been on the app|on the app|on the platform|used the platform|used the product|used our product|use the app|use the product|use the platform|interacted with us|interact with us|engaged with us|engage with us|interacted with the brand|engaged with the brand|engaged with our brand|interacted with our brand|any activity|had any activity|did something|do something|any event|any events|some activity|used our platform|opened the product|opened the platform|opened our platform|were online|was online|showed any activity|visited us|visit us|did any event"),
     ("CAMEBACK", None, "came back|come back|returned|return|coming back|returning|back|got back"),
     ("AWAY", None, "away|of absence|of inactivity|without activity|of silence|off|of being away|without any activity|being away|being inactive|inactive|gap|break|of no activity"),
     ("STOPPED", None, "stopped|quit|ceased|gave up|no longer|stop"),
@@ -251,7 +251,7 @@ LEADS = frozenset(
     my our know who's looking for what which are is was were do does don't also so ok okay now quickly quick
     create build set grab lookup look generate everyone's dear sir thanks thank help must should wanna
     gimme every i'd we'd i'm we're trying interested in those these any whole entire complete full down bring provide break down
-    hand over split breakdown print them that 've send someone anyone somebody anybody""".split()
+    hand over split breakdown print them that 've target reach send someone anyone somebody anybody""".split()
 )  # fmt: skip
 
 # Of these, a word of what could be is addressed to us ("could you", "I would like"), or it is said of the contacts.
@@ -268,6 +268,8 @@ LEAD_PAIRS: dict[str, frozenset[str]] = {
     "up": frozenset({"pull", "look", "bring"}),
     "down": frozenset({"break"}),
     "in": frozenset({"interested"}),
+    "target": frozenset({"to"}),
+    "reach": frozenset({"to"}),
     "to": frozenset({"want", "need", "like", "trying", "have"}),
     **dict.fromkeys(("someone", "anyone", "somebody", "anybody"), MODAL_LEADS),
 }
