@@ -9,8 +9,8 @@ from grammar.context import Context
 from grammar.draft import EventDraft, Refused, Tree, refusal
 from grammar.event_drafts import event_draft, plain
 from grammar.measures import need_orders, summed, summing
-from grammar.mentions import everyday
-from grammar.populations import NMODS, POPULATIONS, RELATIVES, described, population_of
+from grammar.mentions import ValueHit, everyday
+from grammar.populations import NMODS, POPULATIONS, RELATIVES, VPS, described, population_of
 from grammar.query import (
     Condition,
     CountEvents,
@@ -84,7 +84,7 @@ def amount_done(ctx: Context, tree: Tree) -> tuple[Condition, Output]:
     draft = event_draft(ctx.names, Tree("event", (Tree("evhead", (verb,)), *args)))
     if tree.tree("vlist") is not None:
         draft.objects.append(Tree("obj", tuple(c for c in tree.children if c in (tree.tree("vlist"), thing))))
-    population = population_of(ctx, window_of_events(draft, by)) if by is not None else described(ctx, whom, whose)
+    population = doers(ctx, draft, by) if by is not None else described(ctx, whom, whose)
     events = ctx.events(draft, ctx.draft_window(draft), "window")
     if key is not None and key.meaning != "product":
         return population, Pooled("total", events, summed(ctx, key, events))
@@ -97,7 +97,30 @@ def amount_done(ctx: Context, tree: Tree) -> tuple[Condition, Output]:
     return population, Value("total", Quantity(events))
 
 
-def window_of_events(draft: EventDraft, by: Tree) -> Tree:
+def doers(ctx: Context, draft: EventDraft, by: Tree) -> Condition:
+    """Who did what is counted: "by women". Refused where what stands behind them may be said of what they did."""
+    units = [t.part("unit") for t in by.trees() if t.name == "linked" and t.tree("unit") is not None]
+    for told in (one for part in (by, *units) for one in part.trees(*VPS, "befell")):
+        # "orders placed by women were cancelled", "... and cancelled"
+        raise refusal(told, f'"{ctx.text(told)}": the people, or what they did?', "vague")
+    np = by.tree("np")
+    aged = np.tree("agebare") if np is not None else None
+    for bound in aged.leaves() if aged is not None else ():
+        if bound.category == "BOUND" and bound.meaning.bound.value <= _NO_AGE:  # "reviews by women below 3"
+            raise refusal(bound, f'"{ctx.text(bound)}": their age, or what is said of what they did?', "vague")
+    if by.name == "value_population":
+        done = draft.may_be()
+        for edge in by.leaves():
+            held = edge.meaning.values if isinstance(edge.meaning, ValueHit) else ()
+            if any(v.key.event in done and v.key.level != "context" for v in held):  # "prescriptions issued by Dr. Rao"
+                raise refusal(edge, f'"{ctx.text(edge)}": who did it, or what is said of it?', "vague")
+    return population_of(ctx, _window_of_events(draft, by))
+
+
+_NO_AGE = 10  # in years
+
+
+def _window_of_events(draft: EventDraft, by: Tree) -> Tree:
     """ "how many orders were placed by women in August": the window at the end is that of the events. The rest."""
     trailing = by.children[-1]
     if not isinstance(trailing, Tree) or trailing.name != "when" or draft.time.windows:

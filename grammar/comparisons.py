@@ -257,7 +257,8 @@ def versus_average(ctx: Context, core: Tree) -> Condition:
     else:
         assert noun is not None
         draft = EventDraft(core.first, core.end, noun.meaning, noun=True)
-    measure = Count(ctx.events(draft, ctx.late(core.trees("late"))))
+    events = ctx.events(draft, ctx.late(core.trees("late")))
+    measure = ctx.choose(_counts(ctx, events, [*draft.tails, *([noun] if noun is not None else [])]), ctx.text(core))
     return Versus(measure, more.meaning, MeanOverContacts(measure))
 
 
@@ -307,6 +308,9 @@ def versus_nouns(ctx: Context, core: Tree) -> Condition:
 def versus_values(ctx: Context, core: Tree) -> Condition:
     """ "bought more helmets than saddles", "ordered more on mobile than on desktop": the events of each."""
     core.own("OFTEN")
+    more = core.leaf("MORE")
+    if ctx.text(more).casefold() not in _OFTENER:  # "rated Nike higher than Puma"
+        raise refusal(more, f'"{ctx.text(more)}" does not say how often.')
     things = {e.first for e in core.own("THING")}
     tails = core.own("TAIL")
     window = ctx.late(core.trees("late"))
@@ -323,7 +327,10 @@ def versus_values(ctx: Context, core: Tree) -> Condition:
         prep = preps.get(vlist.first)
         draft.objects.append(Tree("obj", (vlist,)) if prep is None else Tree("prepared", (prep, vlist)))
         sides.append(Count(ctx.events(draft, window)))
-    return Versus(sides[0], core.leaf("MORE").meaning, sides[1])
+    return Versus(sides[0], more.meaning, sides[1])
+
+
+_OFTENER = frozenset({"more", "less", "fewer"})
 
 
 def _lacks_noun(vlist: Tree, other: Tree) -> bool:
@@ -427,8 +434,11 @@ def ranking(ctx: Context, tree: Tree, among: Condition) -> Rank:
             draft = done_to(ctx.names, general, draft) if general is not None else draft
             take_args(ctx.names, draft, [t for t in tree.trees() if t.first > word.first])
             events = ctx.events(draft, ctx.draft_window(draft), "window")
+            things = any(t.has("THING") for t in tree.trees("obj"))
             if key is not None:  # "booked the most nights"
                 measure = Aggregate("total", events, summed(ctx, key, events))
+            elif things and events.event in lexicon.PRODUCT_EVENTS_QUANTITY:  # "bought the most products"
+                measure = Quantity(events)
             else:
                 measure = ctx.choose(_counts(ctx, events, (word, *draft.tails)), ctx.text(tree))
         case "rank_highest":

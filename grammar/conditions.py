@@ -54,6 +54,7 @@ from grammar.profile import (
 )
 from grammar.query import (
     ALWAYS,
+    Aggregate,
     CameBack,
     Condition,
     Count,
@@ -100,10 +101,10 @@ def condition_of(ctx: Context, core: Tree) -> Condition:
             paid, bought = core.edge("EN", "TAIL"), core.tree(*OBJECTS)
             if paid is None:
                 need_orders(ctx, core)
-            left, right = (
-                money_of(ctx, paid, w) if paid is not None else Spend(orders(ctx, bought, w))
-                for w in ctx.two_windows(core.own("WIN"))
-            )
+            wins = ctx.two_windows(core.own("WIN"))
+            sum_ = money_of(ctx, paid, ALWAYS) if paid is not None else Spend(orders(ctx, bought, ALWAYS))
+            assert isinstance(sum_, Aggregate | Spend)
+            left, right = (replace(sum_, events=replace(sum_.events, window=w)) for w in wins)
             return Versus(left, more.meaning, right)
         case "spent_average":
             need_orders(ctx, core)

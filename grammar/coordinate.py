@@ -866,10 +866,12 @@ def _share_objects(ctx: Context, clauses: list[Clause]) -> None:
             continue
         shared = [t for t in after.event.objects if t.name in _SHARED and not (draft.objects and t.name == "prepared")]
         shared = [t for t in shared if t.name != "amount" or not after.event.summed]  # a sum is of what was summed up
-        if rates(ctx.names, after.event) and not rates(ctx.names, draft):  # "viewed and rated the lamp below 3"
+        if rates(ctx.names, after.event) != rates(ctx.names, draft):  # "viewed and rated the lamp below 3"
             numbered = any(t.name == "amount" for t in shared)
             things = (t for t in shared if t.edge("THING") is not None and (numbered or t.trees("objpost")))
             of_things = next(things, None)
+            if rates(ctx.names, draft):  # "rated and viewed the lamp below 3"
+                of_things = next((t for t in shared if t.name == "amount" or t.trees("objpost", "score")), None)
             if of_things is not None:
                 raise refusal(of_things, f'"{ctx.text(of_things)}": what they cost, or what they were rated?', "vague")
             shared = [t.without("objpost", "score") for t in shared if t.name not in ("amount", "score", "stars")]

@@ -523,6 +523,8 @@ class _Parts:
         different = tree.edge("DISTINCT")
         if quant is None:
             raise self.refuse(tree, "It is not said how many different ones.")
+        if self.quant is not None:  # "placed 3 orders on 2 devices"
+            raise self.refuse(tree, "A number of them and a number of different ones are not read together.")
         self.quant = quant_bound(next(quant.edges()))
         self.measure = "distinct"
         if thing is not None:
@@ -1103,6 +1105,8 @@ class _Parts:
             return
         beside_its_key(self.names, vlist, key)
         keys = self.event_keys(key)
+        if any(leaf.category == "AND" for leaf in vlist.leaves()) and all("list" not in k.holds for k in keys):
+            raise self.refuse(vlist, f'"{self.names.text(vlist)}": each of them, or either?', "vague")
         words = self.names.text(key)
         if {stem(w) for w in words.casefold().split()} & set(name_stems(self.event or "")):
             raise self.refuse(key, f'"{words}" is the event\'s own noun, not a key.')

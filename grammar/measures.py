@@ -26,8 +26,17 @@ from grammar.query import (
     Window,
     filters,
 )
-from grammar.values import ORDER, converted, currency_filter, duration_keys, is_number, money_keys, properties
-from grammar.vocabulary import Key
+from grammar.values import (
+    ORDER,
+    converted,
+    currency_filter,
+    duration_keys,
+    is_number,
+    money_keys,
+    name_parts,
+    properties,
+)
+from grammar.vocabulary import Key, singular
 from grammar.when import merge
 
 _Money = TypeVar("_Money", bound=Measure)
@@ -228,12 +237,21 @@ def summing(ctx: Context, verb: Edge, key: Edge) -> Edge:
     if key.end in ctx.names.lattice.at[key.first].get("EN", {}):
         raise refusal(key, f'"{ctx.text(key)}" are events.')  # "how many points were redeemed": see own_number
     own = [k for k in key.meaning if any(k.event == c.event for c in verb.meaning.candidates)]
-    having = {k.event for k in own if is_number(k) and k.level == "event"}
+    having = {k.event for k in own if is_number(k) and k.level == "event" and _adds_up(k)}
     if not own:
         raise refusal(key, f'"{ctx.text(key)}" is no number of the events of "{ctx.text(verb)}".', "wrong key")
     if not having:
         raise refusal(key, f'"{ctx.text(key)}": how many different ones, or how many events?', "vague")
     return replace(verb, meaning=EventHit(tuple(c for c in verb.meaning.candidates if c.event in having)))
+
+
+def _adds_up(key: Key) -> bool:
+    """Whether a number is one of several: "nights" are, but "season" tells which. Days are of time, and not of it."""
+    last = name_parts(key.name)[-1]
+    return singular(last) != last and last not in _OF_TIME
+
+
+_OF_TIME = frozenset("days weeks months quarters years".split())
 
 
 def summed(ctx: Context, key: Edge, events: Events) -> Property:

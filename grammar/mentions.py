@@ -551,11 +551,11 @@ def _state(table: _Table, i: int) -> None:
     ticket" does not say that they opened it."""
     before = next((low for low in reversed(table.lows[:i]) if low not in _ARTICLES), "")
     if table.lows[i] == "open" and (before in _HAVING or numbers.number_at([before], 0) is not None):
-        for category in ("EV", "GENV"):
+        for category in ("EV", "GENV", "EN"):
             table.at[i].pop(category, None)
 
 
-_HAVING = frozenset("have has had having with without no".split())
+_HAVING = frozenset("have has had having with without no many of".split())
 
 
 def _time(table: _Table, i: int) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from grammar import lexicon
-from grammar.amounts import amount_done, times_done, values_done, window_of_events
+from grammar.amounts import amount_done, doers, times_done, values_done
 from grammar.breakdowns import (
     NUMBERS,
     by_key,
@@ -34,6 +34,7 @@ from grammar.names import name_stems, stem
 from grammar.populations import (
     NMODS,
     POPULATIONS,
+    RANKED_SO,
     RELATIVES,
     RESTS,
     VPS,
@@ -90,8 +91,18 @@ from grammar.when import Within
 _TAILS = frozenset({"per", "per_time", "sort", "direction", "limit", "show", "show_with"})
 
 
+def _ranked_inside(ctx: Context, tree: Tree, inside: bool = False) -> None:
+    """Refused where those who are excepted are ranked, and those before them may be meant: "users except gold members
+    who spent the most"."""
+    for one in tree.trees():
+        if inside and one.name in RANKED_SO:
+            raise refusal(one, f'"{ctx.text(one)}": are these ranked, or those before them?', "vague")
+        _ranked_inside(ctx, one, inside or one.name in ("except", "be_np", "rank_in"))
+
+
 def query_of(ctx: Context, tree: Tree) -> Query:
     """The query of a whole question."""
+    _ranked_inside(ctx, tree)
     tag, label = tree.edge("TAG"), next((leaf for leaf in tree.leaves() if leaf.category == "LABEL"), None)
     ask = next(t for t in tree.trees() if t.name != "tail" and t.name not in _TAILS)
     tails = [t for t in tree.trees() if t is not ask]
@@ -211,6 +222,9 @@ def _asked(ctx: Context, tree: Tree) -> tuple[Condition, Output]:
                 tree.has("COMMA") or ctx.text(asked_last).casefold() == "how many"
             ):
                 raise refusal(asked_last, f'"{ctx.text(asked_last)}" of what?')
+            of_what = tree.tree("asked")
+            if of_what is not None and isinstance(of_what.children[0], Edge):  # "how many did women buy"
+                raise refusal(of_what, f'"{ctx.text(of_what)}": how many of what?', "incomplete")
             done = values_done(ctx, tree)
             if done is not None and (_is_passive(tree) or ctx.choose((True, False), ctx.text(tree))):
                 return Everyone(), done
@@ -399,7 +413,7 @@ def _by_whom(ctx: Context, tree: Tree, draft: EventDraft) -> Condition:
         if inner is not None and done.name == "done_of" and done.has("BY") and _is_each(ctx, inner):
             raise refusal(inner, f'For each "{ctx.text(inner)}" it is not read.', "unsupported")
         if inner is not None:
-            population = population_of(ctx, window_of_events(draft, inner))
+            population = doers(ctx, draft, inner)
         elif (np := done.tree("np")) is not None:
             rest = [t for t in done.trees() if t.name in RESTS]
             if rest:

@@ -63,7 +63,7 @@ NMODS = frozenset(
 )
 _CLAIMS = frozenset({"event", "spent", "signed_up"})  # what somebody did, and is called for
 _RANKS_OF = frozenset({"rank_spenders_of", "rank_by", "rank_most", "rank_most_spent", "rank_most_of", "rank_highest"})
-_RANKED_SO = ("rank_most", "rank_most_of", "rank_most_spent", "rank_highest")  # behind their noun
+RANKED_SO = ("rank_most", "rank_most_of", "rank_most_spent", "rank_highest")  # behind their noun
 _SUBJECTS = frozenset({"NEG", "WHO", "WHOSE", "PRON", "HAVE", "BE", "DO", "NONE", "NEITHER", "SPENT"})  # open a clause
 _DONE = frozenset("made placed done performed taken".split())  # say no more than the noun before them
 
@@ -117,8 +117,12 @@ def _populated(ctx: Context, tree: Tree, opening: Tree | None) -> Condition:
     first = [t for t in parts if t.name in VPS]
     rest = [t for t in parts if t.name in RESTS]
     several = next((t for t in parts if t.name == "nofpart"), None)
-    if np is not None and np.part("nphead").trees(*_RANKED_SO) and rest and not first:
+    if np is not None and np.part("nphead").trees(*RANKED_SO) and rest and not first:
         _ranked_by_both(ctx, rest[0])
+    if np is not None and np.part("nphead").trees(*RANKED_SO):
+        for beside in (*nmods, *(one for t in rest if t.name == "loose" for one in t.trees())):
+            if beside.name in ("with_event", "without_event"):  # "spent the most with a coupon"
+                raise refusal(beside, f'"{ctx.text(beside)}": whom, or what is ranked by?', "vague")
     if tree.name == "value_population":
         _no_noun(ctx, tree)
         named = _of_thing_done(ctx, tree)
@@ -300,7 +304,7 @@ def _two_subjects(ctx: Context, tree: Tree) -> Condition | None:
         link = rest.trees()[0].name
         if rest.name != "linked" or unit is None or np is None or link not in ("or_", "and_"):
             continue
-        if np.part("nphead").trees(*_RANKED_SO):  # "women or men who spent the most"
+        if np.part("nphead").trees(*RANKED_SO):  # "women or men who spent the most"
             raise refusal(unit, f'"{ctx.text(unit)}": are those before it ranked too?', "vague")
         first = next((t for t in tree.trees() if t.name in ("np", "vlist", "vkey")), None)
         if first is None or any(t.tree("except") is not None or t.tree("without") is not None for t in rests[:k]):
