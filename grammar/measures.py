@@ -228,7 +228,8 @@ def own_number(ctx: Context, noun: Edge, events: Events) -> Property | None:
     """The number of an event that its noun names too ("points" of points-redeemed): "how many points" may mean its sum,
     or how many such events there were."""
     words = {stem(word) for word in ctx.text(noun).casefold().split()}
-    named = [k for k in ctx.names.keys(events.event or "", "event") if "number" in k.holds and stem(k.name) in words]
+    own = ctx.names.keys(events.event or "", "event")
+    named = [k for k in own if "number" in k.holds and stem(k.name) in words and _adds_up(k)]
     return properties(named)[0] if named else None
 
 
