@@ -310,6 +310,11 @@ def _within_of(ctx: Context, draft: EventDraft, window: Window, negation: Negati
     return negated(chain) if negation is not None else chain
 
 
+def _tells(arg: Tree) -> bool:
+    """Whether a key says how it was: "whose first booking's plan was Basic"."""
+    return arg.name == "keyed" and any(leaf.category == "BE" for leaf in arg.leaves())
+
+
 def whose_extreme(ctx: Context, tree: Tree) -> Condition:
     """ "whose first order was over 100": what the first or last of all such events is, or when it was."""
     which = first_or_last(tree.leaf("FIRST", "LASTEV"))
@@ -320,7 +325,7 @@ def whose_extreme(ctx: Context, tree: Tree) -> Condition:
     inside = [t for t in args if be is None or t.end <= be.first]
     said = [t for t in args if t not in inside]
     if be is None:
-        said = [t for t in inside if t.name in ("window", "lasting", "within")]
+        said = [t for t in inside if t.name in ("window", "lasting", "within") or _tells(t)]
         inside = [t for t in inside if t not in said]
     take_args(ctx.names, draft, inside)
     events = ctx.events(draft, ALWAYS)
