@@ -99,8 +99,6 @@ def _things(words: Lattice, i: int) -> Refused | None:
             done_by = any("BY" in words.at[end] for end in behind.get("EV", ()) if end < len(words.at))
             if "DO" in behind or done_by:
                 said = words.text(first, noun)
-                reason = (
-                    f'"{said}" cannot be listed, but counted: "how many users bought each product", "top 5 products".'
-                )
+                reason = f'"{said}" cannot be listed, only counted: "how many users bought each product".'
                 return Refused("unsupported", first, len(words.words), reason)
     return None
