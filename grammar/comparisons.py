@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import replace
 from typing import Literal
 
@@ -23,13 +22,13 @@ from grammar.event_drafts import (
 )
 from grammar.measures import (
     MEASURES,
+    counts,
     in_currency,
     in_unit,
     measure_of,
     money_of,
     need_orders,
     orders,
-    own_number,
     rank_measure,
     summed,
     summing,
@@ -189,17 +188,9 @@ def versus_windows(ctx: Context, core: Tree) -> Condition:
             raise refusal(thing, f'{events.event} has no "{ctx.text(thing)}".', "wrong key")
         one, two = (Quantity(replace(events, window=w)) for w in wins)
         return Versus(one, more.meaning, two)
-    said = [*draft.tails, *([noun] if noun is not None else [])]
-    counted = ctx.choose(_counts(ctx, events, said), ctx.text(core))
+    counted = ctx.choose(counts(ctx, events, (*draft.tails, noun)), ctx.text(core))
     left, right = (replace(counted, events=replace(events, window=w)) for w in wins)
     return Versus(left, more.meaning, right)
-
-
-def _counts(ctx: Context, events: Events, nouns: Sequence[Edge]) -> list[Count | Aggregate]:
-    """How many events there are, and what they come to, where a noun of theirs names a number too: "the most
-    points"."""
-    owned = (own_number(ctx, noun, events) for noun in nouns)
-    return [Count(events), *(Aggregate("total", events, of) for of in owned if of is not None)]
 
 
 _UNITS = frozenset({"unit", "units", "piece", "pieces"})
@@ -258,7 +249,7 @@ def versus_average(ctx: Context, core: Tree) -> Condition:
         assert noun is not None
         draft = EventDraft(core.first, core.end, noun.meaning, noun=True)
     events = ctx.events(draft, ctx.late(core.trees("late")))
-    measure = ctx.choose(_counts(ctx, events, [*draft.tails, *([noun] if noun is not None else [])]), ctx.text(core))
+    measure = ctx.choose(counts(ctx, events, (*draft.tails, noun)), ctx.text(core))
     return Versus(measure, more.meaning, MeanOverContacts(measure))
 
 
@@ -440,7 +431,7 @@ def ranking(ctx: Context, tree: Tree, among: Condition) -> Rank:
             elif things and events.event in lexicon.PRODUCT_EVENTS_QUANTITY:  # "bought the most products"
                 measure = Quantity(events)
             else:
-                measure = ctx.choose(_counts(ctx, events, (word, *draft.tails)), ctx.text(tree))
+                measure = ctx.choose(counts(ctx, events, (word, *draft.tails)), ctx.text(tree))
         case "rank_highest":
             measure = measure_of(ctx, tree.part(*MEASURES), ctx.late(tree.trees("late")))
             said = tree.edge("AGG")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from dataclasses import replace
+from functools import cache
 from itertools import pairwise
 from typing import Literal, TypeAlias
 
@@ -431,7 +432,14 @@ _FITTING = {  # of general verbs that do not fit every event of a noun, the verb
 _HAD = frozenset({"take", "go", "give", "place"})  # what happens is had, taken, gone for or given
 
 
-_EVERYDAY_PAIRS = tuple(row for rows in lexicon.EVERYDAY.values() for row in rows if len(row[0]) == 2)
+@cache
+def _everyday_pairs() -> dict[tuple[str, str], set[str]]:
+    """The default events that a verb and a noun name together, by their stems: "got a refund"."""
+    pairs: dict[tuple[str, str], set[str]] = {}
+    for words, form, event in (row for rows in lexicon.EVERYDAY.values() for row in rows):
+        if form == "verb" and len(words) == 2:
+            pairs.setdefault((stem(words[0]), stem(words[1])), set()).add(event)
+    return pairs
 
 
 def done_to(names: Names, general: Edge, draft: EventDraft) -> EventDraft:
@@ -444,7 +452,7 @@ def done_to(names: Names, general: Edge, draft: EventDraft) -> EventDraft:
     done = {c.event for verb in verbs for c in verb.meaning.candidates}
     noun_word = names.lattice.words[draft.end - 1].low
     said = (stem(names.text(general).casefold()), stem(noun_word))  # "how many refunds did women get"
-    done |= {event for words, form, event in _EVERYDAY_PAIRS if form == "verb" and tuple(map(stem, words)) == said}
+    done |= _everyday_pairs().get(said, set())
     kept = tuple(c for c in draft.hit.candidates if c.event in done)
     if kept:
         draft.hit = EventHit(kept)

@@ -91,8 +91,9 @@ def _two_ways(words: Lattice, i: int) -> Refused | None:
 
 def _things(words: Lattice, i: int) -> Refused | None:
     """ "which brands did women buy", "list the products bought by women": an answer lists contacts."""
-    starts = (past_fillers(words, start) for start in (i, *words.at[i].get("LEAD", ())))
-    for first in starts if i == 0 else ():
+    if i:
+        return None
+    for first in (past_fillers(words, start) for start in (0, *words.at[0].get("LEAD", ()))):
         found = words.at[first] if first < len(words.at) and "AGG" not in words.at[first] else {}
         for noun in (*found.get("KEY", ()), *found.get("PKEY", ()), *found.get("THING", ())):
             behind = words.at[noun] if noun < len(words.at) else {}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import TypeVar
 
@@ -217,11 +218,14 @@ def rank_measure(ctx: Context, tree: Tree, window: Window) -> Measure:
     if noun is None:
         return measure_of(ctx, tree.part(*MEASURES), window)
     events = ctx.events(EventDraft(noun.first, noun.end, noun.meaning, noun=True), window)
-    number = own_number(ctx, noun, events)
-    options: list[Measure] = [Count(events)]
-    if number is not None:
-        options.append(Aggregate("total", events, number))
-    return ctx.choose(options, ctx.text(noun))
+    return ctx.choose(counts(ctx, events, (noun,)), ctx.text(noun))
+
+
+def counts(ctx: Context, events: Events, nouns: Sequence[Edge | None]) -> list[Count | Aggregate]:
+    """How many events there are, and what they come to, where a noun of theirs names a number too: "the most
+    points"."""
+    owned = (own_number(ctx, noun, events) for noun in nouns if noun is not None)
+    return [Count(events), *(Aggregate("total", events, of) for of in owned if of is not None)]
 
 
 def own_number(ctx: Context, noun: Edge, events: Events) -> Property | None:

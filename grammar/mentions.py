@@ -549,8 +549,10 @@ def _part_of_day(table: _Table, i: int) -> None:
 def _state(table: _Table, i: int) -> None:
     """A word for how something is, that is a verb too, is none behind what says that somebody has it: "has an open
     ticket" does not say that they opened it."""
+    if table.lows[i] != "open":
+        return
     before = next((low for low in reversed(table.lows[:i]) if low not in _ARTICLES), "")
-    if table.lows[i] == "open" and (before in _HAVING or numbers.number_at([before], 0) is not None):
+    if before in _HAVING or numbers.number_at([before], 0) is not None:
         for category in ("EV", "GENV", "EN"):
             table.at[i].pop(category, None)
 
@@ -647,8 +649,9 @@ def _texts(table: _Table, question: str) -> None:
     words, at = table.words, table.at
     counted = any("HOWMANY" in edges for edges in at)
     for i, edges in enumerate(at):
-        whose = any(i in before.get("WHOSE", ()) for before in at[:i])  # "whose search returned nothing"
-        searches = [e for e in edges.get("EV", {}).values() if _is_search(e) and not whose]
+        searches = [e for e in edges.get("EV", {}).values() if _is_search(e)]
+        if searches and any(i in before.get("WHOSE", ()) for before in at[:i]):
+            searches = []  # "whose search returned nothing"
         nouns = (e for e in edges.get("EN", {}).values() if _is_search(e) and e.end < len(words))
         searches.extend(e for e in nouns if words[e.end].low == "for")
         if not searches:

@@ -117,9 +117,9 @@ def _populated(ctx: Context, tree: Tree, opening: Tree | None) -> Condition:
     first = [t for t in parts if t.name in VPS]
     rest = [t for t in parts if t.name in RESTS]
     several = next((t for t in parts if t.name == "nofpart"), None)
-    if np is not None and np.part("nphead").trees(*RANKED_SO) and rest and not first:
-        _ranked_by_both(ctx, rest[0])
     if np is not None and np.part("nphead").trees(*RANKED_SO):
+        if rest and not first:
+            _ranked_by_both(ctx, rest[0])
         for beside in (*nmods, *(one for t in rest if t.name == "loose" for one in t.trees())):
             if beside.name in ("with_event", "without_event"):  # "spent the most with a coupon"
                 raise refusal(beside, f'"{ctx.text(beside)}": whom, or what is ranked by?', "vague")
